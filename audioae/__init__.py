@@ -1,0 +1,62 @@
+"""audioae cleans and models audio with autoencoders.
+
+>>> import audioae, numpy as np
+>>> clean = audioae.denoise(np.zeros(8000), 8000)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from audioae.errors import (
+    AudioaeError,
+    AudioaeWarning,
+    BundleError,
+    DataError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+    RecipeError,
+)
+
+if TYPE_CHECKING:
+    from audioae.bundle import load
+    from audioae.denoiser import Denoiser
+    from audioae.infer.array import denoise
+    from audioae.infer.streamer import Streamer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AudioaeError",
+    "AudioaeWarning",
+    "BundleError",
+    "DataError",
+    "Denoiser",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "RecipeError",
+    "Streamer",
+    "denoise",
+    "load",
+]
+
+# Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
+_LAZY = {
+    "Denoiser": "audioae.denoiser",
+    "Streamer": "audioae.infer.streamer",
+    "denoise": "audioae.infer.array",
+    "load": "audioae.bundle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'audioae' has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,94 @@
+"""Arrays as people hold them, to waves ``(B, C, N)`` and back.
+
+numpy comes as soundfile gives it, ``(frames,)`` or ``(frames, channels)``; torch as torchaudio gives it, ``(..., samples)``.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioae.errors import AudioaeWarning, InputError
+
+Audio = TypeVar("Audio", np.ndarray, Tensor)
+"""What people pass; they get back the same type, shape, dtype and device."""
+
+MAX_CHANNELS = 256
+
+
+def to_wave(audio: Audio) -> tuple[Tensor, Callable[[Tensor], Audio]]:
+    """A numpy array or a tensor as float32 ``(B, C, N)``, and the way back to its own type and shape.
+
+    Raises:
+        InputError: integers, complex numbers, too many axes, or a layout that cannot be meant, such as two million channels.
+
+    >>> wave, back = to_wave(np.zeros((16000, 2)))
+    >>> wave.shape, back(wave).shape
+    (torch.Size([1, 2, 16000]), (16000, 2))
+    """
+    if isinstance(audio, np.ndarray):
+        return _from_numpy(audio)
+    if isinstance(audio, Tensor):
+        return _from_torch(audio)
+    raise InputError(f"audio should be a numpy array or a torch tensor, not {type(audio).__name__}")
+
+
+def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarray]]:
+    if not np.issubdtype(audio.dtype, np.floating):
+        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
+    if audio.ndim not in (1, 2):
+        raise InputError(f"audio has shape {audio.shape}: numpy audio is (frames,) or (frames, channels)")
+    if audio.ndim == 2:
+        _check_channels(audio.shape[1], audio.shape[0], audio.shape, "(frames, channels)", "audio.T")
+    dtype = audio.dtype
+
+    def back(wave: Tensor) -> np.ndarray:
+        samples = wave[0].T.cpu().numpy().astype(dtype, copy=False)
+        return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
+
+    columns = np.ascontiguousarray(audio.reshape(len(audio), -1).T, dtype=np.float32)
+    return torch.from_numpy(columns).unsqueeze(0), back
+
+
+def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    if not audio.is_floating_point():
+        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
+    if audio.ndim not in (1, 2, 3):
+        raise InputError(f"audio has shape {tuple(audio.shape)}: torch audio is (samples,), (channels, samples) or with a batch")
+    if audio.ndim > 1:
+        _check_channels(audio.shape[-2], audio.shape[-1], tuple(audio.shape), "(..., channels, samples)", "audio.T")
+
+    def back(wave: Tensor) -> Tensor:
+        return wave.reshape(*audio.shape[:-1], wave.shape[-1]).to(audio.dtype)
+
+    return audio.float().reshape((1,) * (3 - audio.ndim) + tuple(audio.shape)), back
+
+
+def _check_channels(channels: int, samples: int, shape: tuple[int, ...], layout: str, fix: str) -> None:
+    if channels == 0:
+        raise InputError(f"audio has shape {shape}: no channels")
+    # A live chunk may be one sample of stereo, so more channels than samples is only a mistake when there are very many.
+    if channels > MAX_CHANNELS:
+        raise InputError(f"audio has shape {shape}, that is {channels} channels as {layout}: pass {fix}?")
+
+
+def finite(wave: Tensor) -> tuple[Tensor, int]:
+    """The wave with NaN and infinite samples set to zero, and how many there were.
+
+    >>> finite(torch.tensor([0.5, float("nan")]))
+    (tensor([0.5000, 0.0000]), 1)
+    """
+    good = torch.isfinite(wave)
+    bad = int(good.numel() - good.sum())
+    return (torch.where(good, wave, 0.0), bad) if bad else (wave, 0)
+
+
+def finite_or_warn(wave: Tensor) -> Tensor:
+    """:func:`finite`, with an :class:`AudioaeWarning` that counts the samples."""
+    wave, bad = finite(wave)
+    if bad:
+        warnings.warn(f"{bad} samples were NaN or infinite; they were taken as zero", AudioaeWarning, stacklevel=3)
+    return wave

@@ -1,0 +1,183 @@
+"""Front-end and model joined: wave to wave, whole or piece by piece."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from audioae.audio.layout import Audio, finite_or_warn, to_wave
+from audioae.errors import InputError
+from audioae.recipe import Recipe
+from audioae.registry import find
+from audioae.signal.stft import STFT
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much of the cleaning is let through; the same in every way of running.
+
+    Args:
+        atten_limit: largest attenuation in dB: the noisy input stays in the result this far down. None is no limit.
+        mix: share of the cleaned signal, 1 is all, 0 gives the input back.
+
+    Raises:
+        InputError: a negative limit, or a mix outside 0 to 1.
+
+    >>> Strength(atten_limit=20).dry
+    0.1
+    """
+
+    atten_limit: float | None = None
+    mix: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.atten_limit is not None and not self.atten_limit >= 0:
+            raise InputError(f"attenuation limit {self.atten_limit} dB: give 0 or more, or none for no limit")
+        if not 0 <= self.mix <= 1:
+            raise InputError(f"mix {self.mix}: give a number from 0 (input) to 1 (cleaned)")
+
+    @property
+    def dry(self) -> float:
+        """Share of the noisy input in the result."""
+        floor = 0.0 if self.atten_limit is None else 10 ** (-self.atten_limit / 20)
+        return 1 - self.mix * (1 - floor)
+
+
+FULL = Strength()
+
+
+class Denoiser(nn.Module):
+    """A trained model that takes noise out of speech, at any rate from 8 to 192 kHz and any number of channels.
+
+    Args:
+        recipe: what the model was, or will be, trained by; its ``model`` section builds the network.
+        name: what people call it.
+
+    >>> import audioae
+    >>> denoiser = audioae.load()
+    >>> clean = denoiser(torch.randn(2, 16000) * 0.01, 16000)  # (channels, samples) at 16 kHz
+    >>> clean.shape
+    torch.Size([2, 16000])
+    """
+
+    def __init__(self, recipe: Recipe, name: str = "untrained") -> None:
+        super().__init__()
+        self.recipe, self.name = recipe, name
+        self.model = find("models", recipe.model.kind).Model(recipe.model)
+        self._transforms: dict[int, STFT] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; waves are moved there and back."""
+        return next(self.model.parameters()).device
+
+    def transform(self, rate: int) -> STFT:
+        """The STFT at ``rate`` Hz, on the model's device.
+
+        Raises:
+            InputError: the rate is not within 8 to 192 kHz.
+        """
+        if rate not in self._transforms or self._transforms[rate].window.device != self.device:
+            self._transforms[rate] = STFT(rate).to(self.device)
+        return self._transforms[rate]
+
+    def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
+        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds."""
+        stft = self.transform(rate)
+        streams = batch if linked else batch * channels
+        state = {f"model.{k}": v for k, v in self.model.initial_state(streams, stft.bins).items()}
+        return state | {"analysis": stft.carry(batch, channels), "synthesis": stft.carry(batch, channels)}
+
+    def step(
+        self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
+    ) -> tuple[Tensor, State]:
+        """Whole hops in, as many out, one hop late: the one forward pass that every way of running goes through.
+
+        Args:
+            wave: ``(B, C, T * hop)``, finite.
+            state: from :meth:`initial_state` or the step before.
+            rate: Hz.
+            strength: how much of the cleaning is let through.
+            linked: one mask for all channels, which keeps the stereo image, or one for each.
+
+        Returns:
+            The cleaned wave ``(B, C, T * hop)``, delayed by one hop, and the state to go on with.
+        """
+        stft = self.transform(rate)
+        after: State = {}
+        spec, after["analysis"] = stft.analyze(wave, state["analysis"])
+        streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)
+        inner = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        clean, inner = self.model(streams, inner)
+        clean = clean.reshape(spec.shape)
+        after |= {f"model.{k}": v for k, v in inner.items()}
+        dry = strength.dry
+        if dry > 0:
+            clean = clean * (1 - dry) + spec * dry
+        result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
+        return result, after
+
+    def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
+        """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
+        samples = wave.shape[-1]
+        stft = self.transform(rate)
+        padded = nn.functional.pad(wave, (0, stft.frames(samples) * stft.hop - samples))
+        state = self.initial_state(wave.shape[0], wave.shape[1], rate, linked)
+        return self.step(padded, state, rate, strength, linked)[0][..., stft.hop : stft.hop + samples]
+
+    def forward(
+        self,
+        audio: Audio,
+        rate: int,
+        atten_limit: float | None = None,
+        mix: float = 1.0,
+        channels: str = "linked",
+    ) -> Audio:
+        """Clean a recording that fits in memory.
+
+        Args:
+            audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1].
+            rate: sample rate in Hz, 8 000 to 192 000.
+            atten_limit: largest attenuation in dB.
+            mix: 1 for the cleaned signal, 0 for the input, or between.
+            channels: ``linked`` for one mask on all channels, ``independent`` for one each.
+
+        Returns:
+            The cleaned recording, of the same type, shape, dtype and device.
+
+        Raises:
+            InputError: an unusable array, rate or setting.
+
+        Warns:
+            AudioaeWarning: NaN or infinite samples, which are taken as zero.
+        """
+        wave, back = to_wave(audio)
+        linked = is_linked(channels)
+        device = wave.device
+        clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
+        return back(clean.to(device))
+
+
+def is_linked(channels: str) -> bool:
+    """``linked`` or ``independent`` to a truth value.
+
+    Raises:
+        InputError: any other word.
+    """
+    if channels not in ("linked", "independent"):
+        raise InputError(f"channels {channels!r}: give 'linked' or 'independent'")
+    return channels == "linked"
+
+
+def whole_rate(rate: float) -> int:
+    """A sample rate that may come as a float, as an integer.
+
+    Raises:
+        InputError: not a whole positive number.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate != int(rate):
+        raise InputError(f"sample rate {rate!r}: give a whole number of Hz, as in denoise(audio, 16000)")
+    return int(rate)

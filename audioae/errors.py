@@ -1,0 +1,38 @@
+"""What can go wrong, as exceptions with a message that a person can act on.
+
+Everything that a user can cause (a broken file, a recipe with a typo, a full disk) is raised as a subclass of
+:class:`AudioaeError`; the command line prints its one line and leaves with exit code 1. An ``assert`` in this package
+always means a bug in the package.
+"""
+
+
+class AudioaeError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class InputError(AudioaeError):
+    """Audio that cannot be used: unreadable, empty, of an impossible layout or rate."""
+
+
+class OutputError(AudioaeError):
+    """A result that cannot be written: no permission, disk full, the file is there already."""
+
+
+class RecipeError(AudioaeError):
+    """A recipe or an override that does not validate; the message lists every problem with its place."""
+
+
+class BundleError(AudioaeError):
+    """A file that is not a model bundle of this package, or one whose weights do not fit its recipe."""
+
+
+class DataError(AudioaeError):
+    """Training or evaluation data that cannot be used: nothing found, too many unreadable files."""
+
+
+class MissingExtraError(AudioaeError):
+    """An optional dependency that is not installed; the message names the extra that brings it."""
+
+
+class AudioaeWarning(UserWarning):
+    """Something was handled that a person may want to know of: non-finite samples, clipped input."""

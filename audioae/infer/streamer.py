@@ -1,0 +1,132 @@
+"""Live audio: feed chunks of any length, get back what is ready."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioae.audio.layout import Audio, finite_or_warn, to_wave
+from audioae.denoiser import Denoiser, State, Strength, is_linked, whole_rate
+from audioae.errors import InputError
+
+
+class Streamer:
+    """Cleans a stream chunk by chunk, with the result of the whole file to rounding (1e-5), whatever the chunks.
+
+    What :meth:`feed` and :meth:`flush` return, joined, has as many samples as were fed and no delay within it: only the
+    moment at which a sample comes out is later. The state is the value :attr:`state`, a flat dict of tensors.
+
+    Args:
+        denoiser: from :func:`audioae.load`.
+        rate: sample rate in Hz.
+        atten_limit: largest attenuation in dB.
+        mix: 1 for the cleaned signal, 0 for the input, or between.
+        channels: ``linked`` or ``independent``.
+
+    Attributes:
+        latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
+            moments exactly this many: two hops less one sample, 32 ms.
+        state: what the front-end and the model remember.
+
+    Raises:
+        InputError: an unsupported rate or setting.
+
+    >>> import audioae
+    >>> noisy = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.01
+    >>> streamer = audioae.Streamer(audioae.load(), 16000)
+    >>> parts = [streamer.feed(noisy[i : i + 1000]) for i in range(0, 16000, 1000)] + [streamer.flush()]
+    >>> bool(np.allclose(np.concatenate(parts), audioae.denoise(noisy, 16000), atol=1e-5))
+    True
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        rate: int,
+        atten_limit: float | None = None,
+        mix: float = 1.0,
+        channels: str = "linked",
+    ) -> None:
+        self.denoiser, self.rate = denoiser, whole_rate(rate)
+        self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
+        self.hop = denoiser.transform(self.rate).hop
+        self.latency_samples = 2 * self.hop - 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next chunk begins a new stream, of any shape."""
+        self.state: State | None = None
+        self._rest: Tensor | None = None
+        self._fed = self._returned = 0
+        self._lead = self.hop
+        # What flush() has to look like: that of the last chunk.
+        self._empty: np.ndarray | Tensor | None = None
+
+    def feed(self, audio: Audio) -> Audio:
+        """Take a chunk of any length, one sample or none included, and return what is ready, of the same type.
+
+        Args:
+            audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; ``(B, C, N)`` feeds B streams.
+
+        Raises:
+            InputError: an unusable array, or other channels than before.
+
+        Warns:
+            AudioaeWarning: NaN or infinite samples, which are taken as zero.
+        """
+        wave, back = to_wave(audio)
+        device = wave.device
+        ready = self.feed_wave(finite_or_warn(wave))
+        self._empty = audio[:0] if isinstance(audio, np.ndarray) else audio[..., :0]
+        return back(ready.to(device))
+
+    def flush(self) -> np.ndarray | Tensor:
+        """End the stream: return what is still to come, of the type of the last chunk, and start anew."""
+        if self._empty is None:
+            self.reset()
+            return np.zeros(0, np.float32)
+        _, back = to_wave(self._empty)
+        device = self._empty.device if isinstance(self._empty, Tensor) else torch.device("cpu")
+        return back(self.flush_wave().to(device))
+
+    @torch.inference_mode()
+    def feed_wave(self, wave: Tensor) -> Tensor:
+        """:meth:`feed` for finite waves ``(B, C, N)``."""
+        wave = wave.to(self.denoiser.device)
+        batch, channels, samples = wave.shape
+        if self.state is None or self._rest is None:
+            self.state = self.denoiser.initial_state(batch, channels, self.rate, self.linked)
+            self._rest = wave[..., :0]
+        if self._rest.shape[:2] != wave.shape[:2]:
+            before, now = tuple(self._rest.shape[:2]), (batch, channels)
+            raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
+        self._fed += samples
+        joined = torch.cat([self._rest, wave], dim=-1)
+        whole = joined.shape[-1] // self.hop * self.hop
+        # A copy, for a view would keep the whole chunk alive.
+        self._rest = joined[..., whole:].clone()
+        if whole == 0:
+            return joined[..., :0]
+        return self._advance(joined[..., :whole])
+
+    def flush_wave(self) -> Tensor:
+        """:meth:`flush` for waves ``(B, C, N)``."""
+        if self.state is None or self._rest is None:
+            return torch.zeros(1, 1, 0)
+        missing = self._fed - self._returned
+        result = self._rest[..., :0]
+        if missing:
+            padding = -self._rest.shape[-1] % self.hop + self.hop
+            zeros = self._rest.new_zeros(*self._rest.shape[:2], padding)
+            with torch.inference_mode():
+                result = self._advance(torch.cat([self._rest, zeros], dim=-1))[..., :missing]
+        self.reset()
+        return result
+
+    def _advance(self, wave: Tensor) -> Tensor:
+        assert self.state is not None
+        ready, self.state = self.denoiser.step(wave, self.state, self.rate, self.strength, self.linked)
+        # The first hop that comes out lies before the first sample.
+        ready = ready[..., self._lead :]
+        self._lead = 0
+        self._returned += ready.shape[-1]
+        return ready

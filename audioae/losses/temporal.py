@@ -1,0 +1,31 @@
+"""Losses on waves. Every function takes ``(estimate, target)``, float waves ``(B, C, N)`` at ``rate`` Hz, to a scalar."""
+
+import torch
+from torch import Tensor
+
+
+def si_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -> Tensor:
+    """Negative scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR, half-baked or well done?", 2019).
+
+    ``ceiling`` dB is where an example stops pulling (the soft threshold of Wisdom et al. 2020), without which examples that
+    are clean already would outweigh all others. Silent targets do not count.
+    """
+    dot = (estimate * target).sum(-1, keepdim=True)
+    energy = target.square().sum(-1, keepdim=True)
+    projection = dot / energy.clamp_min(1e-8) * target
+    signal = projection.square().sum(-1)
+    noise = (estimate - projection).square().sum(-1)
+    ratio = 10 * torch.log10((signal + 1e-8) / (noise + 10 ** (-ceiling / 10) * signal + 1e-8))
+    speech = energy.squeeze(-1) > 1e-6 * target.shape[-1]
+    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
+    return -(ratio * speech).mean()
+
+
+def l1(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+    """Mean absolute difference."""
+    return (estimate - target).abs().mean()
+
+
+def mse(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+    """Mean squared difference."""
+    return (estimate - target).square().mean()

@@ -1,0 +1,83 @@
+"""The 1-D convolutional denoising autoencoder: convolution over frames with the bands as channels.
+
+A pointwise convolution turns all bands of a frame into C channels, residual blocks dilated in time follow, and a last one
+gives each band its complex mask. Every band sees every other at once, which is cheap on a CPU (plain matrix products),
+but nothing learned at one frequency carries over to another, so it has more parameters than the 2-D model. It is the identity before training.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+
+from audioae.config import Config as BaseConfig
+from audioae.config import Field
+from audioae.nn.norm import BatchNorm
+from audioae.nn.residual import ResidualBlock
+from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, link
+from audioae.signal import bands
+
+State = dict[str, Tensor]
+
+
+class Config(BaseConfig):
+    """What a recipe's ``model`` section may set for ``kind: conv1d_dae``."""
+
+    channels: int = Field(256, ge=4, le=4096, description="C, channels of every block")
+    dilations: tuple[int, ...] = Field(
+        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8), min_length=1, description="one residual block for each, in frames"
+    )
+    kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
+    power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
+    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
+    bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
+
+
+class Model(nn.Module):
+    """Noisy spectrum to clean spectrum.
+
+    Args:
+        config: sizes; see :class:`Config`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.bound, self.bands = config.bound, bands.total()
+        channels = config.channels
+        self.features = BandFeatures(config.power, config.level_window)
+        self.encode = nn.Linear(self.bands * BandFeatures.channels, channels)
+        self.norm = BatchNorm(channels)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d) for d in config.dilations)
+        self.decode = nn.Linear(2 * channels, 2 * self.bands)
+        self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
+        """Frames that one output frame depends on, itself included."""
+        nn.init.zeros_(self.decode.weight)
+        nn.init.zeros_(self.decode.bias)
+        self.mask_bias = nn.Parameter(torch.tensor([identity_bias(config.bound), 0.0]))
+
+    def initial_state(self, batch: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, C, bins, T)``: a flat dict of zeros."""
+        like = self.mask_bias.new_zeros(batch, 1, self.encode.out_features)
+        state = {"level": self.features.past(like)}
+        for i, block in enumerate(self.blocks):
+            state[f"blocks.{i}"] = block.time.past(like)
+        return state
+
+    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
+        mask, state = self.mask(link(spec), state)
+        return spec * mask.unsqueeze(1), state
+
+    def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
+        after: State = {}
+        features, after["level"] = self.features(spec, state["level"])
+        count = features.shape[2]
+        # Bands above the recording's Nyquist frequency read as silent, and their masks are dropped.
+        everything = pad(features, (0, 0, 0, self.bands - count)).flatten(2)
+        encoded = leaky_relu(self.norm.after(self.encode, everything), 0.1)
+        x = encoded
+        for i, block in enumerate(self.blocks):
+            x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
+        parts = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, self.bands)) + self.mask_bias[:, None]
+        real, imag = parts[..., :count].unbind(2)
+        return bounded_mask(real, imag, self.bound, spec.shape[1]), after

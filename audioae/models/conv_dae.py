@@ -1,0 +1,98 @@
+"""The 2-D convolutional denoising autoencoder: frequency x time, causal, with a bounded complex mask.
+
+Encoder: a convolution over frequency with a wide kernel and stride turns bands into P positions of C channels. Bottleneck:
+residual blocks, each a depthwise convolution dilated in time, an exchange between positions, and two pointwise convolutions
+(after MobileNet's inverted residuals and Conv-TasNet's temporal blocks, Luo & Mesgarani 2019). Decoder: a transposed
+convolution over frequency on the last block's output beside the encoder's (skip connection), which gives each band its mask.
+It is the identity before training.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+
+from audioae.config import Config as BaseConfig
+from audioae.config import Field
+from audioae.nn.norm import BatchNorm
+from audioae.nn.residual import ResidualBlock
+from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, link
+from audioae.signal import bands
+
+State = dict[str, Tensor]
+
+
+class Config(BaseConfig):
+    """What a recipe's ``model`` section may set for ``kind: conv_dae``."""
+
+    channels: int = Field(96, ge=4, le=1024, description="C, channels at every position")
+    stride: int = Field(8, ge=2, le=32, description="bands from one position to the next; the kernel is twice as wide")
+    dilations: tuple[int, ...] = Field(
+        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8), min_length=1, description="one residual block for each, in frames"
+    )
+    kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
+    power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
+    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
+    bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
+
+
+class Model(nn.Module):
+    """Noisy spectrum to clean spectrum.
+
+    Args:
+        config: sizes; see :class:`Config`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.stride, self.bound = config.stride, config.bound
+        positions = math.ceil(bands.total() / config.stride)
+        channels = config.channels
+        self.features = BandFeatures(config.power, config.level_window)
+        self.encode = nn.Linear(2 * config.stride * BandFeatures.channels, channels)
+        self.place = nn.Parameter(torch.zeros(positions, channels))
+        self.norm = BatchNorm(channels)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d, positions) for d in config.dilations)
+        self.decode = nn.Linear(2 * channels, 2 * 2 * config.stride)
+        self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
+        """Frames that one output frame depends on, itself included."""
+        # The identity before training: no contribution from the network, a mask of one.
+        nn.init.zeros_(self.decode.weight)
+        nn.init.zeros_(self.decode.bias)
+        self.mask_bias = nn.Parameter(torch.tensor([identity_bias(config.bound), 0.0]))
+
+    def initial_state(self, batch: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, C, bins, T)``: a flat dict of zeros."""
+        positions = math.ceil(bands.count(bins) / self.stride)
+        like = self.place.new_zeros(batch, 1, positions, self.place.shape[1])
+        state = {"level": self.features.past(like)}
+        for i, block in enumerate(self.blocks):
+            state[f"blocks.{i}"] = block.time.past(like)
+        return state
+
+    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
+        mask, state = self.mask(link(spec), state)
+        return spec * mask.unsqueeze(1), state
+
+    def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
+        after: State = {}
+        features, after["level"] = self.features(spec, state["level"])
+        count, stride = features.shape[2], self.stride
+        positions = math.ceil(count / stride)
+        half = stride // 2
+        padded = pad(features, (0, 0, half, positions * stride - count + stride - half))
+        windows = padded.unfold(2, 2 * stride, stride).flatten(3)
+        encoded = leaky_relu(self.norm.after(self.encode, windows) + self.place[:positions], 0.1)
+        x = encoded
+        for i, block in enumerate(self.blocks):
+            x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
+        parts = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, 2, stride))
+        # Overlap-add of the positions' halves: a transposed convolution of kernel 2 * stride, as matrix product and shift.
+        first = pad(parts[..., 0, :], (0, 0, 0, 0, 0, 1))
+        second = pad(parts[..., 1, :], (0, 0, 0, 0, 1, 0))
+        joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, 2, (P + 1) * stride)
+        real, imag = (joined[..., half : half + count] + self.mask_bias[:, None]).unbind(2)
+        return bounded_mask(real, imag, self.bound, spec.shape[1]), after

@@ -1,0 +1,42 @@
+"""The residual block that both flagship denoisers are made of."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from audioae.nn.causal import CausalDepthwise
+from audioae.nn.norm import BatchNorm
+
+
+class ResidualBlock(nn.Module):
+    """Depthwise dilated convolution in time, exchange between positions, two pointwise convolutions, added to the input.
+
+    After the temporal blocks of Conv-TasNet (Luo & Mesgarani 2019), with one normalisation, which folds away at inference.
+
+    Args:
+        channels: C.
+        kernel: taps in time.
+        dilation: frames between taps.
+        positions: P places on the frequency axis that exchange by a learned P x P matrix; 0 for none, on ``(B, T, C)``.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilation: int, positions: int = 0) -> None:
+        super().__init__()
+        self.time = CausalDepthwise(channels, kernel, dilation)
+        self.exchange = nn.Parameter(torch.randn(positions, positions) * 0.1 / math.sqrt(positions)) if positions else None
+        self.norm = BatchNorm(channels)
+        self.expand = nn.Linear(channels, channels)
+        self.project = nn.Linear(channels, channels)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
+        y, past = self.time(x, past)
+        if self.exchange is not None:
+            # Positions above the recording's Nyquist frequency are absent: their rows and columns are left out.
+            present = x.shape[2]
+            y = y + torch.matmul(self.exchange[:present, :present], x)
+        y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1))
+        return x + y, past

@@ -1,0 +1,90 @@
+"""From a complex spectrum to what a network reads, and from what it writes to a complex mask.
+
+Both flagship denoisers stand between these two: compressed, level-normalised bands in, bounded complex mask out.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from audioae.signal import bands
+
+LEVEL_BINS = slice(3, 129)
+"""Bins that set the level, about 100 Hz to 4 kHz: those that a recording has at every rate."""
+SILENCE = 1e-8
+"""Magnitudes of spectral bins are never taken as smaller; far under the rounding noise of 24-bit audio."""
+
+
+def link(spec: Tensor) -> Tensor:
+    """One spectrum that stands for all channels: ``(B, C, F, T)`` to ``(B, F, T)``.
+
+    The magnitude is the root mean square over channels, which nothing cancels in, the phase that of the sum. One mask made
+    from it and laid on every channel keeps the differences of level and phase between them: the stereo image.
+    """
+    if spec.shape[1] == 1:
+        return spec[:, 0]
+    total = spec.sum(1)
+    magnitude = spec.abs().square().mean(1).sqrt()
+    return total * (magnitude / total.abs().clamp_min(SILENCE))
+
+
+class BandFeatures(nn.Module):
+    """Power-compressed bands relative to the running level, so that a recording may be loud or quiet.
+
+    Bins are compressed to ``|X|**power`` keeping their phase and averaged over bands (:mod:`audioae.signal.bands`), then
+    divided by the mean compressed magnitude of the last ``window`` frames that are not digital silence. A finite window,
+    unlike a recursive average, keeps the receptive field finite.
+
+    Args:
+        power: exponent of the compression.
+        window: frames that the level is averaged over.
+    """
+
+    channels = 3
+    """Per band: compressed magnitude, real part, imaginary part."""
+
+    def __init__(self, power: float, window: int) -> None:
+        super().__init__()
+        self.power, self.window = power, window
+        self.floor = 10 * SILENCE**power
+
+    def past(self, like: Tensor) -> Tensor:
+        """Levels of the frames before the first, ``(B, window - 1)``: zeros, which do not count."""
+        return torch.zeros(like.shape[0], self.window - 1, dtype=torch.float32, device=like.device)
+
+    def forward(self, spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Spectrum ``(B, F, T)`` and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
+        real, imag = spec.real, spec.imag
+        squared = (real.square() + imag.square()).clamp_min(SILENCE**2)
+        magnitude = squared ** (self.power / 2)
+        gain = squared ** ((self.power - 1) / 2)
+        level = magnitude[:, LEVEL_BINS].mean(1)
+        levels = torch.cat([past, torch.where(level > self.floor, level, 0.0)], dim=1)
+        running = levels.unfold(1, self.window, 1)
+        count = (running > 0).sum(-1)
+        mean = torch.where(count > 0, running.sum(-1) / count.clamp_min(1), 1.0)
+        stacked = torch.stack([magnitude, real * gain, imag * gain], dim=-1)  # (B, F, T, 3)
+        table = bands.averages(spec.shape[-2]).to(stacked)  # (F, K)
+        features = torch.einsum("fk,bftc->btkc", table, stacked)
+        return features / mean[:, :, None, None], levels[:, levels.shape[1] - (self.window - 1) :]
+
+
+def identity_bias(bound: float) -> float:
+    """The real part of the network's output that :func:`bounded_mask` turns into a mask of one."""
+    return bound * math.atanh(1 / bound)
+
+
+def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> Tensor:
+    """Network outputs per band ``(B, T, K)`` to a complex mask per bin ``(B, F, T)`` of magnitude under ``bound``.
+
+    The magnitude passes a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for monaural
+    speech separation", 2016, bound each part instead).
+    """
+    real, imag = real.float(), imag.float()  # mixed precision ends here: there is no complex half
+    magnitude = (real.square() + imag.square() + 1e-12).sqrt()
+    scale = bound * torch.tanh(magnitude / bound) / magnitude
+    with torch.autocast(real.device.type, enabled=False):
+        table = bands.weights(bins).to(real)
+        real, imag = torch.einsum("fk,nbtk->nbft", table, torch.stack([real * scale, imag * scale])).unbind(0)
+    return torch.complex(real, imag)

@@ -1,0 +1,44 @@
+"""The recipe: everything that a training needs to know, validated as a whole before anything runs."""
+
+from typing import Annotated, Literal
+
+from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share
+from audioae.data.config import DataConfig
+from audioae.losses import terms
+
+
+class TrainConfig(Config):
+    """How long, how fast and how carefully to train."""
+
+    steps: int = Field(10_000, ge=1, description="optimiser steps; --budget may end sooner, with the same schedule")
+    learning_rate: Positive = 1.5e-3
+    warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")
+    final_rate: Share = Field(0.02, description="share of the learning rate left at the end of the cosine")
+    weight_decay: float = Field(0.01, ge=0)
+    clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
+    ema: float = Field(0.9985, ge=0, lt=1, description="decay of the averaged weights, which are those that are saved")
+    precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
+    workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
+    validate_every: int = Field(500, ge=1, description="steps between validations")
+    checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
+    log_every: int = Field(20, ge=1, description="steps between lines of the log")
+
+
+class ValidConfig(Config):
+    """What the model is validated on while it trains."""
+
+    pairs: tuple[str, ...] = Field((), description="folders or CSV files of noisy and clean recordings")
+    measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see audioae.metrics")
+    best: str = Field("si_sdr", description="the measure that decides which weights are the best")
+    at_most: int = Field(50, ge=1, description="pairs to use")
+
+
+class Recipe(Config):
+    """One training: data, model, losses and schedule. Fields left out take their defaults."""
+
+    seed: int = Field(0, ge=0)
+    model: Annotated[Config, KindSection("models")]
+    data: DataConfig = DataConfig()
+    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
+    train: TrainConfig = TrainConfig()
+    valid: ValidConfig = ValidConfig()

@@ -1,0 +1,46 @@
+"""Kinds by the name of their module: ``models/conv_dae.py`` is the kind ``conv_dae`` of ``models``.
+
+There is no table to fill in and nothing to decorate. Modules named ``_something`` are helpers, not kinds.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+
+from audioae.errors import RecipeError
+
+
+def kinds(package: str) -> list[str]:
+    """Names of all kinds in ``audioae.<package>``, sorted; none of them is imported."""
+    parent = importlib.import_module(f"audioae.{package}")
+    names = (module.name for module in pkgutil.iter_modules(parent.__path__))
+    return sorted(name for name in names if name.isidentifier() and not name.startswith("_"))
+
+
+def find(package: str, kind: str) -> ModuleType:
+    """The module ``audioae.<package>.<kind>``, imported.
+
+    Only a name that :func:`kinds` lists is ever imported, so a recipe cannot reach another module or file.
+
+    Raises:
+        RecipeError: there is no such kind; the message lists those there are.
+    """
+    known = kinds(package)
+    if kind not in known:
+        there_are = ", ".join(known) or "none"
+        raise RecipeError(f"unknown kind {kind!r} (there are: {there_are}){did_you_mean(kind, known)}")
+    return importlib.import_module(f"audioae.{package}.{kind}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The tail of an error message for a misspelt word; empty when nothing known comes close.
+
+    >>> did_you_mean("chanels", ["channels", "kernel"])
+    "; did you mean 'channels'?"
+    >>> did_you_mean("zebra", ["channels", "kernel"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

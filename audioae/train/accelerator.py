@@ -1,0 +1,82 @@
+"""Devices, mixed precision and several processes; the only module that knows accelerate."""
+
+import os
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from audioae.errors import RecipeError
+
+
+class Parallel:
+    """One training process among ``world``, which together do what one process with the whole batch does.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Started by torchrun, each process takes its own GPU.
+        precision: ``no``, ``bf16`` or ``fp16``.
+
+    Raises:
+        RecipeError: the device or the precision is not to be had here.
+    """
+
+    def __init__(self, device: str, precision: str) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise RecipeError("device cuda: no CUDA GPU is available here: use --device auto or cpu")
+        if device == "mps" and not torch.backends.mps.is_available():
+            raise RecipeError("device mps: no Apple GPU is available here: use --device auto or cpu")
+        cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+        if cpu and precision == "fp16":
+            raise RecipeError("train.precision fp16 needs a GPU: use `no` or `bf16` on a CPU")
+        if cpu:
+            os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+        self._accelerator = Accelerator(cpu=cpu, mixed_precision=precision)
+        self.device: torch.device = self._accelerator.device
+        self.world: int = self._accelerator.num_processes
+        self.rank: int = self._accelerator.process_index
+        self.is_main: bool = self._accelerator.is_main_process
+
+    def rows(self, batch_size: int) -> range:
+        """Which rows of the whole batch are this process's.
+
+        Raises:
+            RecipeError: the batch cannot be shared evenly.
+        """
+        if batch_size % self.world:
+            raise RecipeError(f"data.batch_size {batch_size} cannot be shared by {self.world} processes: use a multiple")
+        return range(self.rank, batch_size, self.world)
+
+    def prepare(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+        """The module on its device, gradients averaged over processes, and its optimizer."""
+        return self._accelerator.prepare(module, optimizer)
+
+    def forward_context(self) -> Any:
+        """Mixed precision for a forward pass."""
+        return self._accelerator.autocast()
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the loss, scaled where half precision needs it."""
+        self._accelerator.backward(loss)
+
+    def clip(self, module: nn.Module, norm: float) -> Tensor:
+        """Limit the gradient's norm; returns what it was."""
+        return self._accelerator.clip_grad_norm_(module.parameters(), norm)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over processes."""
+        return self._accelerator.reduce(value, "mean") if self.world > 1 else value
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process, so that all stop at the same step."""
+        if self.world == 1:
+            return flag
+        return bool(self._accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum") > 0)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self._accelerator.wait_for_everyone()
+
+    def close(self) -> None:
+        """Leave the group of processes."""
+        self._accelerator.end_training()

@@ -1,0 +1,74 @@
+"""All that a training needs to go on as if nothing had happened, in one safetensors file."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from audioae.bundle import load_tensors, save_tensors
+from audioae.config import dump, parse
+from audioae.errors import BundleError
+from audioae.recipe import Recipe
+
+FORMAT = "audioae checkpoint 1"
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: optimiser steps taken, which is also the index of the next batch.
+        seconds: time spent, over all runs.
+        skipped: steps left out because the loss or the gradient was not finite.
+        best: the best value of the deciding measure so far; None before the first validation.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    best: float | None = None
+
+
+def save(
+    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write model, averaged model, optimiser and progress; the file is replaced whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+    save_tensors(path, tensors, {"format": FORMAT, "recipe": dump(recipe), "progress": json.dumps(asdict(progress))})
+
+
+def restore(
+    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Fill model, averaged model and optimiser from a checkpoint.
+
+    Raises:
+        BundleError: not a checkpoint, or one of another model or data.
+    """
+    tensors, header = load_tensors(path, FORMAT)
+    before = parse(Recipe, header["recipe"], str(path))
+    for section in ("seed", "model", "data"):
+        if getattr(before, section) != getattr(recipe, section):
+            raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups[group][rest] = tensor
+    model.load_state_dict(groups["model"])
+    average.load_state_dict(groups["average"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in groups["optimizer"].items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    return Progress(**json.loads(header["progress"]))
