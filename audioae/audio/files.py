@@ -1,0 +1,174 @@
+"""Reading audio files; with :mod:`audioae.audio.writer` the only place that knows soundfile."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from audioae.errors import InputError
+
+EXTENSIONS = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
+"""Endings that a folder is searched for; any other file can be named by itself."""
+READ_FRAMES = 65_536
+_UNKNOWN = 2**62
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says.
+
+    Attributes:
+        rate: Hz.
+        channels: C.
+        frames: N.
+        container: libsndfile's name, such as ``WAV``.
+        subtype: libsndfile's name, such as ``PCM_16``.
+        endian: ``FILE``, ``LITTLE``, ``BIG`` or ``CPU``.
+    """
+
+    rate: int
+    channels: int
+    frames: int
+    container: str
+    subtype: str
+    endian: str = "FILE"
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.frames / self.rate
+
+
+class Reader:
+    """An open audio file, read block by block in one pass.
+
+    Args:
+        path: any file that libsndfile reads.
+        stream: where to read it from instead, seekable; ``path`` then only names it.
+
+    Raises:
+        InputError: no such file, a folder, empty, not audio, or without a single sample rate.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
+        self.path = Path(path)
+        if stream is None:
+            _check_file(self.path)
+        try:
+            self._file = soundfile.SoundFile(stream if stream is not None else os.fspath(self.path))
+        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+            raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)})") from None
+        file = self._file
+        frames = file.frames if 0 <= file.frames < _UNKNOWN else 0
+        self.info = AudioInfo(file.samplerate, file.channels, frames, file.format, file.subtype, file.endian)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """The next ``(up to frames, C)`` float32; fewer only at the end.
+
+        Raises:
+            InputError: the file breaks off before the end that its header promises, or is damaged.
+        """
+        parts: list[NDArray[np.float32]] = []
+        missing = frames
+        while missing > 0:
+            try:
+                part = self._file.read(min(missing, READ_FRAMES), dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError) as error:
+                raise InputError(f"{self.path}: damaged after {self._where()} ({_reason(error)})") from None
+            if not len(part):
+                break
+            parts.append(part)
+            missing -= len(part)
+        if missing and self._file.tell() < self.info.frames:
+            raise InputError(f"{self.path}: breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
+        return np.concatenate(parts) if parts else np.zeros((0, self.info.channels), np.float32)
+
+    def _where(self) -> str:
+        return f"{self._file.tell() / self.info.rate:.1f} s"
+
+    def blocks(self, frames: int) -> Iterator[NDArray[np.float32]]:
+        """The rest of the file, ``(frames, C)`` at a time, the last one shorter."""
+        while len(block := self.read(frames)):
+            yield block
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame.
+
+        Raises:
+            InputError: the file cannot be sought in.
+        """
+        try:
+            self._file.seek(frame)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise InputError(f"{self.path}: cannot go to frame {frame} ({_reason(error)})") from None
+
+
+def probe(path: str | os.PathLike[str]) -> AudioInfo:
+    """A file's rate, channels, length and format.
+
+    Raises:
+        InputError: see :class:`Reader`.
+    """
+    with Reader(path) as reader:
+        return reader.info
+
+
+def read(
+    path: str | os.PathLike[str], start: int = 0, frames: int | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """A file, or ``frames`` of it from ``start`` on, as float32 ``(frames, channels)``, and its rate in Hz.
+
+    Raises:
+        InputError: see :class:`Reader`.
+    """
+    with Reader(path) as reader:
+        if start:
+            reader.seek(start)
+        return reader.read(_UNKNOWN if frames is None else frames), reader.info.rate
+
+
+def spool(stream: BinaryIO) -> BinaryIO:
+    """A stream that cannot be sought in, such as standard input, as one that can: in memory if small, else on disk."""
+    file = tempfile.SpooledTemporaryFile(max_size=32 * 2**20)  # noqa: SIM115 - handed to the caller open
+    while chunk := stream.read(2**20):
+        file.write(chunk)
+    file.seek(0)
+    return file  # type: ignore[return-value]
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, not an audio file")
+        if path.stat().st_size == 0 and path.is_file():
+            raise InputError(f"{path}: the file is empty")
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", None) or str(error)
+    return str(text).strip().rstrip(".")

@@ -1,0 +1,186 @@
+"""What a recipe's ``data`` section may set: where the recordings are and how they are mixed and damaged."""
+
+from audioae.config import Config, Field, Positive, Share, model_validator
+from audioae.signal.stft import MAX_RATE, MIN_RATE
+
+MAX_SKIPPED = 0.1
+
+
+class Snr(Config):
+    """Signal-to-noise ratio over the active speech, in dB: normally distributed within limits."""
+
+    mean: float = 6.0
+    spread: float = Field(8.0, ge=0)
+    lowest: float = -8.0
+    highest: float = 25.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Snr":
+        if self.lowest > self.highest:
+            raise ValueError("`lowest` should not be above `highest`")
+        return self
+
+
+class Level(Config):
+    """Level of the noisy mixture in dBFS: normally distributed within limits."""
+
+    mean: float = -26.0
+    spread: float = Field(9.0, ge=0)
+    lowest: float = Field(-60.0, le=0)
+    highest: float = Field(-8.0, le=0)
+
+
+class Speed(Config):
+    """Speech played faster or slower, pitch and all."""
+
+    share: Share = 0.7
+    slowest: float = Field(0.88, gt=0.25, le=1)
+    fastest: float = Field(1.14, ge=1, lt=4)
+
+
+class Eq(Config):
+    """A random tone curve for speech and another for noise: shelves and a peak."""
+
+    share: Share = 0.5
+    decibels: Positive = 6.0
+
+
+class HighPass(Config):
+    """Rumble filter of a microphone or a mixing desk, on both sides."""
+
+    share: Share = 0.15
+    lowest: Positive = 50.0
+    highest: Positive = 250.0
+
+
+class BandLimit(Config):
+    """Both sides without what lies above a random frequency in Hz, as after a telephone or a strong codec."""
+
+    share: Share = 0.2
+    lowest: Positive = 2500.0
+    highest: Positive = 16000.0
+
+
+class Reverb(Config):
+    """A room, from the impulse responses given or simulated; the target keeps the early part."""
+
+    share: Share = 0.4
+    simulated: Share = Field(0.7, description="share of the rooms that are simulated")
+    shortest: Positive = Field(0.1, description="reverberation time in seconds")
+    longest: Positive = 0.9
+    early: Positive = Field(0.05, description="seconds after the direct sound that the target keeps")
+
+
+class Coloured(Config):
+    """Stationary noise with a random slope in place of a recording."""
+
+    share: Share = 0.12
+
+
+class Babble(Config):
+    """Several other speakers in place of a recorded noise."""
+
+    share: Share = 0.12
+    fewest: int = Field(3, ge=1)
+    most: int = Field(8, ge=1, le=40)
+
+
+class Hum(Config):
+    """Mains hum with harmonics in place of a recording."""
+
+    share: Share = 0.04
+
+
+class Clicks(Config):
+    """Clicks and crackle added to the noise."""
+
+    share: Share = 0.08
+
+
+class SecondNoise(Config):
+    """A second noise, at a lower level, added to the first."""
+
+    share: Share = 0.25
+
+
+class GainSteps(Config):
+    """Noise that swells and fades, in dB."""
+
+    share: Share = 0.25
+    decibels: Positive = 10.0
+
+
+class RoomTone(Config):
+    """Very quiet noise that stays on both sides, so that a model does not learn to gate pauses; dB under the speech."""
+
+    share: Share = 0.35
+    loudest: float = -38.0
+    quietest: float = -65.0
+
+
+class Clipping(Config):
+    """The noisy side clipped, by up to so many dB."""
+
+    share: Share = 0.05
+    decibels: Positive = 10.0
+
+
+class Codec(Config):
+    """Damage of the noisy side like that of a codec: mu-law, few bits, or spectral holes."""
+
+    share: Share = 0.05
+
+
+class Augment(Config):
+    """How recordings become mixtures. ``share`` is the part of all examples that a section touches; 0 turns it off."""
+
+    snr: Snr = Snr()
+    level: Level = Level()
+    clean_only: Share = Field(0.06, description="share of examples without noise")
+    noise_only: Share = Field(0.03, description="share of examples without speech")
+    speed: Speed = Speed()
+    eq: Eq = Eq()
+    high_pass: HighPass = HighPass()
+    band_limit: BandLimit = BandLimit()
+    reverb: Reverb = Reverb()
+    coloured: Coloured = Coloured()
+    babble: Babble = Babble()
+    hum: Hum = Hum()
+    clicks: Clicks = Clicks()
+    second_noise: SecondNoise = SecondNoise()
+    gain_steps: GainSteps = GainSteps()
+    room_tone: RoomTone = RoomTone()
+    clipping: Clipping = Clipping()
+    codec: Codec = Codec()
+
+
+class DataConfig(Config):
+    """Where the recordings are. Each list holds folders, globs, files, or CSV/JSONL manifests with a ``file`` column.
+
+    Paths are relative to the folder that the command runs in, those within a manifest to the manifest.
+    """
+
+    clean: tuple[str, ...] = Field(("samples/train/clean",), description="clean speech")
+    noise: tuple[str, ...] = Field(("samples/train/noise",), description="noise")
+    rir: tuple[str, ...] = Field(("samples/train/rir",), description="room impulse responses")
+    pairs: tuple[str, ...] = Field((), description="noisy/clean folders or manifests, taken as they are")
+    pairs_share: Share = Field(0.0, description="share of examples that come from `pairs`")
+    batch_size: int = Field(8, ge=1, le=4096, description="examples of one step, over all processes")
+    seconds: Positive = Field(3.0, description="length of an example")
+    rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
+    other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000), description="rates of the other batches")
+    other_share: Share = Field(0.1, description="share of batches at one of the other rates")
+    memory_mb: int = Field(3000, ge=1, description="decoded audio that is kept in memory, over all workers")
+    max_skipped: Share = Field(MAX_SKIPPED, description="share of unreadable files that is put up with")
+    augment: Augment = Augment()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "DataConfig":
+        if not self.clean and not self.pairs:
+            raise ValueError("give `clean` speech or `pairs`")
+        for rate in self.other_rates:
+            if not MIN_RATE <= rate <= MAX_RATE:
+                raise ValueError(f"`other_rates` holds {rate}: rates go from {MIN_RATE} to {MAX_RATE} Hz")
+        if self.pairs_share and not self.pairs:
+            raise ValueError("`pairs_share` is set but `pairs` is empty")
+        return self

@@ -1,0 +1,285 @@
+"""Training examples from recordings: each a pure function of the seed, the batch's index and the row.
+
+So a resumed training sees what an uninterrupted one would have, whatever the number of workers and processes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from audioae.data import degrade, noises, rooms
+from audioae.data.config import DataConfig
+from audioae.data.pairs import Pair, find_pairs
+from audioae.data.sources import Clip, Found, Shelf, check_skipped, find
+from audioae.errors import DataError, InputError
+from audioae.signal.levels import active_rms, from_db, rms, to_db
+
+Wave = NDArray[np.float32]
+WIDE_ENOUGH = 0.66
+"""Share of a batch's rate that a recording's own rate should have, so that the upper bands are not always empty."""
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples to train on.
+
+    Attributes:
+        noisy: ``(B, 1, N)``.
+        clean: ``(B, 1, N)``.
+        rate: Hz, the same for all.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    rate: int
+
+
+@dataclass
+class Sources:
+    """What there is to mix."""
+
+    clean: Found
+    noise: Found
+    rir: Found
+    pairs: list[Pair]
+
+    @classmethod
+    def of(cls, config: DataConfig) -> "Sources":
+        """Look for everything that the recipe names.
+
+        Raises:
+            DataError: nothing there, or too much of it unreadable.
+        """
+        share = config.max_skipped
+        none = Found([])
+        return cls(
+            find(config.clean, share) if config.clean else none,
+            find(config.noise, share) if config.noise else none,
+            find(config.rir, share) if config.rir else none,
+            [pair for entry in config.pairs for pair in find_pairs(entry)],
+        )
+
+    @property
+    def skipped(self) -> list[tuple[Path, str]]:
+        """Files whose header could not be read, with the reason."""
+        return [*self.clean.skipped, *self.noise.skipped, *self.rir.skipped]
+
+
+@dataclass
+class Mixer:
+    """Mixes batches.
+
+    Args:
+        config: the recipe's ``data`` section.
+        seed: the recipe's.
+        sources: what to mix.
+        workers: how many mixers share the memory.
+    """
+
+    config: DataConfig
+    seed: int
+    sources: Sources
+    workers: int = 1
+    skipped: dict[Path, str] = field(default_factory=dict)
+    """Files that turned out to be damaged when they were decoded."""
+
+    def __post_init__(self) -> None:
+        self._shelf = Shelf(self.config.memory_mb / max(1, self.workers))
+
+    def rate(self, index: int) -> int:
+        """The sample rate of a batch."""
+        rng = np.random.default_rng([self.seed, index])
+        if self.config.other_rates and rng.random() < self.config.other_share:
+            return int(rng.choice(self.config.other_rates))
+        return self.config.rate
+
+    def batch(self, index: int, rows: Sequence[int]) -> Batch:
+        """These rows of the batch at ``index``, counted from 0.
+
+        Raises:
+            DataError: too many files turned out to be damaged.
+        """
+        rate = self.rate(index)
+        examples = [self.example(index, row, rate) for row in rows]
+        noisy, clean = (torch.from_numpy(np.stack(side)).unsqueeze(1) for side in zip(*examples, strict=True))
+        return Batch(noisy, clean, rate)
+
+    def example(self, index: int, row: int, rate: int) -> tuple[Wave, Wave]:
+        """One noisy and clean wave ``(N,)``."""
+        rng = np.random.default_rng([self.seed, index, row])
+        samples = round(self.config.seconds * rate)
+        augment = self.config.augment
+        if self.sources.pairs and (not self.sources.clean.clips or rng.random() < self.config.pairs_share):
+            return self._recorded_pair(rng, rate, samples)
+        kind = rng.random()
+        speech = np.zeros(samples, np.float32)
+        if kind >= augment.noise_only:
+            speech = self.speech(rng, rate, samples)
+        target = speech
+        if rng.random() < augment.reverb.share:
+            speech, target = self._room(rng, speech, rate)
+        level = active_rms(speech, rate)
+        if level > 1e-7:
+            speech, target = speech / np.float32(level), target / np.float32(level)
+            if rng.random() < augment.room_tone.share:
+                tone = noises.coloured(rng, samples, rate)
+                tone *= np.float32(from_db(rng.uniform(augment.room_tone.quietest, augment.room_tone.loudest)))
+                speech, target = speech + tone, target + tone
+        noise = np.zeros(samples, np.float32)
+        if kind < augment.noise_only or kind >= augment.noise_only + augment.clean_only:
+            snr = augment.snr
+            ratio = float(np.clip(rng.normal(snr.mean, snr.spread), snr.lowest, snr.highest))
+            noise = self.noise(rng, rate, samples) * np.float32(from_db(-ratio))
+        return self._finish(rng, speech + noise, target, rate)
+
+    def speech(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
+        """Speech ``(N,)``: a recording from a random place, its neighbours in the list after it, with short pauses."""
+        clips = _wide(self.sources.clean.clips, rate)
+        at = int(rng.integers(len(clips)))
+        speed = 1.0
+        if rng.random() < self.config.augment.speed.share:
+            speed = rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest)
+        parts: list[Wave] = []
+        missing = samples
+        for attempt in range(ATTEMPTS * 4):
+            clip = clips[at % len(clips)]
+            longest = samples / rate * speed
+            start = 0.0
+            if not parts:
+                start = rng.uniform(0, max(0.0, clip.seconds - 0.5 * longest))
+            wave = self._crop(clip, rate, start, longest + 0.1)
+            at += 1
+            if wave is None:
+                at = int(rng.integers(len(clips))) if attempt % 4 == 3 else at
+                continue
+            if speed != 1.0:
+                wave = _at_speed(wave, speed)
+            pause = np.zeros(int(rng.uniform(0, 0.4) * rate), np.float32)
+            parts += [wave, pause]
+            missing -= len(wave) + len(pause)
+            if missing <= 0:
+                break
+        joined = np.concatenate(parts)[:samples] if parts else np.zeros(0, np.float32)
+        wave = np.pad(joined, (0, samples - len(joined)))
+        if rng.random() < self.config.augment.eq.share:
+            wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
+        return wave
+
+    def noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
+        """Noise ``(N,)`` of RMS one: recorded, made, or of other voices, perhaps two at once."""
+        augment = self.config.augment
+        wave = self._one_noise(rng, rate, samples)
+        if rng.random() < augment.second_noise.share:
+            wave = wave + self._one_noise(rng, rate, samples) * np.float32(from_db(rng.uniform(-12, 0)))
+        if rng.random() < augment.gain_steps.share:
+            wave = noises.swell(rng, wave, rate, augment.gain_steps.decibels)
+        if rng.random() < augment.clicks.share:
+            wave = wave + noises.clicks(rng, samples, rate) * np.float32(from_db(rng.uniform(-10, 5)))
+        if rng.random() < augment.eq.share:
+            wave = degrade.tone(rng, wave, rate, augment.eq.decibels)
+        return noises.normalised(wave)
+
+    def _one_noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
+        augment = self.config.augment
+        kind = rng.random()
+        if kind < augment.coloured.share or not self.sources.noise.clips:
+            return noises.coloured(rng, samples, rate)
+        kind -= augment.coloured.share
+        if kind < augment.hum.share:
+            return noises.hum(rng, samples, rate)
+        kind -= augment.hum.share
+        if kind < augment.babble.share and self.sources.clean.clips:
+            voices = range(int(rng.integers(augment.babble.fewest, augment.babble.most + 1)))
+            talk = [self.speech(rng, rate, samples) for _ in voices]
+            return noises.normalised(sum((t / np.float32(active_rms(t, rate) + 1e-6) for t in talk), np.zeros(samples)))
+        return self._recorded_noise(rng, rate, samples)
+
+    def _recorded_noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
+        clips = _wide(self.sources.noise.clips, rate)
+        speed = rng.uniform(0.75, 1.3) if rng.random() < 0.5 else 1.0
+        for _ in range(ATTEMPTS):
+            clip = clips[int(rng.integers(len(clips)))]
+            longest = samples / rate * speed
+            start = rng.uniform(0, max(0.0, clip.seconds - longest))
+            wave = self._crop(clip, rate, start, longest + 0.1)
+            if wave is None or rms(wave) < 1e-5:
+                continue
+            wave = _at_speed(wave, speed)
+            # Short recordings go round and round.
+            wave = np.tile(wave, -(-samples // len(wave)))[:samples]
+            if rms(wave) >= 1e-5:
+                return noises.normalised(wave)
+        return noises.coloured(rng, samples, rate)
+
+    def _room(self, rng: np.random.Generator, speech: Wave, rate: int) -> tuple[Wave, Wave]:
+        reverb = self.config.augment.reverb
+        response = None
+        if self.sources.rir.clips and rng.random() >= reverb.simulated:
+            clip = self.sources.rir.clips[int(rng.integers(len(self.sources.rir.clips)))]
+            response = self._crop(clip, rate, 0, clip.seconds)
+        if response is None:
+            response = rooms.simulated(rng, rate, rng.uniform(reverb.shortest, reverb.longest))
+        else:
+            response = rooms.aligned(response)
+        return rooms.reverberate(speech, response, rate, reverb.early)
+
+    def _finish(self, rng: np.random.Generator, noisy: Wave, clean: Wave, rate: int) -> tuple[Wave, Wave]:
+        augment = self.config.augment
+        if rng.random() < augment.high_pass.share:
+            hz = rng.uniform(augment.high_pass.lowest, augment.high_pass.highest)
+            noisy, clean = degrade.high_pass(noisy, rate, hz), degrade.high_pass(clean, rate, hz)
+        if rng.random() < augment.band_limit.share:
+            limit = augment.band_limit
+            hz = float(np.exp(rng.uniform(np.log(limit.lowest), np.log(limit.highest))))
+            noisy, clean = degrade.band_limit([noisy, clean], rate, hz)
+        if rng.random() < augment.clipping.share:
+            noisy = degrade.clip(noisy, rng.uniform(0, augment.clipping.decibels))
+        if rng.random() < augment.codec.share:
+            noisy = degrade.codec(rng, noisy)
+        level = augment.level
+        wanted = float(np.clip(rng.normal(level.mean, level.spread), level.lowest, level.highest))
+        now = to_db(rms(noisy))
+        gain = np.float32(from_db(wanted - now)) if now > -150 else np.float32(1)
+        # A recorder's automatic gain keeps peaks within full scale.
+        gain = min(gain, np.float32(0.99 / max(float(np.abs(noisy).max()), 1e-9)))
+        return noisy * gain, clean * gain
+
+    def _recorded_pair(self, rng: np.random.Generator, rate: int, samples: int) -> tuple[Wave, Wave]:
+        seconds = samples / rate
+        for _ in range(ATTEMPTS):
+            pair = self.sources.pairs[int(rng.integers(len(self.sources.pairs)))]
+            start = rng.uniform(0, max(0.0, pair.seconds - seconds))
+            both = [self._crop(Clip(p, pair.rate, pair.frames), rate, start, seconds) for p in (pair.noisy, pair.clean)]
+            noisy, clean = both
+            if noisy is not None and clean is not None and len(noisy) == len(clean):
+                extra = samples - len(noisy)
+                return np.pad(noisy, (0, extra)), np.pad(clean, (0, extra))
+        raise DataError("no pair of data.pairs could be read: are the noisy and clean recordings equally long?")
+
+    def _crop(self, clip: Clip, rate: int, start: float, seconds: float) -> Wave | None:
+        if clip.path in self.skipped:
+            return None
+        try:
+            wave = self._shelf.crop(clip, rate, start, seconds)
+        except InputError as error:
+            self.skipped[clip.path] = str(error)
+            everything = self.sources.clean.clips + self.sources.noise.clips + self.sources.rir.clips
+            check_skipped(list(self.skipped.items()), len(everything) + 2 * len(self.sources.pairs), self.config.max_skipped)
+            return None
+        return wave if len(wave) > 1 else None
+
+
+def _wide(clips: list[Clip], rate: int) -> list[Clip]:
+    return [clip for clip in clips if clip.rate >= WIDE_ENOUGH * rate] or clips
+
+
+def _at_speed(wave: Wave, speed: float) -> Wave:
+    """Faster or slower by linear interpolation; what that adds in noise lies under the speech by 40 dB and more."""
+    places = np.arange(0, len(wave) - 1, speed)
+    return np.interp(places, np.arange(len(wave)), wave).astype(np.float32)

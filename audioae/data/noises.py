@@ -1,0 +1,59 @@
+"""Noise that is made, not recorded: coloured noise, mains hum, clicks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+
+
+def coloured(rng: np.random.Generator, samples: int, rate: int) -> Wave:
+    """Gaussian noise ``(N,)`` whose level falls by 0 to 9 dB an octave, with a gentle random tone curve on top."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    hz = np.fft.rfftfreq(samples, 1 / rate)
+    octaves = np.log2(np.maximum(hz, 40) / 1000)
+    points = np.linspace(octaves[0], octaves[-1], 6)
+    curve = -rng.uniform(0, 9) * octaves + np.interp(octaves, points, rng.normal(0, 4, 6))
+    return normalised(np.fft.irfft(spectrum * 10 ** (curve / 20), samples))
+
+
+def hum(rng: np.random.Generator, samples: int, rate: int) -> Wave:
+    """50 or 60 Hz with up to 30 harmonics of falling, random level, and a little hiss."""
+    base = rng.choice([50.0, 60.0]) * rng.uniform(0.995, 1.005)
+    time = np.arange(samples) / rate
+    wave = 0.01 * rng.standard_normal(samples)
+    for harmonic in range(1, int(rng.integers(4, 30))):
+        if harmonic * base < rate / 2:
+            level = 10 ** ((-rng.uniform(2, 7) * np.log2(harmonic) + rng.normal(0, 6)) / 20)
+            wave += level * np.sin(2 * np.pi * harmonic * base * time + rng.uniform(0, 2 * np.pi))
+    return normalised(wave)
+
+
+def clicks(rng: np.random.Generator, samples: int, rate: int) -> Wave:
+    """One to forty short decaying bursts a second at random places."""
+    wave = np.zeros(samples)
+    for _ in range(max(1, round(rng.uniform(1, 40) * samples / rate))):
+        length = max(2, int(rng.uniform(0.0003, 0.008) * rate))
+        start = int(rng.integers(0, samples))
+        burst = rng.standard_normal(length) * np.exp(-np.arange(length) / (length / 4)) * rng.lognormal(0, 1)
+        wave[start : start + length] += burst[: samples - start]
+    return normalised(wave)
+
+
+def swell(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
+    """The wave with a gain that wanders within ``decibels`` up and down, some changes sudden and some slow."""
+    knots = int(rng.integers(2, 6))
+    places = np.sort(rng.uniform(0, len(wave), knots))
+    gains = rng.uniform(-decibels, decibels, knots)
+    if rng.random() < 0.5:
+        curve = np.interp(np.arange(len(wave)), places, gains)
+    else:
+        curve = gains[np.searchsorted(places, np.arange(len(wave))) % knots]
+        ramp = max(1, round(0.01 * rate))
+        curve = np.convolve(np.pad(curve, (ramp, ramp), mode="edge"), np.ones(ramp) / ramp, mode="same")[ramp:-ramp]
+    return (wave * 10 ** (curve / 20)).astype(np.float32)
+
+
+def normalised(wave: NDArray[np.floating]) -> Wave:
+    """The wave at an RMS of one, or silence as it is."""
+    level = float(np.sqrt(np.mean(np.square(wave)))) if wave.size else 0.0
+    return (wave / level if level > 1e-9 else wave).astype(np.float32)

@@ -1,0 +1,96 @@
+"""Noisy and clean recordings of the same name, as VoiceBank-DEMAND has them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audioae.audio.files import EXTENSIONS, probe
+from audioae.data.sources import manifest
+from audioae.errors import DataError
+
+NOISY, CLEAN = "noisy", "clean"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One recording and its reference, equally long and at one rate.
+
+    Attributes:
+        name: without folder and ending.
+        noisy: the recording.
+        clean: the reference.
+        rate: Hz.
+        frames: N.
+        snr_db: as the manifest says; None without one.
+    """
+
+    name: str
+    noisy: Path
+    clean: Path
+    rate: int
+    frames: int
+    snr_db: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.frames / self.rate
+
+
+def find_pairs(entry: str) -> list[Pair]:
+    """Pairs of a folder with ``noisy`` and ``clean`` below it, or of a CSV/JSONL manifest.
+
+    A folder may hold its SNRs in ``pairs.csv``, in it or beside it, with the columns ``file`` and ``snr_db``. A manifest has
+    the columns ``noisy`` and ``clean``, and ``snr_db`` if known, with paths relative to itself.
+
+    Raises:
+        DataError: no pairs, a noisy file without its clean one, or two that do not fit.
+    """
+    path = Path(entry)
+    if path.suffix.lower() in (".csv", ".jsonl"):
+        rows = manifest(path)
+        for row in rows:
+            if not (row.get(NOISY) and row.get(CLEAN)):
+                raise DataError(f"{path}: every row needs a `noisy` and a `clean` file")
+        pairs = [_pair(path.parent / row[NOISY], path.parent / row[CLEAN], row.get("snr_db")) for row in rows]
+    else:
+        pairs = list(_from_folder(path))
+    if not pairs:
+        raise DataError(f"{entry}: no pairs there: give a folder with noisy/ and clean/, or a manifest")
+    return pairs
+
+
+def _from_folder(path: Path) -> list[Pair]:
+    noisy, clean = path / NOISY, path / CLEAN
+    if not (noisy.is_dir() and clean.is_dir()):
+        raise DataError(f"{path}: no folders noisy/ and clean/ there: give a folder that holds both, or a manifest")
+    snrs = _snrs(path)
+    references = {p.stem: p for p in sorted(clean.iterdir()) if p.suffix.lower() in EXTENSIONS}
+    pairs = []
+    for recording in sorted(p for p in noisy.iterdir() if p.suffix.lower() in EXTENSIONS):
+        if recording.stem not in references:
+            raise DataError(f"{recording}: there is no {recording.stem} in {clean}")
+        pairs.append(_pair(recording, references[recording.stem], snrs.get(recording.stem)))
+    return pairs
+
+
+def _snrs(path: Path) -> dict[str, str]:
+    for table in (path / "pairs.csv", path.parent / "pairs.csv"):
+        if table.is_file():
+            rows = manifest(table)
+            own = [r for r in rows if "/" not in r.get("file", "") or r["file"].startswith(path.name + "/")]
+            return {Path(r.get("file", "")).stem if "." in r.get("file", "")[-5:] else Path(r.get("file", "")).name: r.get("snr_db", "") for r in own}
+    return {}
+
+
+def _pair(noisy: Path, clean: Path, snr: str | None) -> Pair:
+    first, second = probe(noisy), probe(clean)
+    if (first.rate, first.channels, first.frames) != (second.rate, second.channels, second.frames):
+        raise DataError(
+            f"{noisy}: {first.rate} Hz, {first.channels} channels, {first.frames} frames, but its reference has "
+            f"{second.rate} Hz, {second.channels} channels, {second.frames} frames: a pair has to fit"
+        )
+    try:
+        value = float(snr) if snr else None
+    except ValueError:
+        raise DataError(f"{noisy}: snr_db {snr!r} is not a number") from None
+    return Pair(noisy.stem, noisy, clean, first.rate, first.frames, value)

@@ -1,0 +1,171 @@
+"""Recordings on disk: finding them, cropping them, and going on without those that cannot be read."""
+
+import csv
+import glob
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.audio.files import EXTENSIONS, Reader, probe
+from audioae.errors import DataError, InputError
+from audioae.signal.resample import resample
+
+Wave = NDArray[np.float32]
+WHOLE_SECONDS = 60.0
+"""Recordings up to this length are decoded whole and kept; of longer ones only the part that is asked for is decoded."""
+COLUMNS = ("file", "path", "audio")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording: where it is, and what its header says."""
+
+    path: Path
+    rate: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.frames / self.rate
+
+
+@dataclass
+class Found:
+    """Clips in a fixed order, and what could not be read: path and reason."""
+
+    clips: list[Clip]
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def list_files(entries: Sequence[str]) -> list[Path]:
+    """Audio files of folders (with all that is below), globs, single files, and CSV or JSONL manifests, in a fixed order.
+
+    An entry that is named twice counts twice.
+
+    Raises:
+        DataError: an entry that matches nothing, or a manifest that cannot be read.
+    """
+    files: list[Path] = []
+    for entry in entries:
+        found = list(_expand(entry))
+        if not found:
+            raise DataError(f"{entry}: no audio found there: give a folder, a glob, a file or a manifest")
+        files += found
+    return files
+
+
+def _expand(entry: str) -> Iterator[Path]:
+    path = Path(entry)
+    if path.is_dir():
+        yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    elif path.suffix.lower() in (".csv", ".jsonl"):
+        for row in manifest(path):
+            name = next((row[column] for column in COLUMNS if row.get(column)), None)
+            if name is None:
+                raise DataError(f"{path}: every row needs a `file`")
+            yield path.parent / str(name)
+    elif path.is_file():
+        yield path
+    else:
+        for name in sorted(glob.glob(entry, recursive=True)):
+            yield from _expand(name) if name != entry else ()
+
+
+def manifest(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV (with a header line) or JSONL file.
+
+    Raises:
+        DataError: unreadable, or not of that form.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() == ".csv":
+                return [{str(k): str(v or "") for k, v in row.items()} for row in csv.DictReader(file)]
+            rows = [json.loads(line) for line in file if line.strip()]
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such manifest") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: not a readable manifest: {error}") from None
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: every line should be a JSON object with a `file`")
+    return [{str(k): str(v) for k, v in row.items()} for row in rows]
+
+
+def find(entries: Sequence[str], max_skipped: float) -> Found:
+    """The clips of :func:`list_files` whose header can be read and that hold any sound.
+
+    Raises:
+        DataError: nothing found, or more than ``max_skipped`` of the files unreadable.
+    """
+    found = Found([])
+    files = list_files(entries)
+    for path in files:
+        try:
+            info = probe(path)
+            if not info.frames:
+                raise InputError(f"{path}: holds no samples")
+            found.clips.append(Clip(path, info.rate, info.frames))
+        except InputError as error:
+            found.skipped.append((path, str(error)))
+    check_skipped(found.skipped, len(files), max_skipped)
+    return found
+
+
+def check_skipped(skipped: Sequence[tuple[Path, str]], total: int, max_skipped: float) -> None:
+    """Refuse data of which too much is unreadable.
+
+    Raises:
+        DataError: more than the share ``max_skipped``.
+    """
+    if skipped and len(skipped) > max_skipped * total:
+        shown = "\n".join(f"  {reason}" for _, reason in skipped[:5])
+        raise DataError(f"{len(skipped)} of {total} files cannot be read (data.max_skipped is {max_skipped:g}):\n{shown}")
+
+
+class Shelf:
+    """Decoded audio kept in memory as 16-bit mono, so that a file is decoded and resampled once.
+
+    Args:
+        megabytes: how much to keep; what was used longest ago goes first.
+    """
+
+    def __init__(self, megabytes: float) -> None:
+        self.budget, self.held = megabytes * 2**20, 0
+        self._waves: OrderedDict[tuple[Path, int], NDArray[np.int16]] = OrderedDict()
+
+    def crop(self, clip: Clip, rate: int, start: float, seconds: float) -> Wave:
+        """Mono float32 ``(N,)`` at ``rate`` Hz from ``start`` seconds on, shorter if the clip ends before.
+
+        Raises:
+            InputError: the file cannot be decoded.
+        """
+        if clip.seconds > WHOLE_SECONDS:
+            with Reader(clip.path) as reader:
+                reader.seek(min(int(start * clip.rate), clip.frames))
+                wave = reader.read(round(seconds * clip.rate)).mean(1)
+            return resample(wave, clip.rate, rate)
+        whole = self._whole(clip, rate)
+        first = int(start * rate)
+        return whole[first : first + round(seconds * rate)] / np.float32(32768)
+
+    def _whole(self, clip: Clip, rate: int) -> NDArray[np.int16]:
+        key = (clip.path, rate)
+        if key in self._waves:
+            self._waves.move_to_end(key)
+            return self._waves[key]
+        with Reader(clip.path) as reader:
+            wave = resample(reader.read(clip.frames).mean(1), clip.rate, rate)
+        if not len(wave) or not np.isfinite(wave).all():
+            raise InputError(f"{clip.path}: holds no samples or non-finite ones")
+        whole = np.rint(wave * (32767 / max(1.0, float(np.abs(wave).max())))).astype(np.int16)
+        self._waves[key] = whole
+        self.held += whole.nbytes
+        while self.held > self.budget and len(self._waves) > 1:
+            self.held -= self._waves.popitem(last=False)[1].nbytes
+        return whole
