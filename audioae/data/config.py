@@ -34,7 +34,7 @@ class Speed(Config):
     """Speech played faster or slower, pitch and all."""
 
     share: Share = 0.7
-    slowest: float = Field(0.88, gt=0.25, le=1)
+    slowest: float = Field(0.8, gt=0.25, le=1)
     fastest: float = Field(1.14, ge=1, lt=4)
 
 
@@ -43,6 +43,13 @@ class Eq(Config):
 
     share: Share = 0.5
     decibels: Positive = 6.0
+
+
+class Proximity(Config):
+    """Bass that a close microphone adds to a voice, in dB, so that a deep voice is not taken for rumble."""
+
+    share: Share = 0.35
+    decibels: Positive = 14.0
 
 
 class HighPass(Config):
@@ -64,7 +71,7 @@ class BandLimit(Config):
 class Reverb(Config):
     """A room, from the impulse responses given or simulated; the target keeps the early part."""
 
-    share: Share = 0.4
+    share: Share = 0.3
     simulated: Share = Field(0.7, description="share of the rooms that are simulated")
     shortest: Positive = Field(0.1, description="reverberation time in seconds")
     longest: Positive = 0.9
@@ -136,10 +143,11 @@ class Augment(Config):
 
     snr: Snr = Snr()
     level: Level = Level()
-    clean_only: Share = Field(0.06, description="share of examples without noise")
+    clean_only: Share = Field(0.08, description="share of examples without noise")
     noise_only: Share = Field(0.03, description="share of examples without speech")
     speed: Speed = Speed()
     eq: Eq = Eq()
+    proximity: Proximity = Proximity()
     high_pass: HighPass = HighPass()
     band_limit: BandLimit = BandLimit()
     reverb: Reverb = Reverb()
@@ -165,7 +173,7 @@ class DataConfig(Config):
     rir: tuple[str, ...] = Field(("samples/train/rir",), description="room impulse responses")
     pairs: tuple[str, ...] = Field((), description="noisy/clean folders or manifests, taken as they are")
     pairs_share: Share = Field(0.0, description="share of examples that come from `pairs`")
-    batch_size: int = Field(8, ge=1, le=4096, description="examples of one step, over all processes")
+    batch_size: int = Field(4, ge=1, le=4096, description="examples of one step, over all processes")
     seconds: Positive = Field(3.0, description="length of an example")
     rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
     other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000), description="rates of the other batches")

@@ -21,6 +21,12 @@ def tone(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wa
     return _array(effects.equalizer_biquad(x, rate, peak, gains[2], rng.uniform(0.4, 2.0))) * scale
 
 
+def bass(wave: Wave, rate: int, decibels: float, hz: float) -> Wave:
+    """A low shelf below ``hz``."""
+    x, scale = _quiet(wave)
+    return _array(effects.bass_biquad(x, rate, decibels, hz)) * scale
+
+
 def high_pass(wave: Wave, rate: int, hz: float) -> Wave:
     """Second-order Butterworth high-pass."""
     x, scale = _quiet(wave)

@@ -169,6 +169,8 @@ class Mixer:
         wave = np.pad(joined, (0, samples - len(joined)))
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
+        if rng.random() < self.config.augment.proximity.share:
+            wave = degrade.bass(wave, rate, rng.uniform(0, self.config.augment.proximity.decibels), rng.uniform(80, 300))
         return wave
 
     def noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
