@@ -2,14 +2,17 @@
 
 from typing import Annotated, Literal
 
-from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share
+from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share, field_validator, model_validator
 from audioae.data.config import DataConfig
 from audioae.losses import terms
+from audioae.metrics.measures import MEASURES
+from audioae.registry import did_you_mean
 
 
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
 
+    init: str = Field("", description="weights to begin with: a model in the package or a bundle's path")
     steps: int = Field(10_000, ge=1, description="optimiser steps; --budget may end sooner, with the same schedule")
     learning_rate: Positive = 1.5e-3
     warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")
@@ -27,10 +30,24 @@ class TrainConfig(Config):
 class ValidConfig(Config):
     """What the model is validated on while it trains."""
 
-    pairs: tuple[str, ...] = Field((), description="folders or CSV files of noisy and clean recordings")
+    pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
     measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see audioae.metrics")
-    best: str = Field("si_sdr", description="the measure that decides which weights are the best")
+    best: str = Field("si_sdr", description="the one of `measures` that decides which weights are the best")
     at_most: int = Field(50, ge=1, description="pairs to use")
+
+    @field_validator("measures", mode="after")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in MEASURES:
+                raise ValueError(f"holds {name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}")
+        return names
+
+    @model_validator(mode="after")
+    def _decidable(self) -> "ValidConfig":
+        if self.best not in self.measures:
+            raise ValueError(f"`best` is {self.best!r}, which is not among `measures` ({', '.join(self.measures)})")
+        return self
 
 
 class Recipe(Config):

@@ -1,0 +1,41 @@
+"""All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``."""
+
+from collections.abc import Callable, Sequence
+from inspect import getmembers, isfunction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.metrics import perceptual, signal
+
+Measure = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
+
+MEASURES: dict[str, Measure] = {
+    name: function
+    for module in (signal, perceptual)
+    for name, function in getmembers(module, isfunction)
+    if not name.startswith("_") and function.__module__ == module.__name__
+}
+"""Name to function ``(estimate, clean, rate) -> float``: every public function of the measure modules."""
+
+LOWER_IS_BETTER = frozenset({"log_spectral_distance"})
+
+
+def measure(
+    names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int
+) -> dict[str, float]:
+    """The named measures of ``(N,)`` or ``(N, C)``, the mean over channels.
+
+    >>> wave = np.sin(np.arange(8000) * 0.1)
+    >>> measure(["log_spectral_distance"], wave, wave, 8000)
+    {'log_spectral_distance': 0.0}
+    """
+    channels = list(zip(np.atleast_2d(estimate.T), np.atleast_2d(clean.T), strict=True))
+    return {name: float(np.mean([MEASURES[name](a, b, rate) for a, b in channels])) for name in names}
+
+
+def better(name: str, value: float, than: float | None) -> bool:
+    """Whether a value of the measure beats another; anything beats none."""
+    if than is None or np.isnan(than):
+        return not np.isnan(value)
+    return value < than if name in LOWER_IS_BETTER else value > than
