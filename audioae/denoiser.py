@@ -74,6 +74,7 @@ class Denoiser(nn.Module):
         """Where the weights are; waves are moved there and back."""
         return next(self.model.parameters()).device
 
+    @torch.inference_mode(False)  # kept beyond the call, and wanted for training too
     def transform(self, rate: int) -> STFT:
         """The STFT at ``rate`` Hz, on the model's device.
 

@@ -44,6 +44,7 @@ def centres() -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept beyond the call, and wanted for training too
 def weights(bins: int) -> Tensor:
     """How much of each band a bin takes: float32 ``(F, K)``, rows adding to one.
 
@@ -76,6 +77,7 @@ def count(bins: int) -> int:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept beyond the call, and wanted for training too
 def averages(bins: int) -> Tensor:
     """:func:`weights` with columns adding to one, for the mean over each band: float32 ``(F, K)``.
 

@@ -1,0 +1,57 @@
+"""The command ``audioae`` and what all its commands share: one-line errors and exit codes.
+
+Command modules import torch and the like only when they run, so that ``--help`` is quick.
+"""
+
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from audioae import __version__
+from audioae.cli.denoise import denoise
+from audioae.cli.evaluate import evaluate
+from audioae.cli.models import models
+from audioae.cli.train import train
+from audioae.errors import AudioaeError, AudioaeWarning
+
+INTERRUPTED = 130
+
+
+class _Command(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AudioaeError as error:
+            click.echo(f"audioae: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("audioae: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="audioae")
+def main() -> None:
+    """Clean and model audio with autoencoders.
+
+    \b
+      audioae denoise noisy.wav -o clean.wav     clean a recording
+      audioae train recipes/conv_dae.yaml        train a model of your own
+      audioae models                             what comes with the package
+      audioae evaluate samples                   measure a model on noisy/clean pairs
+
+    Exit codes: 0 all went well, 1 something could not be done, 2 the command line is wrong, 130 Ctrl-C.
+    """
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    # Libraries' warnings are for developers; ours are for the person at the keyboard.
+    if issubclass(category, AudioaeWarning):
+        click.echo(f"audioae: warning: {message}", err=True)
+
+
+for command in (denoise, train, models, evaluate):
+    main.add_command(command)

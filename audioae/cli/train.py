@@ -1,0 +1,122 @@
+"""``audioae train``: a model of one's own, by a recipe."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """``90m``, ``2h``, ``1h30m`` or plain seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Text to seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
+        if parts and "".join(n + u for n, u in parts) == value:
+            seconds = sum(float(n) * UNITS[u] for n, u in parts)
+        elif re.fullmatch(r"\d+(\.\d+)?", value):
+            seconds = float(value)
+        else:
+            self.fail(f"{value!r} is not a duration such as 90m, 2h, 1h30m or 600 (seconds)", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r}: give more than nothing", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/NAME-OF-RECIPE]")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
+@click.option("--budget", type=Duration(), help="End after this time, as 90m or 2h, with a finished schedule.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+def train(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    budget: float | None,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Train a model by RECIPE, a YAML file, with settings overridden by KEY=VALUE.
+
+    \b
+      audioae train recipes/conv_dae.yaml
+      audioae train recipes/conv_dae.yaml data.clean=[speech] data.noise=[noise] --budget 2h
+      audioae train recipes/conv_dae.yaml train.init=conv_dae --out runs/finetuned
+      torchrun --nproc-per-node 4 -m audioae train recipes/conv_dae.yaml data.batch_size=32
+
+    --out then holds best.safetensors and last.safetensors (for `audioae denoise --model`), the checkpoint, the resolved
+    recipe, log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the step at hand with all of these.
+    """
+    from audioae.config import load
+    from audioae.recipe import Recipe
+    from audioae.train.trainer import train as run
+
+    resolved = load(Recipe, recipe, overrides)
+    folder = out or Path("runs") / recipe.stem
+    result = run(resolved, folder, resume, budget, device, _Screen(quiet))
+    minutes = result.progress.seconds / 60
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
+    skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
+    click.echo(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
+    if result.interrupted:
+        click.echo("stopped early; the same command with --resume goes on", err=True)
+
+
+class _Screen:
+    """Tells a person at a terminal, or a log file, how the training gets on."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.bar: Any = None
+        self.every = 1
+
+    def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
+        from audioae.cli.progress import bar
+
+        if self.quiet:
+            return
+        clips, noises = len(sources.clean.clips), len(sources.noise.clips)
+        click.echo(
+            f"{recipe.model.kind}: {parameters:,} parameters; {clips} speech, {noises} noise, "
+            f"{len(sources.rir.clips)} impulse responses, {len(sources.pairs)} pairs",
+            err=True,
+        )
+        if sources.skipped:
+            click.echo(f"{len(sources.skipped)} files could not be read and are left out:", err=True)
+            for _, reason in sources.skipped:
+                click.echo(f"  {reason}", err=True)
+        click.echo(f"noisy input: {_in_words(noisy)}", err=True)
+        self.every = recipe.train.log_every
+        form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
+        self.bar = bar(1.0, "train", form=form)
+
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        if self.quiet or self.bar is None:
+            return
+        self.bar.n = min(share, 1.0)
+        self.bar.set_postfix_str(f"step {step}, {_in_words(losses)}", refresh=False)
+        self.bar.update(0)
+        if not sys.stderr.isatty() and step % (10 * self.every) == 0:
+            click.echo(f"{100 * share:5.1f} % step {step}: {_in_words(losses)}", err=True)
+
+    def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
+        from audioae.cli.progress import above
+
+        if not self.quiet:
+            above(f"step {step}: {_in_words(figures)}{' (best so far)' if best else ''}")
+
+
+def _in_words(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

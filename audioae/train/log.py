@@ -1,0 +1,79 @@
+"""What happened in a training: JSON lines, TensorBoard events and a picture of the curves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from audioae.errors import OutputError
+from audioae.plot import save_curves
+
+LOG, CURVES, TENSORBOARD = "log.jsonl", "curves.png", "tensorboard"
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log; a last line that was cut off is left out."""
+    rows: list[dict[str, Any]] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+    return rows
+
+
+class Log:
+    """The log of one training in the folder ``out``; rows after ``step`` are dropped, for they will come again.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, out: Path, step: int) -> None:
+        self.out = out
+        self.rows = [row for row in read_log(out / LOG) if row["step"] <= step]
+        try:
+            self._file = open(out / LOG, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the training
+            for row in self.rows:
+                self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+            self._events = SummaryWriter(str(out / TENSORBOARD), purge_step=step + 1 if step else None)
+        except OSError as error:
+            raise OutputError(f"{out}: cannot write: {error.strerror or error}") from None
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Add a row, which has a ``step``; numbers in nested sections become ``section/name`` in TensorBoard.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        self.rows.append(row)
+        try:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+            for name, value in _flat(row):
+                if name != "step":
+                    self._events.add_scalar(name, value, row["step"])
+        except OSError as error:
+            raise OutputError(f"{self.out / LOG}: cannot write: {error.strerror or error}") from None
+
+    def draw(self) -> None:
+        """Bring the picture of the curves up to date."""
+        save_curves(self.rows, self.out / CURVES)
+
+    def close(self) -> None:
+        """End both logs."""
+        self._file.close()
+        self._events.close()
+
+
+def _flat(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    pairs: list[tuple[str, float]] = []
+    for name, value in row.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            pairs.append((prefix + name, value))
+    return pairs

@@ -1,0 +1,280 @@
+"""The training loop of one player: setup, steps, validation, checkpoints."""
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from audioae.bundle import load, save_bundle
+from audioae.config import dump
+from audioae.data.loader import batches
+from audioae.data.mixer import Mixer, Sources
+from audioae.denoiser import Denoiser
+from audioae.errors import BundleError, OutputError, RecipeError
+from audioae.losses import terms
+from audioae.metrics.measures import better
+from audioae.recipe import Recipe, TrainConfig
+from audioae.train import checkpoint
+from audioae.train.accelerator import Parallel
+from audioae.train.checkpoint import Progress
+from audioae.train.log import LOG, Log
+from audioae.train.stop import Stop
+from audioae.train.validate import Validation
+
+CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
+LEVEL = 0.1
+"""RMS that the noisy input is brought to before the losses."""
+MOST_SKIPPED = 100
+"""Steps in a row without a finite gradient, after which a training has failed."""
+
+
+class Watcher(Protocol):
+    """What someone who looks on is told."""
+
+    def started(self, recipe: Recipe, parameters: int, sources: Sources, noisy: dict[str, float]) -> None:
+        """All is ready; ``noisy`` are the measures of the unprocessed validation input."""
+
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        """A step was taken; ``share`` of the training is done."""
+
+    def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
+        """The averaged weights were measured."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended.
+
+    Attributes:
+        progress: steps, seconds, skipped steps.
+        figures: measures of the last validation.
+        interrupted: it was stopped before its end; ``resume`` goes on.
+        bundle: the file with the best weights.
+    """
+
+    progress: Progress
+    figures: dict[str, float]
+    interrupted: bool
+    bundle: Path
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    resume: bool = False,
+    budget: float | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> Result:
+    """Train a model by its recipe.
+
+    Args:
+        recipe: what to do.
+        out: folder for bundles, checkpoint, log and picture; made if it is not there.
+        resume: go on from the checkpoint in ``out``, if there is one.
+        budget: seconds after which to end, with the learning rate brought down by then; over all runs of a resumed training.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        watcher: whom to tell.
+
+    Raises:
+        RecipeError: the recipe asks for what this machine has not, or the training diverges.
+        DataError: unusable data.
+        OutputError: ``out`` cannot be written, or holds a training that is not to be resumed.
+        BundleError: a checkpoint or initial weights of something else.
+    """
+    run = _Run(recipe, out, resume, budget, device, watcher)
+    try:
+        return run.fit()
+    finally:
+        run.close()
+
+
+def learning_rate(config: TrainConfig, step: int, share: float) -> float:
+    """Linear warm-up over the first steps, then half a cosine down to ``final_rate`` of the whole at the end.
+
+    >>> [round(learning_rate(TrainConfig(learning_rate=1.0, warmup=0), 9, s), 2) for s in (0.0, 0.5, 1.0)]
+    [1.0, 0.51, 0.02]
+    """
+    warm = min(1.0, (step + 1) / (config.warmup + 1))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    return config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+class _Run:
+    def __init__(
+        self, recipe: Recipe, out: Path, resume: bool, budget: float | None, device: str, watcher: Watcher | None
+    ) -> None:
+        self.recipe, self.out, self.budget, self.watcher = recipe, out, budget, watcher
+        self.parallel = Parallel(device, recipe.train.precision)
+        self.rows = self.parallel.rows(recipe.data.batch_size)
+        self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
+        self.validation = Validation(recipe.valid)
+        torch.manual_seed(recipe.seed)
+        self.denoiser = Denoiser(recipe, out.name)
+        if recipe.train.init:
+            _begin_with(self.denoiser, recipe)
+        self.average = copy.deepcopy(self.denoiser).requires_grad_(False).eval().to(self.parallel.device)
+        self.denoiser.to(self.parallel.device)
+        matrices = [p for p in self.denoiser.parameters() if p.ndim >= 2]
+        vectors = [p for p in self.denoiser.parameters() if p.ndim < 2]
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(
+            groups, lr=recipe.train.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.train.weight_decay
+        )
+        self.progress = Progress()
+        _prepare_folder(out, resume)
+        if resume and (out / CHECKPOINT).is_file():
+            models = (self.denoiser.model, self.average.model)
+            self.progress = checkpoint.restore(out / CHECKPOINT, recipe, *models, optimizer)
+        self.module, self.optimizer = self.parallel.prepare(self.denoiser, optimizer)
+        self.figures: dict[str, float] = {}
+        self.log = None
+        if self.parallel.is_main:
+            (out / RESOLVED).write_text(dump(recipe) + "\n", encoding="utf-8")
+            self.log = Log(out, self.progress.step)
+        self._before = self.progress.seconds
+        self._start = time.monotonic()
+        self._unlucky = 0
+
+    def fit(self) -> Result:
+        """Steps until the end, the budget's end or a signal."""
+        config, progress = self.recipe.train, self.progress
+        if self.watcher and self.parallel.is_main:
+            parameters = sum(p.numel() for p in self.denoiser.parameters())
+            self.watcher.started(self.recipe, parameters, self.mixer.sources, self.validation.noisy)
+        interrupted = False
+        recent: dict[str, float] = {}
+        validated_at = -1
+        with Stop() as stop:
+            for batch in batches(self.mixer, self.rows, progress.step, config.steps, config.workers):
+                share = self._share()
+                if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
+                    break
+                rate = learning_rate(config, progress.step, share)
+                losses, norm = self._step(batch.noisy, batch.clean, batch.rate, rate)
+                progress.step += 1
+                for name, value in losses.items():
+                    recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
+                if self.watcher and self.parallel.is_main:
+                    self.watcher.stepped(progress.step, self._share(), recent)
+                if self.log and progress.step % config.log_every == 0:
+                    speed = self._audio_per_second()
+                    row = {"step": progress.step, "seconds": round(progress.seconds, 1), "learning_rate": rate}
+                    self.log.write(row | {"gradient_norm": norm, "audio_per_second": speed, "losses": dict(recent)})
+                if progress.step % config.validate_every == 0:
+                    self._validate()
+                    validated_at = progress.step
+                if progress.step % config.checkpoint_every == 0:
+                    self._save()
+            # What was trained is kept, whatever ended it.
+            if validated_at != progress.step:
+                self._validate()
+            self._save()
+        return Result(progress, self.figures, interrupted, self.out / BEST)
+
+    def close(self) -> None:
+        """End the log and leave the other processes."""
+        if self.log:
+            self.log.close()
+        self.parallel.close()
+
+    def _share(self) -> float:
+        """How much of the training is done, by steps or by time, the same in all processes."""
+        self.progress.seconds = self._before + time.monotonic() - self._start
+        share = self.progress.step / self.recipe.train.steps
+        if self.budget is None:
+            return share
+        seconds = torch.tensor(self.progress.seconds, device=self.parallel.device)
+        return max(share, float(self.parallel.mean(seconds)) / self.budget)
+
+    def _audio_per_second(self) -> float:
+        data = self.recipe.data
+        return round(self.progress.step * data.batch_size * data.seconds / max(self.progress.seconds, 1e-3), 1)
+
+    def _step(self, noisy: Tensor, clean: Tensor, rate: int, learning_rate: float) -> tuple[dict[str, float], float]:
+        config = self.recipe.train
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        noisy, clean = noisy.to(self.parallel.device), clean.to(self.parallel.device)
+        self.module.train()
+        scale = LEVEL / noisy.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-5)
+        with self.parallel.forward_context():
+            estimate = self.module(noisy, rate)
+        loss, values = terms.total(self.recipe.losses, estimate.float() * scale, clean * scale, rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.parallel.backward(loss)
+        norm = float(self.parallel.clip(self.module, config.clip_norm))
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self._unlucky = 0
+            _average(self.average, self.denoiser, config.ema, self.progress.step)
+        else:
+            self._skip()
+        return {"loss": float(loss), **{k: float(v) for k, v in values.items()}}, norm
+
+    def _skip(self) -> None:
+        self.progress.skipped += 1
+        self._unlucky += 1
+        if self._unlucky >= MOST_SKIPPED:
+            raise RecipeError(
+                f"the training diverged: {MOST_SKIPPED} steps in a row without a finite gradient; "
+                f"lower train.learning_rate, or go back to {self.out / LAST}"
+            )
+        # Running statistics may have seen what was not finite.
+        for mine, good in zip(self.denoiser.buffers(), self.average.buffers(), strict=True):
+            if not torch.isfinite(mine).all():
+                mine.copy_(good)
+
+    def _validate(self) -> None:
+        if self.parallel.is_main:
+            self.figures = self.validation.run(self.average)
+            value = self.figures[self.recipe.valid.best]
+            best = better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
+            if best:
+                self.progress.best = value
+                save_bundle(self.out / BEST, self.average, self.figures)
+            if self.log:
+                self.log.write({"step": self.progress.step, "valid": self.figures})
+                self.log.draw()
+            if self.watcher:
+                self.watcher.validated(self.progress.step, self.figures, best)
+        self.parallel.wait()
+
+    def _save(self) -> None:
+        if self.parallel.is_main:
+            models = (self.denoiser.model, self.average.model)
+            checkpoint.save(self.out / CHECKPOINT, self.recipe, *models, self.optimizer, self.progress)
+            save_bundle(self.out / LAST, self.average, self.figures)
+        self.parallel.wait()
+
+
+@torch.no_grad()
+def _average(average: Denoiser, current: Denoiser, decay: float, step: int) -> None:
+    """Exponential moving average that begins with a short memory."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for mine, new in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(new, weight)
+        else:
+            mine.copy_(new)
+
+
+def _begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
+    other = load(recipe.train.init)
+    if other.recipe.model != recipe.model:
+        raise BundleError(f"train.init {recipe.train.init}: holds another model than this recipe's `model` section")
+    denoiser.model.load_state_dict(other.model.state_dict())
+
+
+def _prepare_folder(out: Path, resume: bool) -> None:
+    if not resume and ((out / CHECKPOINT).exists() or (out / LOG).exists()):
+        raise OutputError(f"{out}: holds a training already: use --resume to go on with it, or another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot make the folder: {error.strerror}") from None
