@@ -110,6 +110,11 @@ class Reader:
         while len(block := self.read(frames)):
             yield block
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """Title, artist and the like, as far as libsndfile knows them."""
+        return dict(self._file.copy_metadata())
+
     def seek(self, frame: int) -> None:
         """Go to a frame.
 

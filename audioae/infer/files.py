@@ -1,0 +1,257 @@
+"""Cleaning files block by block: memory does not grow with their length, and a stop leaves no half of a file."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audioae.audio import tags
+from audioae.audio.files import AudioInfo, Reader, spool
+from audioae.audio.layout import finite
+from audioae.audio.writer import Writer, format_for
+from audioae.denoiser import Denoiser
+from audioae.errors import InputError, OutputError
+from audioae.infer.meter import Meter
+from audioae.infer.streamer import Streamer
+from audioae.plot import LONGEST_SECONDS, save_spectrograms
+
+Wave = NDArray[np.float32]
+BLOCK_SECONDS = 4.0
+STANDARD = Path("-")
+"""Standard input or output."""
+CLIPPED_RUN = 3
+"""So many samples at full scale in a row are taken for clipping."""
+
+
+@dataclass
+class Report:
+    """What was done with one file.
+
+    Attributes:
+        input: path of the recording.
+        output: path of the result.
+        seconds: its length.
+        rate: Hz.
+        channels: C.
+        elapsed: seconds that it took.
+        speed: seconds of sound per second.
+        level_before: RMS in dBFS.
+        level_after: RMS in dBFS.
+        snr_gain: estimated growth of the signal-to-noise ratio in dB; None where it cannot be told.
+        clipped_input: samples at full scale, three in a row and more.
+        clipped_output: samples of the result that were limited to full scale.
+        non_finite: NaN or infinite samples, taken as zero.
+    """
+
+    input: str
+    output: str
+    seconds: float
+    rate: int
+    channels: int
+    elapsed: float = 0.0
+    speed: float = 0.0
+    level_before: float = 0.0
+    level_after: float = 0.0
+    snr_gain: float | None = None
+    clipped_input: int = 0
+    clipped_output: int = 0
+    non_finite: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How files are to be cleaned; see :class:`~audioae.infer.streamer.Streamer` and ``audioae denoise --help``."""
+
+    atten_limit: float | None = None
+    mix: float = 1.0
+    channels: str = "linked"
+    overwrite: bool = False
+
+
+@dataclass
+class _Excerpt:
+    """The beginning of a recording, for the picture."""
+
+    samples: int
+    before: list[Wave] = field(default_factory=list)
+    after: list[Wave] = field(default_factory=list)
+    held: int = 0
+
+    def feed(self, before: Wave, after: Wave) -> None:
+        if self.held < self.samples:
+            self.before.append(before[: self.samples - self.held].mean(1))
+            self.after.append(after[: self.samples - self.held].mean(1))
+            self.held += len(self.before[-1])
+
+
+def denoise_file(
+    denoiser: Denoiser,
+    source: Path,
+    target: Path,
+    wishes: Wishes | None = None,
+    removed: Path | None = None,
+    plot: Path | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Report:
+    """Clean one file into another of the same rate, channels, length, bit depth and tags.
+
+    Args:
+        denoiser: from :func:`audioae.load`.
+        source: any file that libsndfile reads, or ``-`` for standard input.
+        target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
+        wishes: strength and the like.
+        removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
+        plot: picture of the spectrograms before, after, and of what was removed.
+        progress: called with the frames done, their number, and the rate.
+
+    Raises:
+        InputError: the file cannot be read, or breaks off.
+        OutputError: a result cannot be written, is there already, or is the input itself.
+    """
+    wishes = wishes or Wishes()
+    for path in (target, removed, plot):
+        check_target(path, source, wishes.overwrite)
+    if removed is not None and removed == target:
+        raise OutputError(f"{removed}: the removed part and the result need different files")
+    if target != STANDARD:
+        return _denoise(denoiser, source, target, wishes, removed, plot, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "result.wav"
+        report = _denoise(denoiser, source, place, wishes, removed, plot, progress)
+        report.output = str(STANDARD)
+        with open(place, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    return report
+
+
+def _denoise(
+    denoiser: Denoiser,
+    source: Path,
+    target: Path,
+    wishes: Wishes,
+    removed: Path | None,
+    plot: Path | None,
+    progress: Callable[[int, int, int], None] | None,
+) -> Report:
+    with ExitStack() as stack:
+        reader = stack.enter_context(Reader(source, spool(sys.stdin.buffer) if source == STANDARD else None))
+        picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
+        # Both come into their places only after everything else has gone well, the result last.
+        result = stack.enter_context(_writer(target, source, reader))
+        rest = stack.enter_context(_writer(removed, source, reader)) if removed else None
+        report = _run(denoiser, reader, result, rest, picture, wishes, progress)
+        report.output = str(target)
+        for writer in (result, rest):
+            if writer is not None:
+                writer.finish()
+                if source != STANDARD and tags.copies(reader.info.container, writer.info.container):
+                    tags.copy(source, writer.temporary, writer.info.container)
+        if plot and picture:
+            before, after = np.concatenate(picture.before), np.concatenate(picture.after)
+            waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
+            save_spectrograms(waves, reader.info.rate, plot)
+    return report
+
+
+def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
+    """Refuse to write over the input, over a file that is there without ``overwrite``, or where no folder is.
+
+    Raises:
+        OutputError: with the reason.
+    """
+    if path is None or path == STANDARD:
+        return
+    if path.exists():
+        if source != STANDARD and source.exists() and os.path.samefile(path, source):
+            raise OutputError(f"{path}: is the input itself: choose another name with -o")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder, give a file name")
+        if not overwrite:
+            raise OutputError(f"{path}: is there already: use --overwrite to replace it")
+    elif not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
+
+
+def _writer(path: Path, source: Path, reader: Reader) -> Writer:
+    info = format_for(path, reader.info, keep=path.suffix.lower() == source.suffix.lower() and source != STANDARD)
+    own = tags.copies(reader.info.container, info.container)
+    return Writer(path, info, None if own else reader.tags)
+
+
+def _run(
+    denoiser: Denoiser,
+    reader: Reader,
+    result: Writer,
+    rest: Writer | None,
+    picture: _Excerpt | None,
+    wishes: Wishes,
+    progress: Callable[[int, int, int], None] | None,
+) -> Report:
+    info: AudioInfo = reader.info
+    report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
+    streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
+    meter = Meter(info.rate)
+    start = time.perf_counter()
+    waiting = np.zeros((0, info.channels), np.float32)
+    done = 0
+
+    def take(ready: torch.Tensor) -> None:
+        nonlocal waiting, done
+        clean = np.ascontiguousarray(ready[0].T.cpu().numpy())
+        noisy, waiting = waiting[: len(clean)], waiting[len(clean) :]
+        if not len(clean):
+            return
+        clean_as_stored = result.stored(clean)
+        result.write(clean)
+        if rest is not None:
+            rest.write(noisy - clean_as_stored)
+        meter.feed(noisy, clean)
+        if picture is not None:
+            picture.feed(noisy, clean)
+        done += len(clean)
+        if progress is not None:
+            progress(done, info.frames, info.rate)
+
+    for block in reader.blocks(int(BLOCK_SECONDS * info.rate)):
+        wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
+        report.non_finite += bad
+        report.clipped_input += _clipped(block)
+        waiting = np.concatenate([waiting, wave[0].T.numpy()])
+        take(streamer.feed_wave(wave))
+    if not len(waiting) and not done:
+        raise InputError(f"{reader.path}: holds no samples")
+    take(streamer.flush_wave())
+    report.elapsed = time.perf_counter() - start
+    report.seconds = done / info.rate
+    report.speed = report.seconds / max(report.elapsed, 1e-9)
+    report.level_before, report.level_after, report.snr_gain = meter.level_before, meter.level_after, meter.snr_gain()
+    report.clipped_output = result.clipped
+    return report
+
+
+def _clipped(block: Wave) -> int:
+    """Samples of runs at full scale; runs over a block's border count as two."""
+    full = np.abs(block) >= 0.9998
+    if not full.any():
+        return 0
+    total = 0
+    for channel in full.T:
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], channel, [False]])))
+        lengths = edges[1::2] - edges[::2]
+        total += int(lengths[lengths >= CLIPPED_RUN].sum())
+    return total
