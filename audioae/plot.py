@@ -83,7 +83,7 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
 def _few_ticks(count: int = 5) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(count)
+    return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 
 def _save(figure: Figure, path: Path) -> None:
