@@ -1,6 +1,6 @@
 """Model bundles: one safetensors file that holds the weights and, in its header, the whole recipe.
 
-Nothing else is needed to load one, and nothing in it is ever executed: no pickle, and the recipe is validated like any other.
+Nothing else is needed to load one, and nothing in it is ever run: no pickle, and the recipe is validated like any other.
 """
 
 import json
@@ -164,7 +164,9 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], he
             temporary.unlink(missing_ok=True)
 
 
-def load_tensors(path: str | os.PathLike[str], expected: str, weights: bool = True) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_tensors(
+    path: str | os.PathLike[str], expected: str, weights: bool = True
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and header of a safetensors file whose header says that it is of the ``expected`` format.
 
     Raises:
@@ -174,9 +176,9 @@ def load_tensors(path: str | os.PathLike[str], expected: str, weights: bool = Tr
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if weights:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in list(file.keys())}
             else:
-                tensors = {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}
+                tensors = {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in list(file.keys())}
     except (SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{path}: not a safetensors file of audioae ({error})") from error
     if header.get("format") != expected:

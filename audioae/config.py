@@ -71,9 +71,7 @@ class Config(BaseModel):
     Optimiser(rate=0.0002)
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @property
     def kind(self) -> str:
@@ -83,9 +81,7 @@ class Config(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "kind" in cls.model_fields:
-            raise TypeError(
-                f"{cls.__qualname__}: `kind` is the name of the module, no field can be called so"
-            )
+            raise TypeError(f"{cls.__qualname__}: `kind` is the name of the module, no field can be called so")
 
 
 SomeConfig = TypeVar("SomeConfig", bound=Config)
@@ -213,10 +209,7 @@ class NamedSections:
                 result[name] = _validated(self.schema_of(name), options, info)
             except ValidationError as error:
                 details = error.errors(include_url=False)
-                mistakes += [
-                    Mistake(each["type"], (name, *each["loc"]), each["msg"], each["input"])
-                    for each in details
-                ]
+                mistakes += [Mistake(each["type"], (name, *each["loc"]), each["msg"], each["input"]) for each in details]
         if mistakes:
             _raise(mistakes)
         return result
@@ -271,9 +264,7 @@ def _mistakes(schema: type[Config], error: ValidationError) -> list[Mistake]:
         kind, location, message = details["type"], details["loc"], details["msg"]
         if kind == "extra_forbidden":
             kind, known = "unknown_key", _known_keys(schema, location)
-            message = "unknown key" + (
-                did_you_mean(str(location[-1]), known) or f" (there are: {', '.join(known)})"
-            )
+            message = "unknown key" + (did_you_mean(str(location[-1]), known) or f" (there are: {', '.join(known)})")
         mistakes.append(Mistake(kind, location, message, details["input"]))
     return mistakes
 

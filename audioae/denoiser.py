@@ -26,7 +26,7 @@ class Strength:
     Raises:
         InputError: a negative limit, or a mix outside 0 to 1.
 
-    >>> Strength(atten_limit=20).dry
+    >>> round(Strength(atten_limit=20).dry, 6)
     0.1
     """
 

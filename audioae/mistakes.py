@@ -50,10 +50,10 @@ def _path_in(data: Any, mistake: Mistake) -> KeyPath:
     """The part of the location that is in the data: pydantic adds names of a union's members to it."""
     path: KeyPath = ()
     for number, step in enumerate(mistake.location, start=1):
-        if isinstance(data, dict) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
+            data = data[step]  # type: ignore[index]
         elif mistake.type != "missing" or number < len(mistake.location):
             continue
         path = (*path, step)

@@ -38,9 +38,7 @@ def _apply(document: Document, assignment: str, place: Place) -> None:
         step = _step(container, part)
         if step is None:
             name = dotted(path) or "the recipe"
-            message = (
-                f"{name} has no item {part!r}" if isinstance(container, list) else f"{name} is not a section"
-            )
+            message = f"{name} has no item {part!r}" if isinstance(container, list) else f"{name} is not a section"
             document.problems.append(Problem(place, (*path, part), message, unread=True))
             return
         path = (*path, step)
@@ -48,9 +46,7 @@ def _apply(document: Document, assignment: str, place: Place) -> None:
         for old in [old for old in places if old[: len(path)] == path]:
             del places[old]
         places[path] = place
-    document.problems += [
-        Problem(place, path + inner.path, inner.message, inner.unread) for inner in value.problems
-    ]
+    document.problems += [Problem(place, path + inner.path, inner.message, inner.unread) for inner in value.problems]
     container[path[-1]] = value.data
 
 

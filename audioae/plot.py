@@ -62,7 +62,7 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
     reference = max(1e-6, *(float(s.max()) for s in spectra.values()))
     figure = Figure(figsize=(11, 2.5 * len(spectra) + 0.4), layout="constrained")
     panels = figure.subplots(len(spectra), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    image = None
+    image: Any = None
     for axes, (title, spectrum) in zip(panels, spectra.items(), strict=True):
         decibels = librosa.amplitude_to_db(spectrum, ref=reference, top_db=None)
         times = start + np.arange(spectrum.shape[1]) * hop / rate

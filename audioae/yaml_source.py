@@ -21,9 +21,7 @@ KeyPath = tuple[str | int, ...]
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOLEAN = re.compile(r"(?P<true>true|True|TRUE)|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
-_FLOAT = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass(frozen=True, order=True)
@@ -110,9 +108,7 @@ class _Reader:
         self.last = start = self.locate(1, 1)
         self.document.keys[()] = self.document.values[()] = start
         if len(self.text) > MAX_CHARACTERS:
-            raise YamlSyntaxError(
-                Problem(start, (), f"longer than {MAX_CHARACTERS} characters: not a recipe")
-            )
+            raise YamlSyntaxError(Problem(start, (), f"longer than {MAX_CHARACTERS} characters: not a recipe"))
         try:
             self.events = yaml.parse(self.text, Loader=yaml.SafeLoader)
             next(self.events)

@@ -3,7 +3,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,6 @@ from audioae.config import (
     ValidationError,
     dump,
     field_validator,
-    load,
     options_of,
     parse,
 )
@@ -29,9 +28,7 @@ from audioae.errors import RecipeError
 def magnitude(estimate: object, target: object, power: Positive = 0.3) -> None: ...
 
 
-def si_sdr(
-    estimate: object, target: object, ceiling: float = 30.0, windows: tuple[int, ...] = (1,)
-) -> None: ...
+def si_sdr(estimate: object, target: object, ceiling: float = 30.0, windows: tuple[int, ...] = (1,)) -> None: ...
 
 
 TERMS = {"magnitude": magnitude, "si_sdr": si_sdr}
@@ -186,7 +183,7 @@ device: gpu
         ("seed: '1'", '1:7: seed: should be a whole number, not "1"'),
         ("seed:", "1:6: seed: should be a whole number, not null"),
         ("{seed: 1, rate: true}", "1:17: rate: should be a number, not true"),
-        ("{seed: 1, rate: .nan}", "1:17: rate: should be greater than 0, not NaN"),
+        ("{seed: 1, rate: .nan}", "1:17: rate: should be a finite number, not NaN"),
         ("{seed: 1, rate: .inf}", "1:17: rate: should be a finite number, not Infinity"),
         ("{seed: 1, compiled: 1}", "1:21: compiled: should be true or false, not 1"),
         ("{seed: 1, compiled: yes}", '1:21: compiled: should be true or false, not "yes"'),
@@ -261,13 +258,11 @@ def test_a_section_takes_the_schema_of_its_kind() -> None:
                 '1:40: model.sizes.1: should be a whole number, not "x"',
             ],
         ),
-        ("{kind: cat, sizes: 1}", ["1:20: model.sizes: unknown key (there are: lives)"]),
+        ("{kind: cat, weight: 1}", ["1:20: model.weight: unknown key (there are: lives)"]),
     ],
 )
 def test_mistakes_in_a_section_by_kind_have_their_place(model: str, mistakes: list[str]) -> None:
-    expected = [f"r.yaml:{mistake}" for mistake in mistakes] + [
-        'r.yaml:2:7: rate: should be a number, not "x"'
-    ]
+    expected = [f"r.yaml:{mistake}" for mistake in mistakes] + ['r.yaml:2:7: rate: should be a number, not "x"']
     assert errors(f"model: {model}\nrate: x", schema=WithModel) == expected
 
 
@@ -293,24 +288,3 @@ def test_braces_in_messages_stay_as_they_are() -> None:
 
     (line,) = errors("inner: {'{message}': 1}", schema=Outer)
     assert line.startswith("r.yaml:1:9: inner.{message}: unknown name (there are: a)")
-
-
-def test_a_file_is_read_with_its_name_in_messages(tmp_path: Path) -> None:
-    path = tmp_path / "größe.yaml"
-    path.write_bytes(b"\xef\xbb\xbfseed: 1\nname: gr\xc3\xbcn\n")
-    assert load(Recipe, path, ["rate=3"]) == Recipe(seed=1, name="grün", rate=3.0)
-    path.write_text("seed: x")
-    with pytest.raises(RecipeError, match=f'^{path}:1:7: seed: should be a whole number, not "x"$'):
-        load(Recipe, path)
-
-
-def test_what_is_no_recipe_file_is_refused_by_name(tmp_path: Path) -> None:
-    def refusal(path: Path) -> Any:
-        return pytest.raises(RecipeError, match=f"^{path}")
-
-    binary, long = tmp_path / "binary.yaml", tmp_path / "long.yaml"
-    binary.write_bytes(bytes(range(256)))
-    long.write_bytes(b"#" * 5_000_000)
-    for path in (tmp_path / "missing.yaml", tmp_path, binary, long, Path("/dev/zero")):
-        with refusal(path):
-            load(Recipe, path)

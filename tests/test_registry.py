@@ -45,9 +45,7 @@ def test_a_new_file_is_a_new_kind(zoo: Path) -> None:
 
 @pytest.mark.usefixtures("zoo")
 def test_an_unknown_kind_names_all_there_are_and_the_nearest() -> None:
-    with pytest.raises(
-        RecipeError, match=r"^unknown kind 'dgo' \(there are: cat, dog\); did you mean 'dog'\?$"
-    ):
+    with pytest.raises(RecipeError, match=r"^unknown kind 'dgo' \(there are: cat, dog\); did you mean 'dog'\?$"):
         find("zoo", "dgo")
 
 

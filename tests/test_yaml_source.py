@@ -17,7 +17,7 @@ from audioae.yaml_source import (
 
 WORDS = st.from_regex(r"[a-z]{1,8}x", fullmatch=True)  # ends in x, so never `null` or `true`
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
     max_leaves=15,
 )
@@ -36,11 +36,7 @@ def test_json_is_read_as_json(tree: object) -> None:
     assert read(json.dumps(tree).replace("\x7f", "\\u007f")).data == tree
 
 
-@given(
-    st.dictionaries(
-        WORDS, st.lists(st.integers() | WORDS, max_size=3) | st.dictionaries(WORDS, WORDS), min_size=1
-    )
-)
+@given(st.dictionaries(WORDS, st.lists(st.integers() | WORDS, max_size=3) | st.dictionaries(WORDS, WORDS), min_size=1))
 def test_every_place_is_where_the_composer_of_the_library_finds_it(tree: dict[str, object]) -> None:
     text = yaml.safe_dump(tree)
     document = read(text)
@@ -75,10 +71,7 @@ def test_every_place_is_where_the_composer_of_the_library_finds_it(tree: dict[st
         ("010", 10),
         ("-.inf", float("-inf")),
     ]
-    + [
-        (word, word)
-        for word in ("no", "yes", "on", "off", "n", "Y", "1:30", "2024-01-01", "0x1F", "1_000", "e5")
-    ]
+    + [(word, word) for word in ("no", "yes", "on", "off", "n", "Y", "1:30", "2024-01-01", "0x1F", "1_000", "e5")]
     + [
         ("true", True),
         ("False", False),

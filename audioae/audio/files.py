@@ -72,9 +72,7 @@ class Reader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,9 +135,7 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
         return reader.info
 
 
-def read(
-    path: str | os.PathLike[str], start: int = 0, frames: int | None = None
-) -> tuple[NDArray[np.float32], int]:
+def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None) -> tuple[NDArray[np.float32], int]:
     """A file, or ``frames`` of it from ``start`` on, as float32 ``(frames, channels)``, and its rate in Hz.
 
     Raises:

@@ -49,7 +49,7 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
         samples = wave[0].T.cpu().numpy().astype(dtype, copy=False)
         return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
 
-    columns = np.ascontiguousarray(audio.reshape(len(audio), -1).T, dtype=np.float32)
+    columns = np.ascontiguousarray(audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32)
     return torch.from_numpy(columns).unsqueeze(0), back
 
 
@@ -57,7 +57,9 @@ def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     if not audio.is_floating_point():
         raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
     if audio.ndim not in (1, 2, 3):
-        raise InputError(f"audio has shape {tuple(audio.shape)}: torch audio is (samples,), (channels, samples) or with a batch")
+        raise InputError(
+            f"audio has shape {tuple(audio.shape)}: torch audio is (samples,), (channels, samples) or with a batch"
+        )
     if audio.ndim > 1:
         _check_channels(audio.shape[-2], audio.shape[-1], tuple(audio.shape), "(..., channels, samples)", "audio.T")
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -62,7 +63,9 @@ def format_for(path: Path, info: AudioInfo, keep: bool = False) -> AudioInfo:
     width = {"DOUBLE": 8, "FLOAT": 4}.get(subtype, BITS.get(subtype, 16) / 8)
     if container in ("WAV", "WAVEX") and info.frames * info.channels * width > WAV_LIMIT:
         container = "RF64"
-    endian = info.endian if container == info.container and soundfile.check_format(container, subtype, info.endian) else "FILE"
+    endian = (
+        info.endian if container == info.container and soundfile.check_format(container, subtype, info.endian) else "FILE"
+    )
     return replace(info, container=container, subtype=subtype, endian=endian)
 
 
@@ -101,9 +104,7 @@ class Writer:
             raise OutputError(f"{path}: cannot write there: {error.strerror or error}") from None
         self.temporary = Path(name)
         try:
-            self._file = soundfile.SoundFile(
-                name, "w", info.rate, info.channels, info.subtype, info.endian, info.container
-            )
+            self._file = soundfile.SoundFile(name, "w", info.rate, info.channels, info.subtype, info.endian, info.container)
             for key, value in (tags or {}).items():
                 setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
@@ -175,18 +176,15 @@ class Writer:
     def discard(self) -> None:
         """Leave nothing behind."""
         if not self._file.closed:
-            try:
+            # What could not be stored is thrown away.
+            with suppress(soundfile.LibsndfileError, RuntimeError):
                 self._file.close()
-            except (soundfile.LibsndfileError, RuntimeError):
-                pass  # What could not be stored is thrown away.
         self.temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None:
                 if not self._file.closed:

@@ -35,7 +35,9 @@ def plan(inputs: Sequence[str], out: str | None, recursive: bool) -> list[Job]:
     for name in inputs:
         found += [(p, r) for p, r in _expand(name, recursive, avoid) if p not in {q for q, _ in found}]
     if not found:
-        raise click.UsageError(f"no audio files in {' '.join(inputs)}" + ("" if recursive else " (--recursive looks deeper)"))
+        raise click.UsageError(
+            f"no audio files in {' '.join(inputs)}" + ("" if recursive else " (--recursive looks deeper)")
+        )
     jobs = [Job(source, _target(source, relative, out, bool(folder)), relative) for source, relative in found]
     taken: dict[Path, Path] = {}
     for job in jobs:

@@ -78,8 +78,14 @@ def _snrs(path: Path) -> dict[str, str]:
         if table.is_file():
             rows = manifest(table)
             own = [r for r in rows if "/" not in r.get("file", "") or r["file"].startswith(path.name + "/")]
-            return {Path(r.get("file", "")).stem if "." in r.get("file", "")[-5:] else Path(r.get("file", "")).name: r.get("snr_db", "") for r in own}
+            return {_stem(r.get("file", "")): r.get("snr_db", "") for r in own}
     return {}
+
+
+def _stem(file: str) -> str:
+    """The name without folder, and without ending if it has one."""
+    path = Path(file)
+    return path.stem if path.suffix.lower() in EXTENSIONS else path.name
 
 
 def _pair(noisy: Path, clean: Path, snr: str | None) -> Pair:

@@ -152,7 +152,7 @@ class Shelf:
             return resample(wave, clip.rate, rate)
         whole = self._whole(clip, rate)
         first = int(start * rate)
-        return whole[first : first + round(seconds * rate)] / np.float32(32768)
+        return np.asarray(whole[first : first + round(seconds * rate)] / np.float32(32768), np.float32)
 
     def _whole(self, clip: Clip, rate: int) -> NDArray[np.int16]:
         key = (clip.path, rate)

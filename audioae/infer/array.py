@@ -51,7 +51,7 @@ def denoise(
     streamer = Streamer(_load_once(model, device), rate, atten_limit, mix, channels)
     wave = finite_or_warn(wave)
     block = int(BLOCK_SECONDS * streamer.rate)
-    parts = [streamer.feed_wave(part) for part in wave.split(block, dim=-1)] if wave.shape[-1] else []
+    parts: list[torch.Tensor] = [streamer.feed_wave(part) for part in wave.split(block, dim=-1)] if wave.shape[-1] else []
     if not parts:
         return back(wave)
     return back(torch.cat([*parts, streamer.flush_wave()], dim=-1).to(wave.device))

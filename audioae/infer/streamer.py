@@ -84,9 +84,9 @@ class Streamer:
         if self._empty is None:
             self.reset()
             return np.zeros(0, np.float32)
-        _, back = to_wave(self._empty)
-        device = self._empty.device if isinstance(self._empty, Tensor) else torch.device("cpu")
-        return back(self.flush_wave().to(device))
+        if isinstance(self._empty, Tensor):
+            return to_wave(self._empty)[1](self.flush_wave().to(self._empty.device))
+        return to_wave(self._empty)[1](self.flush_wave())
 
     @torch.inference_mode()
     def feed_wave(self, wave: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def compressed_complex(estimate: Tensor, target: Tensor, rate: int, power: float
 
 
 def over_suppression(estimate: Tensor, target: Tensor, rate: int, power: float = 0.3) -> Tensor:
-    """Mean squared shortfall of ``|X|**power``: speech taken away counts, noise left does not (after Eskimez et al. 2022)."""
+    """Mean squared shortfall of ``|X|**power``: only speech taken away counts (after Eskimez et al. 2022)."""
     shortfall = _magnitude(_spectrum(target, rate)) ** power - _magnitude(_spectrum(estimate, rate)) ** power
     return shortfall.clamp_min(0).square().mean()
 
@@ -46,7 +46,7 @@ def over_suppression(estimate: Tensor, target: Tensor, rate: int, power: float =
 def multi_resolution_stft(
     estimate: Tensor, target: Tensor, rate: int, windows: tuple[float, ...] = (0.008, 0.02, 0.05)
 ) -> Tensor:
-    """Spectral convergence plus log-magnitude difference over windows of several lengths in seconds (Yamamoto et al. 2020)."""
+    """Spectral convergence plus log-magnitude difference, windows in seconds (Yamamoto et al. 2020)."""
     total = estimate.new_zeros(())
     for seconds in windows:
         size = 2 * round(seconds * rate / 2)

@@ -25,9 +25,7 @@ def schema_of(name: str) -> type[Config]:
     return options_of(TERMS[name])
 
 
-def total(
-    terms: Mapping[str, Config], estimate: Tensor, target: Tensor, rate: int
-) -> tuple[Tensor, dict[str, Tensor]]:
+def total(terms: Mapping[str, Config], estimate: Tensor, target: Tensor, rate: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the terms and each one unweighted.
 
     >>> import torch

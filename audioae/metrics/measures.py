@@ -21,9 +21,7 @@ MEASURES: dict[str, Measure] = {
 LOWER_IS_BETTER = frozenset({"log_spectral_distance"})
 
 
-def measure(
-    names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int
-) -> dict[str, float]:
+def measure(names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int) -> dict[str, float]:
     """The named measures of ``(N,)`` or ``(N, C)``, the mean over channels.
 
     >>> wave = np.sin(np.arange(8000) * 0.1)

@@ -13,7 +13,7 @@ def si_sdr(estimate: Wave, clean: Wave, rate: int) -> float:
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR, half-baked or well done?", 2019).
 
     >>> clean = np.sin(np.arange(8000) * 0.1)
-    >>> si_sdr(0.5 * clean + 0.05 * np.cos(np.arange(8000) * 0.1), clean, 8000)  # a tenth in quadrature
+    >>> round(si_sdr(0.5 * clean + 0.05 * np.cos(np.arange(8000) * 0.1), clean, 8000), 1)  # a tenth in quadrature
     20.0
     """
     target = clean.astype(np.float64) - clean.mean()

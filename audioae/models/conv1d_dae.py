@@ -2,8 +2,11 @@
 
 A pointwise convolution turns all bands of a frame into C channels, residual blocks dilated in time follow, and a last one
 gives each band its complex mask. Every band sees every other at once, which is cheap on a CPU (plain matrix products),
-but nothing learned at one frequency carries over to another, so it has more parameters than the 2-D model. It is the identity before training.
+but nothing learned at one frequency carries over to another, so it has more parameters than the 2-D model. It is the
+identity before training.
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +62,7 @@ class Model(nn.Module):
         like = self.mask_bias.new_zeros(batch, 1, self.encode.out_features)
         state = {"level": self.features.past(like)}
         for i, block in enumerate(self.blocks):
-            state[f"blocks.{i}"] = block.time.past(like)
+            state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
         return state
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:

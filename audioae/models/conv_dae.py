@@ -8,6 +8,7 @@ It is the identity before training.
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class Model(nn.Module):
         like = self.place.new_zeros(batch, 1, positions, self.place.shape[1])
         state = {"level": self.features.past(like)}
         for i, block in enumerate(self.blocks):
-            state[f"blocks.{i}"] = block.time.past(like)
+            state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
         return state
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:

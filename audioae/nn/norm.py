@@ -52,6 +52,7 @@ class BatchNorm(nn.Module):
         return mean, var
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalised ``(..., C)``."""
         scale, shift = self.scale_and_shift(x if self.training else None)
         return x * scale + shift
 

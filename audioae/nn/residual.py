@@ -31,6 +31,10 @@ class ResidualBlock(nn.Module):
         self.project = nn.Linear(channels, channels)
         nn.init.zeros_(self.project.bias)
 
+    def past(self, like: Tensor) -> Tensor:
+        """What came before the first frame of ``(B, T, ...)``: zeros."""
+        return self.time.past(like)
+
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
         y, past = self.time(x, past)

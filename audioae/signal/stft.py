@@ -84,7 +84,7 @@ class STFT(nn.Module):
         return self.window.new_zeros(batch, channels, self.hop)
 
     def analyze(self, wave: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole hops to frames: wave ``(B, C, T * hop)`` and the last hop before it to spectrum ``(B, C, F, T)`` and the last hop."""
+        """Whole hops ``(B, C, T * hop)`` and the hop before them to frames ``(B, C, F, T)`` and the last hop."""
         joined = torch.cat([past, wave], dim=-1)
         framed = joined.unfold(-1, self.n_fft, self.hop) * self.window
         spec = torch.fft.rfft(framed).transpose(-1, -2)

@@ -47,9 +47,7 @@ def save(
     save_tensors(path, tensors, {"format": FORMAT, "recipe": dump(recipe), "progress": json.dumps(asdict(progress))})
 
 
-def restore(
-    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress:
+def restore(path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Fill model, averaged model and optimiser from a checkpoint.
 
     Raises:

@@ -5,7 +5,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -122,7 +122,7 @@ class _Run:
         self.denoiser.to(self.parallel.device)
         matrices = [p for p in self.denoiser.parameters() if p.ndim >= 2]
         vectors = [p for p in self.denoiser.parameters() if p.ndim < 2]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(
             groups, lr=recipe.train.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.train.weight_decay
         )
