@@ -71,7 +71,7 @@ class BandLimit(Config):
 class Reverb(Config):
     """A room, from the impulse responses given or simulated; the target keeps the early part."""
 
-    share: Share = 0.3
+    share: Share = 0.2
     simulated: Share = Field(0.7, description="share of the rooms that are simulated")
     shortest: Positive = Field(0.1, description="reverberation time in seconds")
     longest: Positive = 0.9
@@ -143,7 +143,7 @@ class Augment(Config):
 
     snr: Snr = Snr()
     level: Level = Level()
-    clean_only: Share = Field(0.08, description="share of examples without noise")
+    clean_only: Share = Field(0.15, description="share of examples without noise")
     noise_only: Share = Field(0.03, description="share of examples without speech")
     speed: Speed = Speed()
     eq: Eq = Eq()

@@ -1,0 +1,74 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import audioae
+from audioae.denoiser import Denoiser
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def denoiser() -> Denoiser:
+    """The default model of the package."""
+    return audioae.load()
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder, as the current one: recipes name the samples relative to it."""
+    monkeypatch.chdir(ROOT)
+    return ROOT
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The folder with the recordings that come along."""
+    return SAMPLES
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a file of real noisy speech in a format of one's own choosing."""
+
+    def make(name: str = "noisy.wav", subtype: str | None = None, seconds: float = 2.0, channels: int = 1, **options: str) -> Path:
+        wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac")
+        wave = wave[: int(seconds * rate)]
+        if channels > 1:
+            wave = np.stack([wave * 0.8**c for c in range(channels)], axis=1)
+        path = tmp_path / name
+        soundfile.write(path, wave, rate, subtype, **options)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def small_disk() -> Callable[[int], None]:
+    """Lets no file of this process grow beyond so many bytes, which is what a full disk feels like."""
+    import resource
+    import signal
+
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+
+    def limit(size: int) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture(scope="session")
+def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone holds besides the package: samples and recipes, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("samples", "recipes"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
