@@ -84,9 +84,10 @@ class Streamer:
         if self._empty is None:
             self.reset()
             return np.zeros(0, np.float32)
-        if isinstance(self._empty, Tensor):
-            return to_wave(self._empty)[1](self.flush_wave().to(self._empty.device))
-        return to_wave(self._empty)[1](self.flush_wave())
+        empty = self._empty
+        if isinstance(empty, Tensor):
+            return to_wave(empty)[1](self.flush_wave().to(empty.device))
+        return to_wave(empty)[1](self.flush_wave())
 
     @torch.inference_mode()
     def feed_wave(self, wave: Tensor) -> Tensor:
