@@ -36,7 +36,9 @@ def samples() -> Path:
 def noisy(tmp_path: Path) -> Callable[..., Path]:
     """Makes a file of real noisy speech in a format of one's own choosing."""
 
-    def make(name: str = "noisy.wav", subtype: str | None = None, seconds: float = 2.0, channels: int = 1, **options: str) -> Path:
+    def make(
+        name: str = "noisy.wav", subtype: str | None = None, seconds: float = 2.0, channels: int = 1, **options: str
+    ) -> Path:
         wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac")
         wave = wave[: int(seconds * rate)]
         if channels > 1:

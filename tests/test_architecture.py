@@ -16,7 +16,14 @@ LAYERS = [
     {"infer", "train", "evaluate"},
     {"cli", "__main__", "__init__"},
 ]
-SEPARATE = [("models", "losses"), ("models", "data"), ("infer", "train"), ("infer", "evaluate"), ("train", "evaluate"), ("infer", "data")]
+SEPARATE = [
+    ("models", "losses"),
+    ("models", "data"),
+    ("infer", "train"),
+    ("infer", "evaluate"),
+    ("train", "evaluate"),
+    ("infer", "data"),
+]
 OWNERS = {
     "soundfile": {"audio.files", "audio.writer"},
     "accelerate": {"train.accelerator"},
@@ -34,7 +41,9 @@ OWNERS = {
     "yaml": {"yaml_source"},
 }
 # recipe names the settings of data and models only: data.config holds no code that reads files.
-MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): p for p in PACKAGE.rglob("*.py")}
+MODULES = {
+    ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): p for p in PACKAGE.rglob("*.py")
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -86,4 +95,12 @@ def test_nothing_unpickles_or_runs_foreign_code() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
-                assert name not in {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load", "yaml.unsafe_load"}, path
+                assert name not in {
+                    "eval",
+                    "exec",
+                    "torch.load",
+                    "pickle.load",
+                    "pickle.loads",
+                    "yaml.load",
+                    "yaml.unsafe_load",
+                }, path

@@ -183,9 +183,7 @@ def test_7_removed_and_result_add_up_to_the_input(
     assert np.abs(parts[2]).max() > 0
 
 
-def test_8_a_stop_leaves_the_old_file_whole(
-    denoiser: Denoiser, noisy: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_8_a_stop_leaves_the_old_file_whole(denoiser: Denoiser, noisy: Callable[..., Path], tmp_path: Path) -> None:
     source, target, removed = noisy(seconds=4.0), tmp_path / "clean.wav", tmp_path / "removed.wav"
     target.write_bytes(b"what was here before")
     before = sorted(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from audioae.errors import RecipeError
@@ -80,3 +81,5 @@ class Parallel:
     def close(self) -> None:
         """Leave the group of processes."""
         self._accelerator.end_training()
+        # Accelerate keeps its precision for the whole process; another training in it may want another.
+        AcceleratorState._reset_state()

@@ -215,7 +215,7 @@ class _Run:
             _average(self.average, self.denoiser, config.ema, self.progress.step)
         else:
             self._skip()
-        return {"loss": float(loss), **{k: float(v) for k, v in values.items()}}, norm
+        return {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}, norm
 
     def _skip(self) -> None:
         self.progress.skipped += 1

@@ -1,0 +1,206 @@
+"""Training by recipe: resuming, interrupting, damaged input; small but real, on the samples."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import audioae
+from audioae.config import load
+from audioae.recipe import Recipe
+from audioae.train.trainer import train
+
+SMALL = [
+    "data.seconds=0.5", "data.batch_size=4", "data.memory_mb=200", "valid.at_most=2", "train.warmup=2", "train.log_every=2",
+    "model.channels=8", "model.dilations=[1, 2]", "train.validate_every=4", "train.checkpoint_every=3", "train.workers=1",
+]  # fmt: skip
+
+
+def recipe(*overrides: str) -> Recipe:
+    return load(Recipe, "recipes/conv_dae.yaml", [*SMALL, *overrides])
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.mark.usefixtures("root")
+def test_a_training_leaves_everything_a_user_wants(tmp_path: Path) -> None:
+    result = train(recipe("train.steps=6"), tmp_path / "run", device="cpu")
+    assert (result.progress.step, result.interrupted) == (6, False)
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {
+        "best.safetensors",
+        "last.safetensors",
+        "checkpoint.safetensors",
+        "curves.png",
+        "log.jsonl",
+        "recipe.json",
+        "tensorboard",
+    }
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in rows if "losses" in r] == [2, 4, 6]
+    assert [r["step"] for r in rows if "valid" in r] == [4, 6]
+    assert (tmp_path / "run/curves.png").read_bytes().startswith(b"\x89PNG")
+    denoiser = audioae.load(result.bundle)
+    assert denoiser.recipe == recipe("train.steps=6")
+    # Training moved the weights, and the network it left is no longer the identity.
+    wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
+    assert not torch.allclose(denoiser(wave, 16000), wave, atol=1e-6)
+
+
+@pytest.mark.usefixtures("root")
+def test_resuming_equals_no_interruption(tmp_path: Path) -> None:
+    whole = recipe("train.steps=7")
+    train(whole, tmp_path / "whole", device="cpu")
+
+    class Impatient:
+        """Sends this process what Ctrl-C sends, after the third step."""
+
+        def started(self, *_: object) -> None: ...
+        def validated(self, *_: object) -> None: ...
+        def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    first = train(whole, tmp_path / "parts", device="cpu", watcher=Impatient())
+    assert first.interrupted and first.progress.step == 3
+    audioae.load(tmp_path / "parts/best.safetensors")
+    second = train(whole, tmp_path / "parts", resume=True, device="cpu")
+    assert second.progress.step == 7 and not second.interrupted
+    for name in ("last", "checkpoint"):
+        assert_equal(weights(tmp_path / f"whole/{name}.safetensors"), weights(tmp_path / f"parts/{name}.safetensors"))
+
+
+@pytest.mark.usefixtures("root")
+def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
+    for workers in (0, 2):
+        train(recipe("train.steps=3", f"train.workers={workers}"), tmp_path / str(workers), device="cpu")
+    assert_equal(*(weights(tmp_path / f"{w}/last.safetensors") for w in (0, 2)))
+
+
+@pytest.mark.usefixtures("root")
+def test_a_budget_ends_with_a_finished_schedule(tmp_path: Path) -> None:
+    result = train(recipe("train.steps=100000"), tmp_path / "run", budget=8.0, device="cpu")
+    assert not result.interrupted and result.progress.seconds < 60
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    rates = [row["learning_rate"] for row in rows if "losses" in row]
+    assert rates[-1] < 0.3 * max(rates)
+
+
+@pytest.mark.usefixtures("root")
+def test_training_learns(tmp_path: Path) -> None:
+    settings = [
+        "train.steps=60",
+        "train.validate_every=60",
+        "model.channels=16",
+        "data.other_share=0",
+        "data.augment.clean_only=0",
+    ]
+    result = train(
+        recipe(*settings, "data.seconds=1", "train.learning_rate=0.003", "train.ema=0.9"), tmp_path / "run", device="cpu"
+    )
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    losses = [row["losses"]["compressed_magnitude"] for row in rows if "losses" in row]
+    assert losses[-1] < 0.8 * losses[0]
+    assert result.figures["log_spectral_distance"] > 0
+
+
+@pytest.mark.usefixtures("root")
+def test_initial_weights_come_from_a_bundle(tmp_path: Path) -> None:
+    train(recipe("train.steps=2"), tmp_path / "first", device="cpu")
+    init = f"train.init={tmp_path / 'first/last.safetensors'}"
+    tiny = train(
+        recipe("train.steps=1", init, "train.learning_rate=1.0e-9", "train.ema=0"), tmp_path / "second", device="cpu"
+    )
+    one, two = weights(tmp_path / "first/last.safetensors"), weights(tmp_path / "second/last.safetensors")
+    assert tiny.progress.step == 1
+    assert all(torch.allclose(one[n], two[n], atol=1e-6) for n in one if "running" not in n)
+    with pytest.raises(audioae.BundleError, match="another model"):
+        train(recipe("train.steps=1", init, "model.channels=9"), tmp_path / "third", device="cpu")
+
+
+@pytest.mark.usefixtures("root")
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
+    with pytest.raises(audioae.OutputError, match="--resume"):
+        train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
+    with pytest.raises(audioae.BundleError, match="another `seed`"):
+        train(recipe("train.steps=1", "seed=5"), tmp_path / "run", resume=True, device="cpu")
+    with pytest.raises(audioae.BundleError, match="header says"):
+        audioae.load(tmp_path / "run/checkpoint.safetensors")
+    (tmp_path / "run/checkpoint.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(audioae.BundleError, match="not a safetensors file"):
+        train(recipe("train.steps=1"), tmp_path / "run", resume=True, device="cpu")
+    with pytest.raises(audioae.RecipeError, match="fp16 needs a GPU"):
+        train(recipe("train.precision=fp16"), tmp_path / "b", device="cpu")
+    with pytest.raises(audioae.DataError, match="no audio found"):
+        train(recipe("data.noise=[nowhere]"), tmp_path / "c", device="cpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(audioae.RecipeError, match="no CUDA GPU"):
+            train(recipe(), tmp_path / "d", device="cuda")
+
+
+@pytest.mark.usefixtures("root")
+def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from audioae.losses import terms
+
+    calls = []
+    whole = terms.total
+
+    def sometimes(*args: object) -> object:
+        loss, values = whole(*args)  # type: ignore[arg-type]
+        calls.append(1)
+        return (loss * float("nan") if len(calls) == 2 else loss), values
+
+    monkeypatch.setattr(terms, "total", sometimes)
+    result = train(recipe("train.steps=4"), tmp_path / "run", device="cpu")
+    assert (result.progress.skipped, result.progress.step) == (1, 4)
+    assert all(torch.isfinite(v).all() for v in weights(tmp_path / "run/last.safetensors").values())
+
+
+@pytest.mark.usefixtures("root")
+def test_half_precision_trains(tmp_path: Path) -> None:
+    result = train(recipe("train.steps=2", "train.precision=bf16"), tmp_path / "run", device="cpu")
+    assert result.progress.skipped == 0
+
+
+@pytest.mark.usefixtures("root")
+def test_ctrl_c_at_the_keyboard(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "audioae",
+        "train",
+        "recipes/conv_dae.yaml",
+        *SMALL,
+        "train.steps=100000",
+        "train.log_every=1",
+    ]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run"), "--device", "cpu"], stderr=subprocess.PIPE, start_new_session=True
+    )
+    log = tmp_path / "run/log.jsonl"
+    for _ in range(600):
+        time.sleep(0.2)
+        if log.is_file() and log.read_text().count("\n") >= 3:
+            break
+    # As a terminal does, to the whole group: workers too.
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert b"--resume goes on" in errors and b"Traceback" not in errors
+    audioae.load(tmp_path / "run/best.safetensors")
