@@ -1,0 +1,59 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioae.audio.files import Reader, probe, read
+from audioae.errors import InputError
+
+
+def test_blocks_are_the_file(noisy: Callable[..., Path]) -> None:
+    path = noisy(channels=2)
+    whole, rate = read(path)
+    with Reader(path) as reader:
+        blocks = list(reader.blocks(777))
+    assert np.array_equal(np.concatenate(blocks), whole)
+    assert np.array_equal(read(path, 500, 300)[0], whole[500:800])
+    assert (probe(path).rate, probe(path).frames) == (rate, len(whole))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "the file is empty"), (b"this is only text, though it is called .wav\n" * 20, "not an audio file")],
+)
+def test_what_is_no_audio_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        probe(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_missing_files_folders_and_locked_ones(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        probe(tmp_path / "missing.wav")
+    with pytest.raises(InputError, match="is a folder"):
+        probe(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.ogg"])
+def test_a_truncated_file_is_noticed(noisy: Callable[..., Path], name: str) -> None:
+    path = noisy(name, seconds=4.0)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    if name == "a.wav":
+        # libsndfile takes the length from what is there.
+        assert 0 < len(read(path)[0]) < 40000
+    elif name == "a.flac":
+        with pytest.raises(InputError, match=r"breaks off|damaged"):
+            read(path)
+    else:
+        wave, _ = read(path)
+        assert len(wave) < 64000
+
+
+def test_zero_samples_are_read_as_such(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((0, 2)), 16000)
+    assert read(tmp_path / "a.wav")[0].shape == (0, 2)

@@ -1,0 +1,117 @@
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioae.audio import tags, writer
+from audioae.audio.files import AudioInfo, Reader, read
+from audioae.audio.writer import Writer, format_for
+from audioae.errors import OutputError
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW"])
+def test_what_was_read_is_written_bit_by_bit(tmp_path: Path, subtype: str) -> None:
+    first, second = tmp_path / "a.wav", tmp_path / "b.wav"
+    soundfile.write(first, np.random.default_rng(0).uniform(-1, 1, (5000, 2)), 16000, subtype)
+    with Reader(first) as reader, Writer(second, reader.info) as out:
+        for block in reader.blocks(999):
+            assert np.array_equal(out.stored(block), block) or subtype == "FLOAT"
+            out.write(block)
+    assert np.array_equal(
+        *(soundfile.read(p, dtype="int32" if subtype != "FLOAT" else "float32")[0] for p in (first, second))
+    )
+
+
+def test_samples_beyond_full_scale_are_limited_and_counted(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a.wav", AudioInfo(8000, 1, 4, "WAV", "PCM_16")) as out:
+        out.write(np.array([[1.5], [-1.5], [1.0], [-1.0]], np.float32))
+    assert out.clipped == 3
+    assert soundfile.read(tmp_path / "a.wav", dtype="int16")[0].tolist() == [32767, -32768, 32767, -32768]
+
+
+@pytest.mark.parametrize(
+    ("name", "info", "container", "subtype"),
+    [
+        ("a.wav", ("FLAC", "PCM_24"), "WAV", "PCM_24"),
+        ("a.flac", ("WAV", "FLOAT"), "FLAC", "PCM_24"),
+        ("a.flac", ("OGG", "VORBIS"), "FLAC", "PCM_16"),
+        ("a.ogg", ("WAV", "PCM_16"), "OGG", "VORBIS"),
+        ("a.opus", ("WAV", "PCM_16"), "OGG", "OPUS"),
+        ("a.mp3", ("WAV", "PCM_16"), "MP3", "MPEG_LAYER_III"),
+        ("a.wav", ("WAVEX", "PCM_16"), "WAVEX", "PCM_16"),
+        ("a.wav", ("RF64", "PCM_16"), "WAV", "PCM_16"),
+    ],
+)
+def test_the_ending_decides_and_the_subtype_stays_where_it_can(
+    name: str, info: tuple[str, str], container: str, subtype: str
+) -> None:
+    result = format_for(Path(name), AudioInfo(48000, 2, 100, *info))
+    assert (result.container, result.subtype) == (container, subtype)
+
+
+def test_long_wavs_become_rf64(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    long = AudioInfo(48000, 2, 2**31, "WAV", "PCM_16")
+    assert format_for(Path("a.wav"), long).container == "RF64"
+    assert format_for(Path("a.wav"), AudioInfo(48000, 2, 2**29, "WAV", "PCM_16")).container == "WAV"
+    # And a file of that kind, here with a lower limit, holds the same samples.
+    monkeypatch.setattr(writer, "WAV_LIMIT", 1000)
+    wave = np.random.default_rng(0).uniform(-1, 1, (4000, 1)).astype(np.float32)
+    info = format_for(Path("a.wav"), AudioInfo(8000, 1, 4000, "WAV", "FLOAT"))
+    with Writer(tmp_path / "a.wav", info) as out:
+        out.write(wave)
+    assert soundfile.info(tmp_path / "a.wav").format == "RF64"
+    assert np.array_equal(read(tmp_path / "a.wav")[0], wave)
+
+
+def test_unknown_endings_and_impossible_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="unknown ending '.xyz'"):
+        format_for(tmp_path / "a.xyz", AudioInfo(8000, 1, 1, "WAV", "PCM_16"))
+    with pytest.raises(OutputError, match="cannot take 9 channels"):
+        Writer(tmp_path / "a.flac", AudioInfo(8000, 9, 1, "FLAC", "PCM_16"))
+    with pytest.raises(OutputError, match="cannot write"):
+        Writer(tmp_path / "nowhere" / "a.wav", AudioInfo(8000, 1, 1, "WAV", "PCM_16"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+def test_a_full_disk_leaves_nothing_and_loses_nothing(
+    tmp_path: Path, small_disk: Callable[[int], None], container: str, subtype: str
+) -> None:
+    target = tmp_path / "a.out"
+    target.write_bytes(b"before")
+    small_disk(30_000)
+    with (
+        pytest.raises(OutputError, match="is the disk full"),
+        Writer(target, AudioInfo(16000, 1, 0, container, subtype)) as out,
+    ):
+        for _ in range(20):
+            out.write(np.random.default_rng(0).uniform(-1, 1, (16000, 1)).astype(np.float32))
+    assert target.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.out"]
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def test_wav_chunks_around_the_sound_are_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.wav", tmp_path / "b.wav"
+    soundfile.write(source, np.zeros(101), 16000, "PCM_U8")
+    info = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"A title\0") + chunk(b"IART", b"Someone\0"))
+    extra = info + chunk(b"bext", b"scene 1, take 2".ljust(602, b"\0")) + chunk(b"iXML", b"<BWFXML/>")
+    content = bytearray(source.read_bytes().ljust(46 + 100, b"\0")) + extra
+    content[4:8] = struct.pack("<I", len(content) - 8)
+    source.write_bytes(content)
+    with Reader(source) as reader, Writer(target, reader.info) as out:
+        out.write(reader.read(101))
+        out.finish()
+        tags.copy(source, out.temporary, "WAV")
+    written = target.read_bytes()
+    assert written.endswith(extra)
+    assert struct.unpack("<I", written[4:8])[0] == len(written) - 8
+    assert soundfile.info(target).frames == 101
+    with soundfile.SoundFile(target) as file:
+        assert (file.title, file.artist) == ("A title", "Someone")

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from audioae.config import load
+from audioae.errors import RecipeError
+from audioae.losses import spectral, temporal
+from audioae.losses.terms import TERMS, schema_of, total
+from audioae.metrics import signal
+from audioae.recipe import Recipe
+
+RATES = [8000, 16000, 48000]
+
+
+def waves(rate: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(batch, 1, rate // 2, generator=generator) * 0.1
+    return clean + 0.03 * torch.randn(clean.shape, generator=generator), clean
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_every_term_is_least_where_it_should_be_and_has_finite_gradients(name: str) -> None:
+    noisy, clean = waves(16000)
+    term = TERMS[name]
+    assert term(clean, clean, 16000) < term(noisy, clean, 16000)
+    for estimate, target in ((noisy, clean), (clean, clean), (torch.zeros_like(clean), torch.zeros_like(clean))):
+        leaf = estimate.clone().requires_grad_()
+        value = term(leaf, target, 16000)
+        assert value.ndim == 0 and torch.isfinite(value)
+        (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
+        assert gradient is None or torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_a_batch_is_the_mean_of_its_examples(name: str) -> None:
+    noisy, clean = waves(16000, 4)
+    halves = [TERMS[name](noisy[i : i + 2], clean[i : i + 2], 16000) for i in (0, 2)]
+    assert float(TERMS[name](noisy, clean, 16000)) == pytest.approx(float(sum(halves)) / 2, rel=1e-4)
+
+
+def test_si_sdr_agrees_with_the_measure() -> None:
+    noisy, clean = waves(16000, 1)
+    noisy, clean = noisy - noisy.mean(), clean - clean.mean()
+    expected = signal.si_sdr(noisy[0, 0].numpy(), clean[0, 0].numpy(), 16000)
+    assert float(temporal.si_sdr(noisy, clean, 16000, ceiling=300.0)) == pytest.approx(-expected, abs=1e-2)
+    assert float(temporal.si_sdr(3 * noisy, clean, 16000, ceiling=300.0)) == pytest.approx(-expected, abs=1e-2)
+
+
+def test_differences_in_closed_form() -> None:
+    zeros = torch.zeros(2, 1, 1000)
+    assert float(temporal.l1(zeros + 0.5, zeros, 8000)) == pytest.approx(0.5)
+    assert float(temporal.mse(zeros + 0.5, zeros, 8000)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_an_amplitude_means_the_same_at_every_rate(rate: int) -> None:
+    time = torch.arange(rate) / rate
+    tone = torch.sin(2 * np.pi * 1000 * time)[None, None]
+    bins = round(0.016 * rate) + 1
+    whole = float(spectral.compressed_magnitude(0.5 * tone, tone, rate)) * bins
+    reference = float(
+        spectral.compressed_magnitude(
+            *(a * torch.sin(2 * np.pi * 1000 * torch.arange(16000) / 16000)[None, None] for a in (0.5, 1.0)), 16000
+        )
+    )
+    # The mean over bins falls as there are more of them; what one tone adds does not.
+    assert whole == pytest.approx(reference * 257, rel=0.1)
+
+
+def test_only_speech_taken_away_is_over_suppression() -> None:
+    noisy, clean = waves(16000)
+    assert float(spectral.over_suppression(2 * clean, clean, 16000)) == pytest.approx(0, abs=1e-9)
+    assert float(spectral.over_suppression(0.5 * clean, clean, 16000)) > 0.001
+
+
+def test_the_total_is_the_weighted_sum() -> None:
+    noisy, clean = waves(16000)
+    terms = {"l1": schema_of("l1")(weight=2.0), "mse": schema_of("mse")(weight=3.0)}
+    loss, values = total(terms, noisy, clean, 16000)
+    assert float(loss) == pytest.approx(2 * float(values["l1"]) + 3 * float(values["mse"]))
+
+
+@pytest.mark.usefixtures("root")
+def test_a_misspelt_term_is_refused_with_its_place() -> None:
+    with pytest.raises(RecipeError, match=r"losses.si_srd: unknown name .*did you mean 'si_sdr'"):
+        load(Recipe, "recipes/conv_dae.yaml", ["losses.si_srd=1"])
+    with pytest.raises(RecipeError, match=r"losses.si_sdr.cieling: unknown key; did you mean 'ceiling'"):
+        load(Recipe, "recipes/conv_dae.yaml", ["losses.si_sdr={weight: 1, cieling: 20}"])
