@@ -21,7 +21,8 @@ from audioae.metrics.signal import si_sdr
 from audioae.signal.resample import resample
 
 FORMATS = [
-    ("a.wav", "PCM_16"), ("a.wav", "PCM_24"), ("a.wav", "PCM_32"), ("a.wav", "PCM_U8"), ("a.wav", "FLOAT"), ("a.wav", "DOUBLE"),
+    ("a.wav", "PCM_16"), ("a.wav", "PCM_24"), ("a.wav", "PCM_32"), ("a.wav", "PCM_U8"), ("a.wav", "FLOAT"),
+    ("a.wav", "DOUBLE"),
     ("a.wav", "ULAW"), ("a.flac", "PCM_16"), ("a.flac", "PCM_24"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III"),
     ("a.aiff", "PCM_16"), ("a.caf", "PCM_24"), ("a.w64", "PCM_16"), ("a.au", "PCM_16"), ("a.ogg", "OPUS"),
 ]  # fmt: skip

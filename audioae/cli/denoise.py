@@ -58,8 +58,8 @@ def denoise(
     from audioae.errors import AudioaeError, OutputError
     from audioae.infer.files import Wishes, denoise_file
 
-    jobs = plan(inputs, out, recursive)
-    several = len(jobs) > 1 or any(Path(name).is_dir() for name in inputs)
+    planned = plan(inputs, out, recursive)
+    jobs, several = planned.jobs, planned.several
     if report is not None and not Path(report).parent.is_dir():
         raise OutputError(f"{report}: there is no folder {Path(report).parent}: make it first")
     denoiser = load(model, device)
@@ -74,7 +74,7 @@ def denoise(
             try:
                 extra = beside(save_removed, job, several), beside(plot, job, several, ".png")
                 for path in (job.target, *extra):
-                    if path is not None and several:
+                    if path is not None and (several or planned.folder):
                         _make_folder(path.parent)
                 result = denoise_file(denoiser, job.source, job.target, wishes, *extra, watch)
             except AudioaeError as error:

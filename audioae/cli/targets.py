@@ -20,7 +20,16 @@ class Job:
     relative: Path
 
 
-def plan(inputs: Sequence[str], out: str | None, recursive: bool) -> list[Job]:
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a command line, whether it may mean several files, and whether the results go into a folder."""
+
+    jobs: list[Job]
+    several: bool
+    folder: bool
+
+
+def plan(inputs: Sequence[str], out: str | None, recursive: bool) -> Plan:
     """All the files of ``inputs`` (files, globs, folders, ``-``) with their targets.
 
     Raises:
@@ -44,11 +53,11 @@ def plan(inputs: Sequence[str], out: str | None, recursive: bool) -> list[Job]:
         if job.target in taken and job.target != Path(STANDARD):
             raise click.UsageError(f"{taken[job.target]} and {job.source} would both become {job.target}")
         taken[job.target] = job.source
-    return jobs
+    return Plan(jobs, several, folder)
 
 
 def beside(path: str | None, job: Job, several: bool, ending: str | None = None) -> Path | None:
-    """Where a further result of a job goes: ``path`` itself, or for several jobs the job's name below it."""
+    """Where a further result of a job goes: ``path`` itself, or for several files the job's name below it."""
     if path is None:
         return None
     if not several and not path.endswith("/") and not Path(path).is_dir():

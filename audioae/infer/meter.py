@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from audioae.signal.levels import ACTIVE_RANGE_DB, FRAME_SECONDS
 
 LOWEST_DB, HIGHEST_DB = -150, 30
-PAUSE_DB = 25.0
+PAUSE_DB = 15.0
 """Frames of the result this far under its active speech count as pauses."""
 ENOUGH_FRAMES = 5
 

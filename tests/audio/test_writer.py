@@ -67,7 +67,7 @@ def test_long_wavs_become_rf64(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_unknown_endings_and_impossible_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="unknown ending '.xyz'"):
+    with pytest.raises(OutputError, match=r"unknown ending '\.xyz'"):
         format_for(tmp_path / "a.xyz", AudioInfo(8000, 1, 1, "WAV", "PCM_16"))
     with pytest.raises(OutputError, match="cannot take 9 channels"):
         Writer(tmp_path / "a.flac", AudioInfo(8000, 9, 1, "FLAC", "PCM_16"))

@@ -68,7 +68,7 @@ def test_an_amplitude_means_the_same_at_every_rate(rate: int) -> None:
 
 
 def test_only_speech_taken_away_is_over_suppression() -> None:
-    noisy, clean = waves(16000)
+    _, clean = waves(16000)
     assert float(spectral.over_suppression(2 * clean, clean, 16000)) == pytest.approx(0, abs=1e-9)
     assert float(spectral.over_suppression(0.5 * clean, clean, 16000)) > 0.001
 

@@ -1,0 +1,71 @@
+"""``audioae train``, ``models`` and ``evaluate`` at the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from audioae.bundle import SHIPPED, shipped
+from audioae.cli.app import main
+from audioae.cli.train import Duration
+
+pytestmark = pytest.mark.usefixtures("root")
+SMALL = ["train.steps=2", "data.seconds=0.5", "data.batch_size=2", "valid.at_most=1", "model.channels=8"]
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_train_then_denoise_with_it(tmp_path: Path) -> None:
+    run("train", "recipes/conv_dae.yaml", *SMALL, "--out", tmp_path / "run", "--device", "cpu")
+    run("denoise", "samples/noisy/8k-fire.flac", "-o", tmp_path / "a.wav", "--model", tmp_path / "run/best.safetensors")
+
+
+def test_every_mistake_of_a_recipe_at_once_with_its_place(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("seed: x\nmodel: {kind: conv_day}\nlosses: {si_srd: 1}\ntrain: {stepz: 3}\n")
+    lines = run("train", recipe, "data.rate=12", code=1).output.splitlines()
+    for start in (f"audioae: {recipe}:1:7: seed", f"{recipe}:2:15: model.kind", f"{recipe}:3:10: losses.si_srd",
+                  f"{recipe}:4:9: train.stepz: unknown key; did you mean 'steps'?", "override 'data.rate=12'"):  # fmt: skip
+        assert any(line.startswith(start) for line in lines), (start, lines)
+    assert "no such file" in run("train", "recipes/none.yaml", code=1).output
+    assert "is not a duration" in run("train", "recipes/conv_dae.yaml", "--budget", "soon", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45", 45), ("0.5h", 1800), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+def test_models_lists_what_is_there_with_its_figures() -> None:
+    output = run("models").output
+    assert "(default)" in output.splitlines()[1] and "8-192 kHz" in output and "32 ms" in output
+    for name in shipped():
+        assert name in output
+        assert (SHIPPED / f"{name}.md").is_file()
+        described = run("models", name).output
+        assert '"kind"' in described and "licence" in described.lower()
+    assert "pesq" in output and "si_sdr" in output
+
+
+def test_evaluate_prints_a_table_with_the_noisy_input(tmp_path: Path) -> None:
+    output = run(
+        "evaluate", "samples", "--model", "conv_dae", "--measure", "si_sdr", "--by-snr", "--json", tmp_path / "f.json"
+    ).output
+    lines = output.splitlines()
+    assert lines[0] == "8 pairs, 64 s"
+    assert lines[2] == "| model | si_sdr |"
+    noisy, cleaned = (float(line.split("|")[2]) for line in lines[4:6])
+    assert cleaned > noisy + 5
+    assert [line for line in lines if line.startswith("SNR")] == ["SNR -5 dB", "SNR 0 dB", "SNR 5 dB", "SNR 8 dB"]
+    rows = json.loads((tmp_path / "f.json").read_text())
+    assert len(rows) == 16 and {row["model"] for row in rows} == {"noisy input", "conv_dae"}
+    assert "did you mean 'si_sdr'" in run("evaluate", "samples", "--measure", "si_srd", code=2).output
+    assert "no folders noisy/ and clean/" in run("evaluate", tmp_path, code=1).output

@@ -1,0 +1,136 @@
+"""``audioae denoise`` as people use it, right and wrong."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from audioae.cli.app import main
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["denoise", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_one_file_beside_the_input_and_never_over_it(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    source = noisy("talk.flac")
+    result = run(source)
+    assert (tmp_path / "talk.clean.flac").is_file() and "talk.clean.flac: 2.0 s in" in result.output
+    before = (tmp_path / "talk.clean.flac").read_bytes()
+    assert "use --overwrite" in run(source, code=1).output
+    run(source, "--overwrite")
+    assert (tmp_path / "talk.clean.flac").read_bytes() == before
+    for other in (source, tmp_path / "." / "talk.flac"):
+        assert "is the input itself" in run(source, "-o", other, "--overwrite", code=1).output
+    (tmp_path / "link.flac").symlink_to(source)
+    assert "is the input itself" in run(source, "-o", tmp_path / "link.flac", "--overwrite", code=1).output
+
+
+def test_folders_keep_names_and_recursion_keeps_the_tree(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name in ("in/a.wav", "in/b.flac", "in/deep/c.wav"):
+        noisy(name, seconds=0.5)
+    (tmp_path / "in/notes.txt").write_text("not audio")
+    run(tmp_path / "in", "-o", tmp_path / "flat")
+    assert sorted(p.name for p in (tmp_path / "flat").rglob("*")) == ["a.wav", "b.flac"]
+    run(tmp_path / "in", "-o", tmp_path / "tree", "--recursive", "--save-removed", tmp_path / "gone")
+    for folder in ("tree", "gone"):
+        files = sorted(p.relative_to(tmp_path / folder).as_posix() for p in (tmp_path / folder).rglob("*.*"))
+        assert files == ["a.wav", "b.flac", "deep/c.wav"]
+    run(tmp_path / "in", tmp_path / "in/deep/*.wav")
+    assert (tmp_path / "in/deep/c.clean.wav").is_file()
+    # Results of that run are not cleaned again, and an output folder within the input is left out.
+    run(tmp_path / "in", "-o", tmp_path / "in/out", "--recursive")
+    again = run(tmp_path / "in", "-o", tmp_path / "in/out", "--recursive", "--overwrite").output
+    assert again.count(" s in ") == 3
+
+
+def test_one_bad_file_does_not_stop_the_others(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    noisy("in/good.wav", seconds=0.5)
+    (tmp_path / "in/empty.wav").write_bytes(b"")
+    (tmp_path / "in/text.wav").write_text("hello")
+    soundfile.write(tmp_path / "in/none.wav", np.zeros(0), 16000)
+    flac = noisy("in/torn.flac", seconds=4.0)
+    flac.write_bytes(flac.read_bytes()[:30000])
+    result = run(tmp_path / "in", "-o", tmp_path / "out", "--report", tmp_path / "report.json", code=1)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.wav"]
+    assert "4 of 5 files could not be cleaned" in result.output
+    report = {Path(row["input"]).name: row for row in json.loads((tmp_path / "report.json").read_text())}
+    assert "the file is empty" in report["empty.wav"]["error"]
+    assert "not an audio file" in report["text.wav"]["error"]
+    assert "holds no samples" in report["none.wav"]["error"]
+    assert report["torn.flac"]["error"]
+    good = report["good.wav"]
+    assert good["seconds"] == 0.5 and good["level_after"] < good["level_before"] and good["speed"] > 0
+
+
+@pytest.mark.usefixtures("root")
+def test_all_that_can_be_asked_for_at_once(tmp_path: Path) -> None:
+    out, removed, plot, report = (tmp_path / n for n in ("out.wav", "removed.wav", "p.png", "r.json"))
+    run("samples/noisy/44k-stereo-rain.flac", "-o", out, "--save-removed", removed, "--plot", plot, "--report", report,
+        "--atten-limit", 18, "--mix", 0.9, "--channels", "independent", "-v")  # fmt: skip
+    assert soundfile.info(out).channels == 2 and soundfile.info(removed).samplerate == 44100
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    (row,) = json.loads(report.read_text())
+    assert row["snr_gain"] > 3
+
+
+def test_standard_input_and_output(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    source = noisy()
+    run(source, "-o", tmp_path / "file.wav")
+    command = [sys.executable, "-m", "audioae", "denoise", "-", "-o", "-"]
+    piped = subprocess.run(command, input=source.read_bytes(), capture_output=True, check=True)
+    assert piped.stdout == (tmp_path / "file.wav").read_bytes()
+    assert b"\r" not in piped.stderr  # no progress bar in a pipe
+    nothing = subprocess.run(command, input=b"", capture_output=True)
+    assert nothing.returncode == 1 and b"Traceback" not in nothing.stderr and nothing.stdout == b""
+
+
+def test_wrong_use_is_said_in_one_line(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    source = noisy()
+    assert "there is no such file" in run(tmp_path / "missing.wav", code=1).output
+    assert "there is no folder" in run(source, "-o", tmp_path / "nowhere/out.wav", code=1).output
+    assert "unknown ending" in run(source, "-o", tmp_path / "out.xyz", code=1).output
+    assert "did you mean 'conv_dae'" in run(source, "--model", "conv_dea", code=1).output
+    assert "not available here" in run(source, "--device", "cuda:77", code=1).output
+    assert "no audio files" in run(tmp_path / "*.nothing", code=2).output
+    assert "0<=x<=1" in run(source, "--mix", 3, code=2).output
+    (tmp_path / "other").mkdir()
+    twin = noisy("other/noisy.wav")
+    assert "would both become" in run(source, twin, "-o", tmp_path / "out", code=2).output
+    fake = tmp_path / "model.safetensors"
+    fake.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    assert "not an audioae bundle" in run(source, "--model", fake, code=1).output
+
+
+def test_an_unwritable_folder_and_a_full_disk(
+    noisy: Callable[..., Path], tmp_path: Path, small_disk: Callable[[int], None]
+) -> None:
+    source = noisy(seconds=4.0)
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot make the folder" in run(source, source, tmp_path / "*.wav", "-o", tmp_path / "file/x", code=1).output
+    before = sorted(tmp_path.iterdir())
+    small_disk(20_000)
+    assert "is the disk full?" in run(source, "-o", tmp_path / "out.wav", code=1).output
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_is_not_finite_is_said(tmp_path: Path) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    wave[5] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave, 8000, "FLOAT")
+    assert "1 samples were NaN or infinite" in run(tmp_path / "a.wav").output
+
+
+def test_quiet_says_nothing(noisy: Callable[..., Path]) -> None:
+    assert run(noisy(), "-q").output == ""

@@ -1,0 +1,51 @@
+"""The command line starts quickly: measured, with nothing heavy imported."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "librosa", "matplotlib", "scipy", "soundfile", "numpy", "pydantic")
+
+
+def modules_after(code: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def test_import_brings_nothing_heavy() -> None:
+    assert modules_after("import audioae").isdisjoint(HEAVY)
+    assert "torch" in modules_after("import audioae; audioae.load")
+
+
+@pytest.mark.parametrize("command", ["", "denoise", "train", "models", "evaluate"])
+def test_help_brings_nothing_heavy(command: str) -> None:
+    arguments = [*command.split(), "--help"]
+    loaded = modules_after(f"from audioae.cli.app import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_help_takes_under_a_second() -> None:
+    # The best of several, for other work on the machine is not the program's time.
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "audioae", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1
+
+
+def test_help_teaches() -> None:
+    run = subprocess.run([sys.executable, "-m", "audioae", "denoise", "--help"], capture_output=True, text=True, check=True)
+    for word in (
+        "audioae denoise noisy.wav -o clean.wav",
+        "--atten-limit",
+        "--recursive",
+        "--save-removed",
+        "--plot",
+        "--report",
+    ):
+        assert word in run.stdout

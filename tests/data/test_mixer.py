@@ -1,0 +1,206 @@
+"""The mixer is a pure function of seed, index and row; and each augmentation does what its name says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from scipy.signal import correlate
+
+from audioae.config import parse
+from audioae.data.config import DataConfig
+from audioae.data.mixer import Mixer, Sources
+from audioae.errors import DataError
+from audioae.signal.levels import active_rms, rms, to_db
+
+OFF = """
+seconds: 2
+other_share: 0
+augment:
+  clean_only: 0
+  noise_only: 0
+  speed: {share: 0}
+  eq: {share: 0}
+  proximity: {share: 0}
+  high_pass: {share: 0}
+  band_limit: {share: 0}
+  reverb: {share: 0}
+  coloured: {share: 0}
+  babble: {share: 0}
+  hum: {share: 0}
+  clicks: {share: 0}
+  second_noise: {share: 0}
+  gain_steps: {share: 0}
+  room_tone: {share: 0}
+  clipping: {share: 0}
+  codec: {share: 0}
+"""
+SECTIONS = [
+    "speed", "eq", "proximity", "high_pass", "band_limit", "reverb", "coloured", "babble", "hum", "clicks", "second_noise",
+    "gain_steps", "room_tone", "clipping", "codec",
+]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def mixer(*overrides: str, text: str = OFF, seed: int = 0) -> Mixer:
+    config = parse(DataConfig, text, "test", overrides)
+    return Mixer(config, seed, Sources.of(config))
+
+
+def examples(made: Mixer, count: int = 12) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    found = []
+    for index in range(count):
+        batch = made.batch(index, [0])
+        found.append((batch.noisy[0, 0].numpy(), batch.clean[0, 0].numpy(), batch.rate))
+    return found
+
+
+def test_a_batch_depends_on_seed_and_index_only() -> None:
+    one, other = mixer(text="{}"), mixer(text="{}")
+    later = other.batch(7, range(4))
+    for index in (3, 1, 7):
+        batch = one.batch(index, range(4))
+    assert torch.equal(batch.noisy, later.noisy) and torch.equal(batch.clean, later.clean)
+    rows = torch.cat([other.batch(7, [1]).noisy, other.batch(7, [3]).noisy])
+    assert torch.equal(rows, later.noisy[[1, 3]])
+    assert not torch.equal(mixer(text="{}", seed=1).batch(7, range(4)).noisy[..., :100], later.noisy[..., :100])
+
+
+def test_everything_at_once_is_finite_and_within_full_scale() -> None:
+    made = mixer(text="{seconds: 1}")
+    rates = set()
+    for index in range(40):
+        batch = made.batch(index, range(2))
+        rates.add(batch.rate)
+        assert batch.noisy.shape == batch.clean.shape == (2, 1, batch.rate)
+        assert torch.isfinite(batch.noisy).all() and torch.isfinite(batch.clean).all()
+        assert batch.noisy.abs().max() <= 0.9901
+    assert rates >= {16000, 48000, 8000}
+
+
+@pytest.mark.parametrize("snr", [-5.0, 0.0, 15.0])
+def test_the_snr_is_that_over_active_speech(snr: float) -> None:
+    made = mixer(f"augment.snr={{mean: {snr}, spread: 0}}")
+    for noisy, clean, rate in examples(made):
+        found = to_db(active_rms(clean, rate)) - to_db(rms(noisy - clean))
+        assert found == pytest.approx(snr, abs=0.1)
+
+
+def test_the_level_is_as_wished() -> None:
+    for noisy, _, _ in examples(mixer("augment.level={mean: -33, spread: 0}")):
+        assert to_db(rms(noisy)) == pytest.approx(-33, abs=0.1)
+
+
+def test_shares_of_clean_and_of_noise_alone() -> None:
+    assert all(np.array_equal(noisy, clean) for noisy, clean, _ in examples(mixer("augment.clean_only=1")))
+    for noisy, clean, _ in examples(mixer("augment.noise_only=1")):
+        assert not clean.any() and noisy.any()
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_changes_what_it_is_about_and_nothing_before(section: str) -> None:
+    on = [(n, c) for n, c, _ in examples(mixer(f"augment.{section}.share=1"), 4)]
+    off = [(n, c) for n, c, _ in examples(mixer(), 4)]
+    assert any(not np.allclose(a, b, atol=1e-4) for (a, _), (b, _) in zip(on, off, strict=True))
+    for noisy, clean in on:
+        assert np.isfinite(noisy).all() and np.isfinite(clean).all() and clean.any()
+
+
+def test_the_target_keeps_the_early_part_of_a_room() -> None:
+    made = mixer("augment.reverb={share: 1, simulated: 1, shortest: 0.6, longest: 0.6}", "augment.clean_only=1")
+    for noisy, clean, rate in examples(made, 6):
+        late = noisy - clean
+        assert late.any()
+        # What the target lacks comes at least so long after the direct sound.
+        first = int(np.flatnonzero(np.abs(clean) > 1e-4)[0])
+        assert np.abs(late[: first + int(0.04 * rate)]).max() < 1e-3 * np.abs(clean).max()
+
+
+def test_band_limits_go_for_both_sides() -> None:
+    made = mixer("augment.band_limit={share: 1, lowest: 3000, highest: 3001}")
+    for noisy, clean, rate in examples(made, 4):
+        for wave in (noisy, clean):
+            spectrum = np.abs(np.fft.rfft(wave)) ** 2
+            above = np.fft.rfftfreq(len(wave), 1 / rate) > 3400
+            assert spectrum[above].sum() < 1e-6 * spectrum.sum()
+
+
+def test_clipping_is_of_the_noisy_side_only() -> None:
+    for noisy, clean, _ in examples(mixer("augment.clipping={share: 1, decibels: 10}"), 6):
+        top = np.abs(noisy).max()
+        assert np.count_nonzero(np.abs(noisy) > 0.999 * top) > np.count_nonzero(np.abs(clean) > 0.999 * np.abs(clean).max())
+
+
+def test_pairs_are_taken_as_they_are() -> None:
+    made = mixer("pairs=[samples]", "pairs_share=1", "seconds=1")
+    recorded = [soundfile.read(p)[0] for p in sorted(Path("samples/clean").glob("16k-*.flac"))]
+    found = 0
+    for _, clean, _ in examples(made, 8):
+        piece = clean[:8000]
+        # Where the piece stands in the recording that it is from, its correlation is its own energy.
+        peaks = [correlate(wave, piece, "valid").max() for wave in recorded]
+        found += bool(piece.any()) and max(peaks) > 0.999 * float(piece @ piece)
+    assert found >= 3
+
+
+def test_unreadable_files_are_skipped_with_a_list_and_too_many_refused(tmp_path: Path) -> None:
+    for number in range(9):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 16000), 16000)
+    (tmp_path / "broken.wav").write_text("no sound")
+    (tmp_path / "notes.txt").write_text("not taken for audio")
+    made = mixer(f"clean=[{tmp_path}]", "max_skipped=0.1")
+    assert len(made.sources.clean.clips) == 9
+    ((path, reason),) = made.sources.skipped
+    assert path.name == "broken.wav" and "not an audio file" in reason
+    with pytest.raises(DataError, match="1 of 10 files cannot be read"):
+        mixer(f"clean=[{tmp_path}]", "max_skipped=0.05")
+
+
+def test_a_file_that_breaks_when_decoded_is_skipped_too(tmp_path: Path) -> None:
+    for number in range(6):
+        soundfile.write(tmp_path / f"{number}.flac", np.random.default_rng(number).normal(0, 0.1, 32000), 16000)
+    broken = tmp_path / "3.flac"
+    broken.write_bytes(broken.read_bytes()[:20000])
+    made = mixer(f"clean=[{tmp_path}]", "max_skipped=0.5", "seconds=1")
+    examples(made, 30)
+    assert list(made.skipped) == [broken]
+
+
+def test_manifests_and_globs_name_the_same_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 16000)
+    (tmp_path / "list.csv").write_text("file,speaker\na.wav,x\nb.wav,y\n")
+    (tmp_path / "list.jsonl").write_text('{"file": "a.wav"}\n{"file": "b.wav"}\n')
+    found = [
+        [c.path.name for c in mixer(f"clean=[{tmp_path / entry}]").sources.clean.clips]
+        for entry in ("", "*.wav", "list.csv", "list.jsonl")
+    ]
+    assert found == [["a.wav", "b.wav"]] * 4
+    for name, content, words in (
+        ("bad.csv", "name\na.wav\n", "needs a `file`"),
+        ("bad.jsonl", "[1\n", "not a readable manifest"),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=words):
+            mixer(f"clean=[{tmp_path / name}]")
+    with pytest.raises(DataError, match="no audio found"):
+        mixer("clean=[nowhere/*.wav]")
+
+
+def test_long_files_are_cropped_without_decoding_them_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from audioae.data import sources
+
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16000 * 90), 16000)
+    asked = []
+    whole = sources.Reader.read
+    monkeypatch.setattr(sources.Reader, "read", lambda self, frames: asked.append(frames) or whole(self, frames))
+    examples(mixer(f"noise=[{path}]", "clean=[samples/train/clean]"), 5)
+    assert 16000 * 90 not in asked and any(frames < 16000 * 5 for frames in asked)
+
+
+def test_workers_share_the_memory() -> None:
+    made = mixer("memory_mb=100")
+    assert replace(made, workers=4)._shelf.budget == made._shelf.budget / 4
