@@ -1,0 +1,67 @@
+"""The README's commands and programs do what they say."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)( skip)?\n(.*?)^```", README, re.M | re.S)
+COMMANDS = [
+    line
+    for kind, skip, text in BLOCKS
+    if kind == "sh" and not skip
+    for line in text.splitlines()
+    if line.startswith("audioae")
+]
+PROGRAMS = [text for kind, _, text in BLOCKS if kind == "python"]
+
+
+def test_there_is_something_to_test() -> None:
+    assert len(COMMANDS) >= 8 and len(PROGRAMS) == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_run(command: str, fresh_clone: Path) -> None:
+    command = command.replace("audioae", f"{shlex.quote(sys.executable)} -m audioae", 1)
+    run = subprocess.run(command, shell=True, cwd=fresh_clone, capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()[-2000:]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_run(program: str, fresh_clone: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_commands_that_need_more_than_a_clone_are_at_least_understood(fresh_clone: Path) -> None:
+    from click.testing import CliRunner
+
+    from audioae.cli.app import main
+    from audioae.config import load
+    from audioae.recipe import Recipe
+
+    skipped = [line for kind, skip, text in BLOCKS if kind == "sh" and skip for line in text.splitlines()]
+    assert len(skipped) == 2
+    for line in skipped:
+        words = shlex.split(line)
+        arguments = words[words.index("train") :]
+        overrides = [word for word in arguments[2:] if "=" in word]
+        load(Recipe, fresh_clone / arguments[1], overrides)
+        assert CliRunner().invoke(main, [*arguments, "--help"]).exit_code == 0
+
+
+def test_set_up_and_checks_use_the_same_command() -> None:
+    ci = (Path(__file__).parent.parent / ".ci/run").read_text()
+    assert "README.md" in ci
+    section = README.split("## Set up")[1].split("\n## ")[0]
+    assert section.count("python3 -m venv .venv && .venv/bin/pip install") == 2
+    assert re.search(r"^python3 .*pytest$", section, re.M)
+
+
+def test_links_and_pictures_are_there(root: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (root / target).is_file(), target

@@ -1,0 +1,62 @@
+"""Every recipe validates, names its command and result, and runs as it stands in a fresh clone."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import audioae
+from audioae.bundle import shipped
+from audioae.config import dump, load, parse
+from audioae.recipe import Recipe
+from audioae.registry import kinds
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+
+
+def test_every_kind_of_model_has_a_recipe() -> None:
+    assert {load(Recipe, path).model.kind for path in RECIPES} >= set(kinds("models"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 45
+    comment = text[: text.index("\n\n")]
+    assert all(line.startswith("#") for line in comment.splitlines())
+    assert "audioae train recipes/" + path.name in comment
+    assert re.search(r"PESQ \d\.\d", comment) and re.search(r"\d+ (min|h)", comment)
+    recipe = load(Recipe, path)
+    assert parse(Recipe, dump(recipe), "again") == recipe
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path) -> None:
+    out = fresh_clone / "runs" / path.stem
+    command = [
+        sys.executable,
+        "-m",
+        "audioae",
+        "train",
+        f"recipes/{path.name}",
+        "--budget",
+        "15s",
+        "--device",
+        "cpu",
+        "--out",
+        str(out),
+    ]
+    run = subprocess.run(command, cwd=fresh_clone, capture_output=True, text=True, env=os.environ)
+    assert run.returncode == 0, run.stderr[-2000:]
+    denoiser = audioae.load(out / "best.safetensors")
+    assert denoiser.recipe == load(Recipe, path)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_weights_are_of_the_recipe_beside(name: str) -> None:
+    recipe = load(Recipe, RECIPES[0].with_name(f"{name}.yaml"))
+    own = audioae.load(name).recipe
+    assert (own.model, own.losses, own.data.augment) == (recipe.model, recipe.losses, recipe.data.augment)
