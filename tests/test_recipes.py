@@ -35,7 +35,7 @@ def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path) -> None:
-    out = fresh_clone / "runs" / path.stem
+    out = fresh_clone / "runs" / f"{path.stem}-short"
     command = [
         sys.executable,
         "-m",

@@ -52,6 +52,17 @@ class Proximity(Config):
     decibels: Positive = 14.0
 
 
+class Replication(Config):
+    """An upper band for speech that has none, in batches above 16 kHz: its own band below, moved up and attenuated.
+
+    Without it a model that hears little speech above 8 kHz takes all that is there for noise.
+    """
+
+    share: Share = 0.85
+    least: Positive = Field(1.0, description="smallest drop in dB from one moved band to the next")
+    most: Positive = 14.0
+
+
 class HighPass(Config):
     """Rumble filter of a microphone or a mixing desk, on both sides."""
 
@@ -148,6 +159,7 @@ class Augment(Config):
     speed: Speed = Speed()
     eq: Eq = Eq()
     proximity: Proximity = Proximity()
+    replication: Replication = Replication()
     high_pass: HighPass = HighPass()
     band_limit: BandLimit = BandLimit()
     reverb: Reverb = Reverb()

@@ -9,6 +9,9 @@ import torchaudio.functional as effects
 from numpy.typing import NDArray
 
 Wave = NDArray[np.float32]
+NARROW_RATE = 16_000
+EDGE_HZ, MOVED_HZ = 7_000.0, 3_500.0
+NARROW_DB = -45.0
 
 
 def tone(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
@@ -25,6 +28,33 @@ def bass(wave: Wave, rate: int, decibels: float, hz: float) -> Wave:
     """A low shelf below ``hz``."""
     x, scale = _quiet(wave)
     return _array(effects.bass_biquad(x, rate, decibels, hz)) * scale
+
+
+def replicate(rng: np.random.Generator, wave: Wave, rate: int, least: float, most: float) -> Wave:
+    """Speech without an upper band given one: 3.5 to 7 kHz moved up again and again, each time weaker.
+
+    After the spectral band replication of audio codecs (Dietz et al. 2002), whose envelope it leaves to chance. A wave with
+    sound above 8 kHz (-45 dB and more of the whole) is left as it is.
+
+    Args:
+        rng: chance.
+        wave: ``(N,)``.
+        rate: Hz.
+        least: smallest drop in dB from one moved band to the next.
+        most: largest drop.
+    """
+    spectrum = np.fft.rfft(wave)
+    hz = np.arange(len(spectrum)) * rate / len(wave)
+    energy = np.square(np.abs(spectrum))
+    if energy[hz > 8000].sum() > 10 ** (NARROW_DB / 10) * energy.sum():
+        return wave
+    edge, width = (round(f * len(wave) / rate) for f in (EDGE_HZ, MOVED_HZ))
+    source, gain = spectrum[edge - width : edge].copy(), 1.0
+    for start in range(edge, len(spectrum), width):
+        gain *= 10 ** (-rng.uniform(least, most) / 20)
+        part = min(width, len(spectrum) - start)
+        spectrum[start : start + part] = gain * source[:part]
+    return np.fft.irfft(spectrum, len(wave)).astype(np.float32)
 
 
 def high_pass(wave: Wave, rate: int, hz: float) -> Wave:

@@ -140,7 +140,9 @@ class Mixer:
 
     def speech(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
         """Speech ``(N,)``: a recording from a random place, its neighbours in the list after it, with short pauses."""
-        clips = _wide(self.sources.clean.clips, rate)
+        replication = self.config.augment.replication
+        replicate = rate > degrade.NARROW_RATE and rng.random() < replication.share
+        clips = self.sources.clean.clips if replicate else _wide(self.sources.clean.clips, rate)
         at = int(rng.integers(len(clips)))
         speed = 1.0
         if rng.random() < self.config.augment.speed.share:
@@ -167,6 +169,8 @@ class Mixer:
                 break
         joined = np.concatenate(parts)[:samples] if parts else np.zeros(0, np.float32)
         wave = np.pad(joined, (0, samples - len(joined)))
+        if replicate:
+            wave = degrade.replicate(rng, wave, rate, replication.least, replication.most)
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
         if rng.random() < self.config.augment.proximity.share:

@@ -10,6 +10,7 @@ import torch
 from scipy.signal import correlate
 
 from audioae.config import parse
+from audioae.data import degrade
 from audioae.data.config import DataConfig
 from audioae.data.mixer import Mixer, Sources
 from audioae.errors import DataError
@@ -24,6 +25,7 @@ augment:
   speed: {share: 0}
   eq: {share: 0}
   proximity: {share: 0}
+  replication: {share: 0}
   high_pass: {share: 0}
   band_limit: {share: 0}
   reverb: {share: 0}
@@ -125,6 +127,21 @@ def test_band_limits_go_for_both_sides() -> None:
             spectrum = np.abs(np.fft.rfft(wave)) ** 2
             above = np.fft.rfftfreq(len(wave), 1 / rate) > 3400
             assert spectrum[above].sum() < 1e-6 * spectrum.sum()
+
+
+def test_narrow_speech_is_given_an_upper_band_and_wide_speech_left_alone() -> None:
+    def above(wave: np.ndarray) -> float:
+        energy = np.abs(np.fft.rfft(wave)) ** 2
+        return 10 * np.log10(energy[np.fft.rfftfreq(len(wave), 1 / 48000) > 8000].sum() / energy.sum() + 1e-12)
+
+    speech = ["rate=48000", "other_rates=[]", "augment.clean_only=1"]
+    for share, low, high in ((0, -130, -40), (1, -40, 0)):
+        levels = [
+            above(clean) for _, clean, _ in examples(mixer(*speech, f"augment.replication.share={share}"), 6) if clean.any()
+        ]
+        assert low < np.median(levels) < high
+    wide = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
+    assert np.array_equal(degrade.replicate(np.random.default_rng(0), wide, 48000, 1, 14), wide)
 
 
 def test_clipping_is_of_the_noisy_side_only() -> None:
