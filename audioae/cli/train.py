@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ class _Screen:
         self.bar.update(0)
         if not sys.stderr.isatty() and step % (10 * self.every) == 0:
             click.echo(f"{100 * share:5.1f} % step {step}: {_in_words(losses)}", err=True)
+
+    def skipped(self, reasons: Sequence[str]) -> None:
+        from audioae.cli.progress import above
+
+        for reason in reasons:
+            above(f"left out: {reason}")
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
         from audioae.cli.progress import above

@@ -33,11 +33,13 @@ class Batch:
         noisy: ``(B, 1, N)``.
         clean: ``(B, 1, N)``.
         rate: Hz, the same for all.
+        skipped: files that turned out to be damaged while this was mixed, with the reason.
     """
 
     noisy: Tensor
     clean: Tensor
     rate: int
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,10 +107,10 @@ class Mixer:
         Raises:
             DataError: too many files turned out to be damaged.
         """
-        rate = self.rate(index)
+        rate, before = self.rate(index), set(self.skipped)
         examples = [self.example(index, row, rate) for row in rows]
         noisy, clean = (torch.from_numpy(np.stack(side)).unsqueeze(1) for side in zip(*examples, strict=True))
-        return Batch(noisy, clean, rate)
+        return Batch(noisy, clean, rate, tuple(reason for path, reason in self.skipped.items() if path not in before))
 
     def example(self, index: int, row: int, rate: int) -> tuple[Wave, Wave]:
         """One noisy and clean wave ``(N,)``."""

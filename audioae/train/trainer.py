@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,6 +42,9 @@ class Watcher(Protocol):
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
         """A step was taken; ``share`` of the training is done."""
+
+    def skipped(self, reasons: Sequence[str]) -> None:
+        """Files turned out to be damaged and are left out from now on."""
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
         """The averaged weights were measured."""
@@ -156,6 +160,8 @@ class _Run:
                 if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
                     break
                 rate = learning_rate(config, progress.step, share)
+                if batch.skipped and self.watcher and self.parallel.is_main:
+                    self.watcher.skipped(batch.skipped)
                 losses, norm = self._step(batch.noisy, batch.clean, batch.rate, rate)
                 progress.step += 1
                 for name, value in losses.items():
