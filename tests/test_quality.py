@@ -1,0 +1,27 @@
+"""The models of the package clean real recordings, by measures that are not ours (PESQ and STOI's packages)."""
+
+import pytest
+
+import audioae
+from audioae.bundle import shipped
+from audioae.data.pairs import find_pairs
+from audioae.evaluate.pairs import NOISY, by_snr, evaluate, means
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_recordings_become_cleaner_at_every_snr(name: str) -> None:
+    scores = evaluate([audioae.load(name)], find_pairs("samples"), ["pesq", "estoi", "si_sdr"])
+    figures = means(scores)
+    assert figures[name]["si_sdr"] > figures[NOISY]["si_sdr"] + 5
+    assert figures[name]["pesq"] > figures[NOISY]["pesq"] + 0.2
+    for group in by_snr(scores).values():
+        each = means(group)
+        assert each[name]["estoi"] >= each[NOISY]["estoi"]
+
+
+def test_the_default_is_the_best_of_them() -> None:
+    scores = evaluate([audioae.load(name) for name in shipped()], find_pairs("samples"), ["si_sdr"])
+    figures = means(scores)
+    assert figures["conv_dae"]["si_sdr"] == max(each["si_sdr"] for each in figures.values())
