@@ -12,7 +12,7 @@ from audioae.registry import did_you_mean
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
 
-    init: str = Field("", description="weights to begin with: a model in the package or a bundle's path")
+    init: str = Field("", description="model to begin with, or to grow from: one in the package or a bundle's path")
     steps: int = Field(10_000, ge=1, description="optimiser steps; --budget may end sooner, with the same schedule")
     learning_rate: Positive = 1.5e-3
     warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")

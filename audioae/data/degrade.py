@@ -5,8 +5,17 @@ Filters and companding are torchaudio's; this is the module that knows it in the
 
 import numpy as np
 import torch
-import torchaudio.functional as effects
 from numpy.typing import NDArray
+
+from audioae.errors import MissingExtraError
+
+try:
+    import torchaudio.functional as effects
+except (ImportError, OSError, RuntimeError) as error:  # it looks for a torch of its own CUDA release when it is imported
+    raise MissingExtraError(
+        f"torchaudio does not load beside torch {torch.__version__}: install the two together, "
+        f"pip install --upgrade 'torch<2.15' torchaudio ({str(error).splitlines()[0]})"
+    ) from error
 
 Wave = NDArray[np.float32]
 NARROW_RATE = 16_000

@@ -7,18 +7,16 @@ convolution over frequency on the last block's output beside the encoder's (skip
 It is the identity before training.
 """
 
-import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, pad
 
 from audioae.config import Config as BaseConfig
 from audioae.config import Field
-from audioae.nn.norm import BatchNorm
+from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
-from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, link
+from audioae.nn.spectral import BandFeatures, bounded_mask, link
 from audioae.signal import bands
 
 State = dict[str, Tensor]
@@ -48,25 +46,18 @@ class Model(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.stride, self.bound = config.stride, config.bound
-        positions = math.ceil(bands.total() / config.stride)
-        channels = config.channels
+        channels, places = config.channels, positions(bands.total(), config.stride)
         self.features = BandFeatures(config.power, config.level_window)
-        self.encode = nn.Linear(2 * config.stride * BandFeatures.channels, channels)
-        self.place = nn.Parameter(torch.zeros(positions, channels))
-        self.norm = BatchNorm(channels)
-        self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d, positions) for d in config.dilations)
-        self.decode = nn.Linear(2 * channels, 2 * 2 * config.stride)
+        self.encoder = PositionEncoder(channels, config.stride)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d, places) for d in config.dilations)
+        self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
         """Frames that one output frame depends on, itself included."""
-        # The identity before training: no contribution from the network, a mask of one.
-        nn.init.zeros_(self.decode.weight)
-        nn.init.zeros_(self.decode.bias)
-        self.mask_bias = nn.Parameter(torch.tensor([identity_bias(config.bound), 0.0]))
 
     def initial_state(self, batch: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, C, bins, T)``: a flat dict of zeros."""
-        positions = math.ceil(bands.count(bins) / self.stride)
-        like = self.place.new_zeros(batch, 1, positions, self.place.shape[1])
+        place = self.encoder.place
+        like = place.new_zeros(batch, 1, positions(bands.count(bins), self.stride), place.shape[1])
         state = {"level": self.features.past(like)}
         for i, block in enumerate(self.blocks):
             state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
@@ -81,19 +72,9 @@ class Model(nn.Module):
         """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
         after: State = {}
         features, after["level"] = self.features(spec, state["level"])
-        count, stride = features.shape[2], self.stride
-        positions = math.ceil(count / stride)
-        half = stride // 2
-        padded = pad(features, (0, 0, half, positions * stride - count + stride - half))
-        windows = padded.unfold(2, 2 * stride, stride).flatten(3)
-        encoded = leaky_relu(self.norm.after(self.encode, windows) + self.place[:positions], 0.1)
+        encoded = self.encoder(features)
         x = encoded
         for i, block in enumerate(self.blocks):
             x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
-        parts = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, 2, stride))
-        # Overlap-add of the positions' halves: a transposed convolution of kernel 2 * stride, as matrix product and shift.
-        first = pad(parts[..., 0, :], (0, 0, 0, 0, 0, 1))
-        second = pad(parts[..., 1, :], (0, 0, 0, 0, 1, 0))
-        joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, 2, (P + 1) * stride)
-        real, imag = (joined[..., half : half + count] + self.mask_bias[:, None]).unbind(2)
+        real, imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
         return bounded_mask(real, imag, self.bound, spec.shape[1]), after

@@ -271,10 +271,15 @@ def _average(average: Denoiser, current: Denoiser, decay: float, step: int) -> N
 
 
 def _begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
-    other = load(recipe.train.init)
-    if other.recipe.model != recipe.model:
-        raise BundleError(f"train.init {recipe.train.init}: holds another model than this recipe's `model` section")
-    denoiser.model.load_state_dict(other.model.state_dict())
+    """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger."""
+    weights, own = load(recipe.train.init).model.state_dict(), denoiser.model.state_dict()
+    unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
+    if unfit:
+        raise BundleError(
+            f"train.init {recipe.train.init}: holds another model than this recipe's `model` section: "
+            f"{unfit[0]} does not fit"
+        )
+    denoiser.model.load_state_dict(weights, strict=False)
 
 
 def _prepare_folder(out: Path, resume: bool) -> None:

@@ -1,0 +1,79 @@
+"""Between bands and positions: a strided convolution over frequency and its transposed counterpart.
+
+A position stands for ``stride`` neighbouring bands and sees as many more around them. Both convolutions are matrix products
+on channels-last tensors; positions above a recording's Nyquist frequency are absent.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+
+from audioae.nn.norm import BatchNorm
+from audioae.nn.spectral import BandFeatures, identity_bias
+from audioae.signal import bands
+
+
+def positions(count: int, stride: int) -> int:
+    """P for ``count`` bands.
+
+    >>> positions(131, 8)
+    17
+    """
+    return math.ceil(count / stride)
+
+
+class PositionEncoder(nn.Module):
+    """Features of bands ``(B, T, K, 3)`` to positions ``(B, T, P, C)``.
+
+    Args:
+        channels: C.
+        stride: bands from one position to the next; the kernel is twice as wide.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.linear = nn.Linear(2 * stride * BandFeatures.channels, channels)
+        self.place = nn.Parameter(torch.zeros(positions(bands.total(), stride), channels))
+        self.norm = BatchNorm(channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Each position knows its place on the frequency axis by a learned vector."""
+        count, stride = features.shape[2], self.stride
+        half, present = stride // 2, positions(count, stride)
+        padded = pad(features, (0, 0, half, present * stride - count + stride - half))
+        windows = padded.unfold(2, 2 * stride, stride).flatten(3)
+        return leaky_relu(self.norm.after(self.linear, windows) + self.place[:present], 0.1)
+
+
+class PositionDecoder(nn.Module):
+    """Positions ``(B, T, P, C)`` to the two numbers of each band that :func:`~audioae.nn.spectral.bounded_mask` takes.
+
+    Before training its output is that of a mask of one, whatever comes in.
+
+    Args:
+        channels: C of the input.
+        stride: as in the encoder.
+        bound: largest magnitude of the mask.
+    """
+
+    def __init__(self, channels: int, stride: int, bound: float) -> None:
+        super().__init__()
+        self.stride = stride
+        self.linear = nn.Linear(channels, 2 * 2 * stride)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.bias = nn.Parameter(torch.tensor([identity_bias(bound), 0.0]))
+
+    def forward(self, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part, both ``(B, T, count)``."""
+        parts = self.linear(x).unflatten(-1, (2, 2, self.stride))
+        # Overlap-add of the positions' halves: a transposed convolution of kernel 2 * stride, as matrix product and shift.
+        first = pad(parts[..., 0, :], (0, 0, 0, 0, 0, 1))
+        second = pad(parts[..., 1, :], (0, 0, 0, 0, 1, 0))
+        joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, 2, (P + 1) * stride)
+        half = self.stride // 2
+        real, imag = (joined[..., half : half + count] + self.bias[:, None]).unbind(2)
+        return real, imag

@@ -1,0 +1,85 @@
+"""Gated recurrent units over time (Cho et al. 2014) whose hidden state the caller holds, added to what comes in.
+
+Both layers work on ``(B, T, P, C)``, are causal and add nothing before training, so that a network can grow by them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from audioae.nn.norm import BatchNorm
+
+
+class PositionMemory(nn.Module):
+    """One recurrence at every position, with the same weights for all.
+
+    Args:
+        channels: C.
+        hidden: H, size of the hidden state.
+
+    >>> layer = PositionMemory(4, 8).eval()
+    >>> x = torch.randn(1, 10, 5, 4)
+    >>> y, state = layer(x, layer.past(x))
+    >>> torch.equal(x, y), state.shape
+    (True, torch.Size([1, 5, 8]))
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm(channels)
+        self.unit = nn.GRU(channels, hidden)
+        self.project = nn.Linear(hidden, channels)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def past(self, like: Tensor) -> Tensor:
+        """State before the first frame of ``(B, T, P, C)``: zeros ``(B, P, H)``."""
+        return like.new_zeros(like.shape[0], like.shape[2], self.unit.hidden_size)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, P, C)`` and the state before it to the same shape and the state after it."""
+        batch, places = x.shape[0], x.shape[2]
+        steps = self.norm(x).transpose(0, 1).flatten(1, 2)  # (T, B * P, C)
+        out, last = self.unit(steps, state.flatten(0, 1).unsqueeze(0))
+        out = out.unflatten(1, (batch, places)).transpose(0, 1)
+        return x + self.project(out), last[0].unflatten(0, (batch, places))
+
+
+class FullBandMemory(nn.Module):
+    """One recurrence that hears all positions at once: who speaks, what the noise is.
+
+    Args:
+        channels: C.
+        positions: P at the highest rate; absent positions read as zero.
+        squeeze: numbers by which each position speaks to the recurrence, and hears from it.
+        hidden: H, size of the hidden state.
+
+    >>> layer = FullBandMemory(4, 5, 2, 8).eval()
+    >>> x = torch.randn(1, 10, 3, 4)
+    >>> y, state = layer(x, layer.past(x))
+    >>> torch.equal(x, y), state.shape
+    (True, torch.Size([1, 8]))
+    """
+
+    def __init__(self, channels: int, positions: int, squeeze: int, hidden: int) -> None:
+        super().__init__()
+        self.positions, self.squeeze = positions, squeeze
+        self.norm = BatchNorm(channels)
+        self.compress = nn.Linear(channels, squeeze)
+        self.unit = nn.GRU(positions * squeeze, hidden)
+        self.spread = nn.Linear(hidden, positions * squeeze)
+        self.project = nn.Linear(squeeze, channels)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def past(self, like: Tensor) -> Tensor:
+        """State before the first frame of ``(B, T, P, C)``: zeros ``(B, H)``."""
+        return like.new_zeros(like.shape[0], self.unit.hidden_size)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, P, C)`` and the state before it to the same shape and the state after it."""
+        present = x.shape[2]
+        told = pad(self.norm.then(self.compress, x), (0, 0, 0, self.positions - present)).flatten(2)
+        out, last = self.unit(told.transpose(0, 1), state.unsqueeze(0))
+        heard = torch.tanh(self.spread(out.transpose(0, 1))).unflatten(-1, (self.positions, self.squeeze))
+        return x + self.project(heard[:, :, :present]), last[0]
