@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from audioae import __version__
+from audioae.cli.adapt import adapt
 from audioae.cli.denoise import denoise
 from audioae.cli.evaluate import evaluate
 from audioae.cli.models import models
@@ -39,6 +40,7 @@ def main() -> None:
     \b
       audioae denoise noisy.wav -o clean.wav     clean a recording
       audioae train recipes/conv_dae.yaml        train a model of your own
+      audioae adapt --noise room.wav -o my.safetensors   fit a model to your own noise
       audioae models                             what comes with the package
       audioae evaluate samples                   measure a model on noisy/clean pairs
 
@@ -53,5 +55,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         click.echo(f"audioae: warning: {message}", err=True)
 
 
-for command in (denoise, train, models, evaluate):
+for command in (denoise, train, adapt, models, evaluate):
     main.add_command(command)

@@ -66,7 +66,7 @@ def train(
 
     resolved = load(Recipe, recipe, overrides)
     folder = out or Path("runs") / recipe.stem
-    result = run(resolved, folder, resume, budget, device, _Screen(quiet))
+    result = run(resolved, folder, resume, budget, device, Screen(quiet))
     minutes = result.progress.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
@@ -75,7 +75,7 @@ def train(
         click.echo("stopped early; the same command with --resume goes on", err=True)
 
 
-class _Screen:
+class Screen:
     """Tells a person at a terminal, or a log file, how the training gets on."""
 
     def __init__(self, quiet: bool) -> None:
@@ -84,6 +84,7 @@ class _Screen:
         self.every = 1
 
     def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
+        """What there is to train with, and where the measures start."""
         from audioae.cli.progress import bar
 
         if self.quiet:
@@ -104,6 +105,7 @@ class _Screen:
         self.bar = bar(1.0, "train", form=form)
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        """The bar, or now and then a line in a log file."""
         if self.quiet or self.bar is None:
             return
         self.bar.n = min(share, 1.0)
@@ -113,12 +115,14 @@ class _Screen:
             click.echo(f"{100 * share:5.1f} % step {step}: {_in_words(losses)}", err=True)
 
     def skipped(self, reasons: Sequence[str]) -> None:
+        """A line for every file."""
         from audioae.cli.progress import above
 
         for reason in reasons:
             above(f"left out: {reason}")
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
+        """A line for every validation."""
         from audioae.cli.progress import above
 
         if not self.quiet:

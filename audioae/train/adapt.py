@@ -1,0 +1,170 @@
+"""Fitting a trained model to one's own noise and voice, without its becoming worse in general by more than a bound.
+
+The model goes on training on the new noise beside what the package brings along to rehearse. If it has become worse on
+held-out recordings of other noise by more than the bound, its weights are brought back towards the old ones, as far as
+needed (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from audioae.bundle import info, load, save_bundle
+from audioae.config import dump
+from audioae.config import load as load_recipe
+from audioae.data import held_out
+from audioae.data.held_out import REHEARSAL, Divided
+from audioae.data.sources import list_files
+from audioae.denoiser import Denoiser
+from audioae.errors import DataError, OutputError
+from audioae.recipe import Recipe, ValidConfig
+from audioae.train.trainer import LAST, Watcher, train
+from audioae.train.validate import Validation
+
+SNRS = (-5.0, 0.0, 5.0, 10.0)
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
+"""How much of the way from the old weights to the new is tried, most first."""
+DECIDING = "si_sdr"
+OWN_SHARE = 1.5
+"""Recordings of one's own for each that is rehearsed."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Measures on held-out recordings, before and after.
+
+    Attributes:
+        noisy: of the unprocessed input.
+        before: of the model as it was.
+        after: of the adapted model.
+    """
+
+    noisy: dict[str, float]
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What came of it.
+
+    Attributes:
+        own: on the held-out part of the new noise.
+        general: on held-out speech and noise of other kinds.
+        share: how much of the way from the old weights to the new was kept.
+        steps: training steps.
+        bundle: the new model; None where no share of the way kept to the bound.
+    """
+
+    own: Figures
+    general: Figures
+    share: float
+    steps: int
+    bundle: Path | None
+
+
+def adapt(
+    model: str,
+    noise: Sequence[str],
+    out: Path,
+    speech: Sequence[str] = (),
+    budget: float = 600.0,
+    bound: float = 0.3,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> Adapted:
+    """Go on training a model for a while, on one's own noise.
+
+    Args:
+        model: a model of the package, or a bundle's path.
+        noise: recordings of the noise alone: files, folders or globs. The last quarter of each is kept to judge by.
+        out: the new bundle.
+        speech: clean recordings of the voices to keep, if they are at hand.
+        budget: seconds of training.
+        bound: by how much SI-SDR on other noise may fall, in dB.
+        overrides: settings of the model's recipe, ``key=value``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        watcher: whom to tell how the training gets on.
+
+    Raises:
+        DataError: too little noise, or none that can be read.
+        OutputError: ``out`` cannot be written.
+        BundleError: no such model.
+        RecipeError: an override that does not fit.
+    """
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {out.parent}: make it first")
+    old = load(model)
+    noises, voices = list_files(noise), list_files(speech) if speech else []
+    with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:
+        folder = Path(name)
+        (folder / "noise").mkdir()
+        new = held_out.in_time(noises, folder / "noise")
+        other_noise = held_out.every(list_files([str(REHEARSAL / "noise")]), 4)
+        other_speech = held_out.every(list_files([str(REHEARSAL / "speech")]), 5)
+        own_speech = held_out.every(voices, 4) if len(voices) >= 4 else Divided(list(voices), [])
+        held_out.mix_pairs(own_speech.judge or other_speech.judge, new.judge, SNRS, folder / "own", seed=1)
+        held_out.mix_pairs(other_speech.judge, other_noise.judge, (*SNRS, 15.0), folder / "general", seed=2)
+        measures = ("si_sdr", "log_spectral_distance")
+        own, general = (
+            Validation(ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
+            for part in ("own", "general")
+        )
+        recipe = _recipe(model, folder, overrides)
+        learn = _weighted(new.learn, other_noise.learn), _weighted(own_speech.learn, other_speech.learn)
+        data = recipe.data.model_copy(
+            update={"noise": learn[0], "clean": learn[1], "rir": (), "pairs": (), "pairs_share": 0.0}
+        )
+        result = train(
+            recipe.model_copy(update={"data": data}), folder / "run", budget=budget, device=device, watcher=watcher
+        )
+        end = load(folder / "run" / LAST)
+        before_own, before_general = own.run(old), general.run(old)
+        for share in SHARES:
+            tried = between(old, end, share)
+            after_general = general.run(tried)
+            if after_general[DECIDING] >= before_general[DECIDING] - bound:
+                break
+        else:
+            share, tried, after_general = 0.0, old, before_general
+        figures = Figures(own.noisy, before_own, own.run(tried)), Figures(general.noisy, before_general, after_general)
+    if share:
+        # What the bundle says of its data is what the person gave, not where it lay in between.
+        given = data.model_copy(update={"noise": tuple(noise), "clean": tuple(speech) or recipe.data.clean})
+        tried.recipe = recipe.model_copy(update={"data": given, "valid": old.recipe.valid})
+        save_bundle(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()})
+    return Adapted(*figures, share, result.progress.step, out if share else None)
+
+
+def between(old: Denoiser, new: Denoiser, share: float) -> Denoiser:
+    """The model whose weights lie ``share`` of the way from the old one's to the new one's."""
+    result = Denoiser(new.recipe, new.name)
+    start, end = old.model.state_dict(), new.model.state_dict()
+    result.model.load_state_dict({name: torch.lerp(value, end[name], share) for name, value in start.items()})
+    return result.eval().requires_grad_(False)
+
+
+def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
+    """The recipe that made the model, with a schedule for going on."""
+    file = folder / "recipe.json"
+    file.write_text(dump(info(model).recipe), encoding="utf-8")
+    own = [
+        f"train.init={model}", "train.steps=1000000", "train.learning_rate=3.0e-4", "train.warmup=50", "train.ema=0.99",
+        "train.validate_every=1000000", "train.checkpoint_every=1000000", "data.batch_size=4",
+        f"valid.pairs=[{folder / 'own'}]", "valid.measures=[si_sdr]", "valid.best=si_sdr",
+    ]  # fmt: skip
+    return load_recipe(Recipe, file, [*own, *overrides])
+
+
+def _weighted(own: Sequence[Path], rehearsed: Sequence[Path]) -> tuple[str, ...]:
+    """Both, one's own so often that they outweigh what is rehearsed."""
+    if not own:
+        return tuple(str(path) for path in rehearsed)
+    if not rehearsed:
+        raise DataError(f"{REHEARSAL}: the recordings to rehearse are missing: install audioae again")
+    times = max(1, round(OWN_SHARE * len(rehearsed) / len(own)))
+    return tuple(str(path) for path in [*own] * times + [*rehearsed])

@@ -1,0 +1,73 @@
+"""Adapting to one's own noise: measured on what was kept aside, within the bound, and interruptible."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+import audioae
+from audioae.cli.app import main
+from audioae.train.adapt import adapt, between
+
+
+@pytest.fixture
+def whistle(tmp_path: Path) -> Path:
+    """A noise unlike any that is trained on: a warbling whistle, 12 s."""
+    rate = 16000
+    time = np.arange(12 * rate) / rate
+    wave = np.sin(2 * np.pi * (900 * time + 4 * np.sin(2 * np.pi * 3 * time))) + 0.7 * np.sin(2 * np.pi * 1730 * time)
+    soundfile.write(tmp_path / "whistle.wav", 0.2 * wave, rate)
+    return tmp_path / "whistle.wav"
+
+
+FAST = ["train.workers=0", "data.seconds=1", "data.memory_mb=100", "data.other_share=0"]
+
+
+def test_it_gains_on_the_noise_and_keeps_to_the_bound(whistle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.safetensors"
+    result = adapt("conv_dae", [str(whistle)], out, budget=25, bound=1.0, overrides=FAST, device="cpu")
+    assert result.bundle == out and result.steps > 5
+    assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
+    assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
+    mine = audioae.load(out)
+    assert mine.recipe.data.noise == (str(whistle),)  # what was given, not where it lay in between
+    assert mine.recipe.model == audioae.load("conv_dae").recipe.model
+
+
+def test_a_bound_that_cannot_be_kept_writes_nothing(whistle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audioae.train.adapt.SHARES", (1.0,))
+    ruin = ["train.learning_rate=0.5", "train.ema=0", "train.steps=3", "train.warmup=0"]
+    options = [word for each in [*FAST, *ruin] for word in ("--set", each)]
+    out = tmp_path / "mine.safetensors"
+    run = CliRunner().invoke(
+        main, ["adapt", "conv_dae", "--noise", str(whistle), "-o", str(out), "--budget", "30s", "--device", "cpu", *options]
+    )
+    assert run.exit_code == 1 and "nothing is written" in run.output
+    assert not out.exists()
+
+
+def test_halfway_between_two_models() -> None:
+    old, new = audioae.load("conv_dae"), audioae.load("conv_dae")
+    with torch.no_grad():
+        for value in new.model.state_dict().values():
+            value += 1.0
+    for share in (0.0, 0.25, 1.0):
+        mixed = between(old, new, share).model.state_dict()
+        assert all(torch.allclose(mixed[name], value + share, atol=1e-5) for name, value in old.model.state_dict().items())
+
+
+def test_mistakes_are_told_before_anything_runs(whistle: Path, tmp_path: Path) -> None:
+    def errors(*words: str) -> str:
+        run = CliRunner().invoke(main, ["adapt", *words])
+        assert run.exit_code == 1
+        return run.output
+
+    there = tmp_path / "there.safetensors"
+    there.write_bytes(b"x")
+    assert "--overwrite" in errors("--noise", str(whistle), "-o", str(there))
+    assert "no folder" in errors("--noise", str(whistle), "-o", str(tmp_path / "no/mine.safetensors"))
+    assert "no audio found" in errors("--noise", str(tmp_path / "nothing"), "-o", str(tmp_path / "m.safetensors"))
+    assert "neither a model" in errors("nonsense", "--noise", str(whistle), "-o", str(tmp_path / "m.safetensors"))
