@@ -80,6 +80,31 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
     _save(figure, path)
 
 
+def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path) -> None:
+    """Gain over the noisy input by input SNR, one panel for each measure and one line for each model.
+
+    Args:
+        gains: by measure, model and SNR in dB; what is not a number is left out.
+        path: PNG, PDF or SVG, by its ending.
+
+    Raises:
+        OutputError: the folder cannot be written, or the ending is unknown.
+    """
+    figure = Figure(figsize=(5 * len(gains), 4), layout="constrained")
+    panels = figure.subplots(1, len(gains), squeeze=False)[0]
+    for axes, (name, models) in zip(panels, gains.items(), strict=True):
+        for model, points in models.items():
+            known = sorted((snr, gain) for snr, gain in points.items() if np.isfinite(gain))
+            axes.plot([snr for snr, _ in known], [gain for _, gain in known], marker="o", label=model)
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_xlabel("SNR of the input in dB")
+        axes.set_ylabel("gain over the noisy input")
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
+    _save(figure, path)
+
+
 def _few_ticks(count: int = 5) -> Any:
     from matplotlib.ticker import MaxNLocator
 

@@ -1,85 +1,196 @@
 """``audioae evaluate``: how good models are, in figures."""
 
-import json
-import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-DEFAULT_MEASURES = ("pesq", "stoi", "estoi", "si_sdr", "log_spectral_distance", "high_band_level")
+if TYPE_CHECKING:
+    from audioae.data.pairs import Pair
+    from audioae.evaluate.entrants import Entrant
+
+DEFAULT_MEASURES = (
+    "pesq", "pesq_nb", "stoi", "estoi", "si_sdr", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl",
+    "log_spectral_distance", "high_band_level",
+)  # fmt: skip
+PLOTTED = ("si_sdr", "pesq")
+
+
+class Named(click.ParamType):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The name and the value, without the spaces around them."""
+        name, sign, rest = (part.strip() for part in value.partition("="))
+        if not (name and sign and rest):
+            self.fail(f"{value!r}: give a name for the table, = and the rest, such as 'mine=...'", param, ctx)
+        return name, rest
 
 
 @click.command()
-@click.argument("pairs", nargs=-1, required=True, metavar="PAIRS...")
-@click.option("--model", "models", multiple=True, metavar="NAME",
-              help="A model of the package or a bundle's path; may be given again.  [default: all]")  # fmt: skip
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option(
+    "--pairs",
+    "entries",
+    multiple=True,
+    metavar="PATH",
+    help="Folder with noisy/ and clean/, or a manifest; may be given again.",
+)
+@click.option("--entry", "folders", multiple=True, type=Named(), metavar="NAME=DIR",
+              help="Also results that are there already: files named like the noisy ones.")  # fmt: skip
+@click.option("--command", "commands", multiple=True, type=Named(), metavar="NAME='PROG {in} {out}'",
+              help="Also another program, run on every recording as WAV, without a shell.")  # fmt: skip
 @click.option("--measure", "measures", multiple=True, metavar="NAME",
               help=f"May be given again.  [default: {', '.join(DEFAULT_MEASURES)}]")  # fmt: skip
+@click.option("--asr", is_flag=True, help="Also the word error rate, on pairs with a transcript.")
+@click.option(
+    "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each MODEL attenuate by at most so many dB."
+)
 @click.option("--by-snr", is_flag=True, help="A table for every SNR too.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures of every file.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the gain in SI-SDR and PESQ over the input's SNR."
+)
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="PATH", help="Write what is printed.")
+@click.option("--csv", type=click.Path(path_type=Path), metavar="PATH", help="Write the figures of every file.")
+@click.option(
+    "--json",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write means, intervals, cost and the figures of every file.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def evaluate(
-    pairs: tuple[str, ...],
     models: tuple[str, ...],
+    entries: tuple[str, ...],
+    folders: tuple[tuple[str, str], ...],
+    commands: tuple[tuple[str, str], ...],
     measures: tuple[str, ...],
+    asr: bool,
+    atten_limit: float | None,
     by_snr: bool,
-    json_path: Path | None,
+    plot: Path | None,
+    markdown: Path | None,
+    csv: Path | None,
+    json: Path | None,
     device: str,
     quiet: bool,
 ) -> None:
     """Measure models on noisy recordings with clean references, and print a Markdown table.
 
-    PAIRS are folders with noisy/ and clean/ below them (the same names in both), or CSV/JSONL manifests with the columns
-    noisy, clean and, if known, snr_db.
+    MODEL is one of the package or a bundle's path; without any, all of the package are measured. The noisy input is
+    always in the table. Behind each mean stands its 95 % bootstrap interval over the recordings.
+
+    --pairs takes a folder with noisy/ and clean/ below it (the same names in both), or a CSV/JSONL manifest with the columns
+    noisy, clean and, if known, snr_db and text (what is said, for --asr). pairs.csv in or beside a folder may hold
+    file, snr_db and text.
 
     \b
-      audioae evaluate samples
-      audioae evaluate VoiceBank/test --model runs/conv_dae/best.safetensors --by-snr
+      audioae evaluate --pairs samples
+      audioae evaluate runs/conv_dae/best.safetensors conv_dae --pairs VoiceBank/test --by-snr --plot gain.png
+      audioae evaluate --pairs samples --entry mine=cleaned/ --command 'copy=cp {in} {out}'
+
+    Results have to be as long as the recording, within 16 ms, and at its rate. A delay is not taken out: it counts
+    against the program.
+
+    rtf is seconds of work per second of sound, peak MB the most memory of the process, with Python and the libraries. A
+    MODEL runs in a process of its own, on whole recordings: loading it and reading files do not count as work. For --command
+    all of the program's wall time counts, starting it included. Memory on a GPU does not count.
     """
-    from audioae.bundle import load, shipped
     from audioae.cli.progress import bar
     from audioae.data.pairs import find_pairs
     from audioae.evaluate import pairs as scoring
+    from audioae.evaluate import report
+    from audioae.evaluate.words import count
+
+    names = _known(measures)
+    if not entries:
+        raise click.UsageError(_what_to_measure_on(models))
+    for path in (plot, markdown, csv, json):
+        _check_place(path)
+    found = [pair for entry in entries for pair in find_pairs(entry)]
+    if plot is not None and all(pair.snr_db is None for pair in found):
+        raise click.UsageError("--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv")
+    if asr and not any(count(pair.text) for pair in found):
+        raise click.UsageError("--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv")
+    entrants = _entrants(models, folders, commands, found, device, atten_limit)
+    with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
+
+        def progress(name: str) -> None:
+            shown.set_description(name)
+            shown.update()
+
+        scores = scoring.score(entrants, found, names, asr, progress)
+    text = report.markdown(scores, entrants, found, by_snr)
+    click.echo(text, nl=False)
+    if markdown is not None:
+        _write(markdown, text)
+    if csv is not None:
+        _write(csv, report.as_csv(scores))
+    if json is not None:
+        _write(json, report.as_json(scores, entrants, found))
+    if plot is not None:
+        from audioae.plot import save_gains
+
+        save_gains(scoring.gains(scores, [name for name in PLOTTED if name in names] or names[:2]), plot)
+
+
+def _known(measures: Sequence[str]) -> list[str]:
     from audioae.metrics.measures import MEASURES
     from audioae.registry import did_you_mean
 
-    names = measures or DEFAULT_MEASURES
-    for name in names:
+    for name in measures:
         if name not in MEASURES:
-            raise click.BadParameter(f"{name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}")
-    found = [pair for entry in pairs for pair in find_pairs(entry)]
-    denoisers = [load(model, device) for model in models or shipped()]
-    with bar(len(found), "evaluate", quiet) as shown:
-        scores = scoring.evaluate(denoisers, found, names, lambda _: shown.update())
-    seconds = sum(pair.seconds for pair in found)
-    click.echo(f"{len(found)} pairs, {seconds:.0f} s\n")
-    click.echo(_table(scoring.means(scores), names))
-    if by_snr:
-        for snr, group in scoring.by_snr(scores).items():
-            click.echo(f"\nSNR {snr:g} dB\n\n" + _table(scoring.means(group), names))
-    if json_path is not None:
-        rows: list[dict[str, Any]] = [
-            {"model": s.model, "file": str(s.pair.noisy), "snr_db": s.pair.snr_db} | _plain(s.figures) for s in scores
-        ]
-        _write(json_path, json.dumps(rows, indent=1) + "\n")
+            raise click.BadParameter(
+                f"{name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}", param_hint="--measure"
+            )
+    return list(dict.fromkeys(measures or DEFAULT_MEASURES))
 
 
-def _plain(figures: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in figures.items()}
+def _what_to_measure_on(models: Sequence[str]) -> str:
+    folders = [model for model in models if Path(model).is_dir()]
+    if folders:
+        return f"{folders[0]} is a folder: if it holds noisy/ and clean/, give it as --pairs {folders[0]}"
+    return "give recordings to measure on: --pairs FOLDER with noisy/ and clean/ below it, or --pairs MANIFEST.csv"
 
 
-def _table(rows: dict[str, dict[str, float]], names: Any) -> str:
-    shown = [n for n in names if any(not math.isnan(figures[n]) for figures in rows.values())]
-    lines = [f"| model | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
-    for model, figures in rows.items():
-        lines.append(f"| {model} | " + " | ".join(_number(n, figures[n]) for n in shown) + " |")
-    return "\n".join(lines)
+def _entrants(
+    models: Sequence[str],
+    folders: Sequence[tuple[str, str]],
+    commands: Sequence[tuple[str, str]],
+    pairs: "Sequence[Pair]",
+    device: str,
+    atten_limit: float | None,
+) -> "list[Entrant]":
+    from audioae.bundle import info, pick_device, shipped
+    from audioae.evaluate.entrants import Command, Folder, model
+    from audioae.evaluate.pairs import CLEAN, NOISY
+
+    pick_device(device)
+    # Two trainings both leave a best.safetensors.
+    stems = [info(each).name for each in models or shipped()]
+    labels = [given if stems.count(stem) > 1 else stem for given, stem in zip(models or shipped(), stems, strict=True)]
+    if atten_limit is not None:
+        labels = [f"{label}, limit {atten_limit:g} dB" for label in labels]
+    taken = [NOISY, CLEAN, *labels, *(name for name, _ in (*folders, *commands))]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise click.UsageError(f"two lines of the table would be called {name!r}: give another name")
+    return [
+        *(model(label, given, device, atten_limit) for label, given in zip(labels, models or shipped(), strict=True)),
+        *(Folder(name, Path(folder), pairs) for name, folder in folders),
+        *(Command(name, template) for name, template in commands),
+    ]
 
 
-def _number(name: str, value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}" if name in ("stoi", "estoi") else f"{value:.2f}"
+def _check_place(path: Path | None) -> None:
+    from audioae.errors import OutputError
+
+    if path is not None and not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
 
 
 def _write(path: Path, text: str) -> None:

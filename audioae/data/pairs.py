@@ -21,6 +21,7 @@ class Pair:
         rate: Hz.
         frames: N.
         snr_db: as the manifest says; None without one.
+        text: what is said, as the manifest says; None without one.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Pair:
     rate: int
     frames: int
     snr_db: float | None = None
+    text: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -39,8 +41,9 @@ class Pair:
 def find_pairs(entry: str) -> list[Pair]:
     """Pairs of a folder with ``noisy`` and ``clean`` below it, or of a CSV/JSONL manifest.
 
-    A folder may hold its SNRs in ``pairs.csv``, in it or beside it, with the columns ``file`` and ``snr_db``. A manifest has
-    the columns ``noisy`` and ``clean``, and ``snr_db`` if known, with paths relative to itself.
+    A folder may hold its SNRs and transcripts in ``pairs.csv``, in it or beside it, with the columns ``file``, ``snr_db``
+    and ``text``. A manifest has the columns ``noisy`` and ``clean``, and ``snr_db`` and ``text`` if known, with paths
+    relative to itself.
 
     Raises:
         DataError: no pairs, a noisy file without its clean one, or two that do not fit.
@@ -51,7 +54,7 @@ def find_pairs(entry: str) -> list[Pair]:
         for row in rows:
             if not (row.get(NOISY) and row.get(CLEAN)):
                 raise DataError(f"{path}: every row needs a `noisy` and a `clean` file")
-        pairs = [_pair(path.parent / row[NOISY], path.parent / row[CLEAN], row.get("snr_db")) for row in rows]
+        pairs = [_pair(path.parent / row[NOISY], path.parent / row[CLEAN], row) for row in rows]
     else:
         pairs = list(_from_folder(path))
     if not pairs:
@@ -63,22 +66,22 @@ def _from_folder(path: Path) -> list[Pair]:
     noisy, clean = path / NOISY, path / CLEAN
     if not (noisy.is_dir() and clean.is_dir()):
         raise DataError(f"{path}: no folders noisy/ and clean/ there: give a folder that holds both, or a manifest")
-    snrs = _snrs(path)
+    notes = _notes(path)
     references = {p.stem: p for p in sorted(clean.iterdir()) if p.suffix.lower() in EXTENSIONS}
     pairs = []
     for recording in sorted(p for p in noisy.iterdir() if p.suffix.lower() in EXTENSIONS):
         if recording.stem not in references:
             raise DataError(f"{recording}: there is no {recording.stem} in {clean}")
-        pairs.append(_pair(recording, references[recording.stem], snrs.get(recording.stem)))
+        pairs.append(_pair(recording, references[recording.stem], notes.get(recording.stem, {})))
     return pairs
 
 
-def _snrs(path: Path) -> dict[str, str]:
+def _notes(path: Path) -> dict[str, dict[str, str]]:
     for table in (path / "pairs.csv", path.parent / "pairs.csv"):
         if table.is_file():
             rows = manifest(table)
             own = [r for r in rows if "/" not in r.get("file", "") or r["file"].startswith(path.name + "/")]
-            return {_stem(r.get("file", "")): r.get("snr_db", "") for r in own}
+            return {_stem(r.get("file", "")): r for r in own}
     return {}
 
 
@@ -88,15 +91,16 @@ def _stem(file: str) -> str:
     return path.stem if path.suffix.lower() in EXTENSIONS else path.name
 
 
-def _pair(noisy: Path, clean: Path, snr: str | None) -> Pair:
+def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:
     first, second = probe(noisy), probe(clean)
     if (first.rate, first.channels, first.frames) != (second.rate, second.channels, second.frames):
         raise DataError(
             f"{noisy}: {first.rate} Hz, {first.channels} channels, {first.frames} frames, but its reference has "
             f"{second.rate} Hz, {second.channels} channels, {second.frames} frames: a pair has to fit"
         )
+    snr = notes.get("snr_db")
     try:
         value = float(snr) if snr else None
     except ValueError:
         raise DataError(f"{noisy}: snr_db {snr!r} is not a number") from None
-    return Pair(noisy.stem, noisy, clean, first.rate, first.frames, value)
+    return Pair(noisy.stem, noisy, clean, first.rate, first.frames, value, notes.get("text") or None)

@@ -1,17 +1,20 @@
-"""Measuring models on noisy recordings whose clean references are known."""
+"""Measuring what comes out for noisy recordings whose clean references are known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from audioae.audio.files import read
 from audioae.data.pairs import Pair
 from audioae.denoiser import Denoiser
+from audioae.evaluate import words
+from audioae.evaluate.entrants import Entrant, Wave
+from audioae.evaluate.summary import Mean, mean
 from audioae.metrics.measures import measure
 
 NOISY = "noisy input"
+CLEAN = "clean reference"
 
 
 @dataclass(frozen=True)
@@ -29,45 +32,103 @@ class Score:
     figures: dict[str, float]
 
 
-def evaluate(
-    denoisers: Sequence[Denoiser],
+def score(
+    entrants: Sequence[Entrant],
     pairs: Sequence[Pair],
     measures: Sequence[str],
+    recognise: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[Score]:
-    """Scores of the unprocessed input and of every model on every pair.
+    """Scores of the unprocessed input and of every entrant on every pair, one entrant after the other.
+
+    Args:
+        entrants: what to compare; each is closed when it is done.
+        pairs: on what.
+        measures: names of :data:`audioae.metrics.measures.MEASURES`.
+        recognise: also the word error rate ``wer`` where a pair has a transcript, and that of the clean reference.
+        progress: called with a name after every recording.
+
+    Raises:
+        InputError: a file cannot be read, or a result does not fit.
+        MissingExtraError: a measure needs a package that is not there.
+    """
+
+    def figures(estimate: Wave, clean: Wave, pair: Pair) -> dict[str, float]:
+        found = measure(measures, estimate, clean, pair.rate)
+        return found | {words.WER: words.error_rate(estimate, pair.rate, pair.text)} if recognise else found
+
+    scores = []
+    for pair in pairs:
+        noisy, clean = read(pair.noisy)[0], read(pair.clean)[0]
+        scores.append(Score(NOISY, pair, figures(noisy, clean, pair)))
+        if recognise:
+            nothing = dict.fromkeys(measures, float("nan"))
+            scores.append(Score(CLEAN, pair, nothing | {words.WER: words.error_rate(clean, pair.rate, pair.text)}))
+        if progress is not None:
+            progress(NOISY)
+    for entrant in entrants:
+        with entrant:
+            for pair in pairs:
+                scores.append(Score(entrant.name, pair, figures(entrant.enhance(pair), read(pair.clean)[0], pair)))
+                if progress is not None:
+                    progress(entrant.name)
+    return scores
+
+
+def evaluate(denoisers: Sequence[Denoiser], pairs: Sequence[Pair], measures: Sequence[str]) -> list[Score]:
+    """:func:`score` of models that are loaded already, in this process, where their cost is not measured.
 
     Raises:
         InputError: a file cannot be read.
         MissingExtraError: a measure needs a package that is not there.
     """
-    scores = []
-    for pair in pairs:
-        noisy, _ = read(pair.noisy)
-        clean, _ = read(pair.clean)
-        scores.append(Score(NOISY, pair, measure(measures, noisy, clean, pair.rate)))
-        for denoiser in denoisers:
-            with torch.inference_mode():
-                estimate = denoiser(noisy, pair.rate)
-            scores.append(Score(denoiser.name, pair, measure(measures, estimate, clean, pair.rate)))
-        if progress is not None:
-            progress(pair.name)
-    return scores
+    return score([_Loaded(denoiser) for denoiser in denoisers], pairs, measures)
+
+
+class _Loaded(Entrant):
+    def __init__(self, denoiser: Denoiser) -> None:
+        super().__init__(denoiser.name)
+        self._denoiser = denoiser
+
+    def enhance(self, pair: Pair) -> Wave:
+        with torch.inference_mode():
+            return self._denoiser(read(pair.noisy)[0], pair.rate)
+
+
+def summaries(scores: Sequence[Score]) -> dict[str, dict[str, Mean]]:
+    """Means with intervals by model and measure, in the order that they come in; what could not be measured does not count.
+
+    The word error rate is that of all words together, so that short sentences do not count more.
+    """
+    models: dict[str, dict[str, Mean]] = {}
+    for model in dict.fromkeys(score.model for score in scores):
+        own = [score for score in scores if score.model == model]
+        models[model] = {
+            name: mean(
+                [s.figures[name] for s in own],
+                [words.count(s.pair.text) for s in own] if name == words.WER else None,
+            )
+            for name in own[0].figures
+        }
+    return models
 
 
 def means(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
-    """Mean figures by model, in the order that they come in; what could not be measured does not count."""
-    models: dict[str, dict[str, float]] = {}
-    for model in dict.fromkeys(score.model for score in scores):
-        rows = [score.figures for score in scores if score.model == model]
-        models[model] = {}
-        for name in rows[0]:
-            values = [row[name] for row in rows if not np.isnan(row[name])]
-            models[model][name] = float(np.mean(values)) if values else float("nan")
-    return models
+    """The means alone of :func:`summaries`."""
+    return {model: {name: m.value for name, m in rows.items()} for model, rows in summaries(scores).items()}
 
 
 def by_snr(scores: Sequence[Score]) -> dict[float, list[Score]]:
     """The scores of each SNR that the pairs' manifest knows, lowest first."""
     known = sorted({score.pair.snr_db for score in scores if score.pair.snr_db is not None})
     return {snr: [score for score in scores if score.pair.snr_db == snr] for snr in known}
+
+
+def gains(scores: Sequence[Score], measures: Sequence[str]) -> dict[str, dict[str, dict[float, float]]]:
+    """By measure and model, the mean gain over the noisy input at each SNR that the manifest knows."""
+    tables = {snr: means(group) for snr, group in by_snr(scores).items()}
+    models = [m for m in dict.fromkeys(score.model for score in scores) if m not in (NOISY, CLEAN)]
+    return {
+        name: {m: {snr: table[m][name] - table[NOISY][name] for snr, table in tables.items()} for m in models}
+        for name in measures
+    }

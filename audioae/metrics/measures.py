@@ -1,24 +1,35 @@
 """All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``."""
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from inspect import getmembers, isfunction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.metrics import perceptual, signal
+from audioae.metrics import dnsmos, perceptual, signal
 
 Measure = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
 
 MEASURES: dict[str, Measure] = {
     name: function
-    for module in (signal, perceptual)
+    for module in (perceptual, signal, dnsmos)
     for name, function in getmembers(module, isfunction)
     if not name.startswith("_") and function.__module__ == module.__name__
 }
 """Name to function ``(estimate, clean, rate) -> float``: every public function of the measure modules."""
 
 LOWER_IS_BETTER = frozenset({"log_spectral_distance"})
+PACKAGES = {
+    "pesq": ("pesq",),
+    "pesq_nb": ("pesq",),
+    "stoi": ("pystoi",),
+    "estoi": ("pystoi",),
+    "dnsmos_sig": ("speechmos", "onnxruntime"),
+    "dnsmos_bak": ("speechmos", "onnxruntime"),
+    "dnsmos_ovrl": ("speechmos", "onnxruntime"),
+}
+"""What each measure is computed by; the others are this package's own."""
 
 
 def measure(names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int) -> dict[str, float]:
@@ -37,3 +48,24 @@ def better(name: str, value: float, than: float | None) -> bool:
     if than is None or np.isnan(than):
         return not np.isnan(value)
     return value < than if name in LOWER_IS_BETTER else value > than
+
+
+def libraries(packages: Sequence[str]) -> str:
+    """Packages with their versions, for labels of figures.
+
+    >>> libraries(["no-such-package"])
+    'no-such-package (not installed)'
+    """
+    return ", ".join(map(_with_version, packages))
+
+
+def library(name: str) -> str:
+    """What a measure is computed by, with the version, such as ``pesq 0.0.4``."""
+    return libraries(PACKAGES.get(name, ("audioae",)))
+
+
+def _with_version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"{package} (not installed)"

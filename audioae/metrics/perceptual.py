@@ -5,6 +5,7 @@ recordings at others are resampled for them.
 """
 
 import math
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +18,28 @@ _HINT = "is not installed: pip install 'audioae[metrics]'"
 
 
 def pesq(estimate: Wave, clean: Wave, rate: int) -> float:
-    """PESQ, wideband at 16 kHz and more, narrowband below (ITU-T P.862.2); 1 to 4.6, more is better.
+    """Wideband PESQ (ITU-T P.862.2), 1 to 4.64, at 16 kHz.
+
+    Not a number below 16 kHz, where :func:`pesq_nb` is for, and where PESQ finds no utterance.
+    """
+    return _pesq(estimate, clean, rate, 16_000, "wb") if rate >= 16_000 else math.nan
+
+
+def pesq_nb(estimate: Wave, clean: Wave, rate: int) -> float:
+    """Narrowband PESQ (ITU-T P.862 with the mapping of P.862.1), 1 to 4.55, at 8 kHz.
 
     Not a number where PESQ finds no utterance.
     """
-    try:
-        from pesq import NoUtterancesError
-        from pesq import pesq as score
-    except ImportError:
-        raise MissingExtraError(f"the measure pesq needs the package pesq, which {_HINT}") from None
-    wide = rate >= 16_000
-    at = 16_000 if wide else 8_000
-    try:
-        return float(score(at, resample(clean, rate, at), resample(estimate, rate, at), "wb" if wide else "nb"))
-    except NoUtterancesError:
-        return math.nan
+    return _pesq(estimate, clean, rate, 8_000, "nb")
 
 
 def stoi(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1."""
+    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1; not a number with less than 0.4 s of speech."""
     return _stoi(estimate, clean, rate, extended=False)
 
 
 def estoi(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Extended short-time objective intelligibility (Jensen & Taal 2016), 0 to 1."""
+    """Extended short-time objective intelligibility (Jensen & Taal 2016), 0 to 1, or not a number like :func:`stoi`."""
     return _stoi(estimate, clean, rate, extended=True)
 
 
@@ -49,4 +48,22 @@ def _stoi(estimate: Wave, clean: Wave, rate: int, extended: bool) -> float:
         from pystoi import stoi as score
     except ImportError:
         raise MissingExtraError(f"the measures stoi and estoi need the package pystoi, which {_HINT}") from None
-    return float(score(clean, estimate, rate, extended=extended))
+    with warnings.catch_warnings():
+        # Where there is too little speech the package warns and returns 1e-5, which would pull means down.
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            return float(score(clean, estimate, rate, extended=extended))
+        except RuntimeWarning:
+            return math.nan
+
+
+def _pesq(estimate: Wave, clean: Wave, rate: int, at: int, mode: str) -> float:
+    try:
+        from pesq import BufferTooShortError, NoUtterancesError
+        from pesq import pesq as score
+    except ImportError:
+        raise MissingExtraError(f"the measures pesq and pesq_nb need the package pesq, which {_HINT}") from None
+    try:
+        return float(score(at, resample(clean, rate, at), resample(estimate, rate, at), mode))
+    except (NoUtterancesError, BufferTooShortError):
+        return math.nan

@@ -1,0 +1,234 @@
+"""What can be compared: models, folders of results, other programs."""
+
+import json
+import multiprocessing
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audioae.audio.files import EXTENSIONS, Reader, probe, read
+from audioae.audio.writer import Writer, format_for
+from audioae.bundle import load
+from audioae.data.pairs import Pair
+from audioae.errors import AudioaeError, DataError, InputError
+from audioae.evaluate import launch, worker
+
+Wave = NDArray[np.float32]
+IN, OUT = "{in}", "{out}"
+HOP_SECONDS = 0.016
+"""So much longer or shorter than the recording may a result be: programs work in whole frames."""
+
+
+class Entrant:
+    """One line of the comparison; used in a ``with`` block, which ends what it has started.
+
+    Attributes:
+        name: what the tables call it.
+        work: seconds that it has worked, as far as that is known.
+        sound: seconds of sound that it has worked on in that time.
+        peak_bytes: the most memory that its process has held, with the libraries and Python if it is one; 0 if unknown.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.work = self.sound = 0.0
+        self.peak_bytes = 0
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of work per second of sound, the speed's inverse; not a number if unknown."""
+        return self.work / self.sound if self.sound else float("nan")
+
+    def enhance(self, pair: Pair) -> Wave:
+        """The recording ``(N, C)`` as the entrant leaves it.
+
+        Raises:
+            InputError: there is no result, or one that does not fit the recording.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End what has been started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Function(Entrant):
+    """A function that runs in a process of its own, where its time and memory are measured.
+
+    Loading it does not count as work. The process begins as new, so ``make`` has to be importable, and a program
+    that uses this needs ``if __name__ == "__main__":``, as always with ``multiprocessing``.
+
+    Args:
+        name: what the tables call it.
+        make: makes the function ``(wave (N, C), rate) -> wave (N, C)``, in the new process.
+    """
+
+    def __init__(self, name: str, make: Callable[[], worker.Enhance]) -> None:
+        super().__init__(name)
+        self._make = make
+        self._pool: ProcessPoolExecutor | None = None
+
+    def enhance(self, pair: Pair) -> Wave:
+        """See :meth:`Entrant.enhance`."""
+        try:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+                self._pool.submit(worker.prepare, self._make).result()
+                self._pool.submit(worker.warm_up, pair.noisy).result()
+            result, seconds = self._pool.submit(worker.run, pair.noisy).result()
+            self.peak_bytes = self._pool.submit(worker.peak_bytes).result()
+        except BrokenProcessPool:
+            raise InputError(f"{pair.noisy}: {self.name} crashed, or was ended for using too much memory") from None
+        self.work += seconds
+        self.sound += pair.seconds
+        return _fitting(result, pair, f"{pair.noisy}: the result of {self.name}")
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+
+def model(name: str, bundle: str, device: str = "auto", atten_limit: float | None = None) -> Function:
+    """A model of the package or of a bundle's path, run on whole recordings.
+
+    Args:
+        name: what the tables call it.
+        bundle: what :func:`audioae.load` takes.
+        device: where to run.
+        atten_limit: largest attenuation in dB; None for no limit.
+    """
+    return Function(name, partial(_load, bundle, device, atten_limit))
+
+
+def _load(bundle: str, device: str, atten_limit: float | None) -> worker.Enhance:
+    denoiser = load(bundle, device)
+
+    def enhance(wave: Wave, rate: int) -> Wave:
+        with torch.inference_mode():
+            return denoiser(wave, rate, atten_limit)
+
+    return enhance
+
+
+class Folder(Entrant):
+    """Results that are there already, under the names of the noisy recordings, with any ending.
+
+    Raises:
+        DataError: no folder, no result for one of the pairs, or two pairs of one name.
+    """
+
+    def __init__(self, name: str, folder: Path, pairs: Sequence[Pair]) -> None:
+        super().__init__(name)
+        if not folder.is_dir():
+            raise DataError(f"{folder}: there is no such folder with the results of {name}")
+        there = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in EXTENSIONS}
+        missing = [pair.name for pair in pairs if pair.name not in there]
+        if missing:
+            raise DataError(
+                f"{folder}: {len(missing)} of {len(pairs)} results of {name} are missing, the first is {missing[0]}"
+            )
+        if len({pair.name for pair in pairs}) < len(pairs):
+            raise DataError(f"{folder}: two pairs have the same name, so that results of {name} cannot be told apart")
+        self._files = there
+
+    def enhance(self, pair: Pair) -> Wave:
+        """See :meth:`Entrant.enhance`."""
+        return _read_result(self._files[pair.name], pair, str(self._files[pair.name]))
+
+
+class Command(Entrant):
+    """Another program, started once for every recording, on WAV files in a temporary folder.
+
+    Its whole wall time counts as work, starting it included. There is no shell: pipes and variables are not understood.
+
+    Args:
+        name: what the tables call it.
+        template: the command line, with ``{in}`` and ``{out}`` for the two files.
+
+    Raises:
+        InputError: a command line without them.
+    """
+
+    def __init__(self, name: str, template: str) -> None:
+        super().__init__(name)
+        try:
+            self._words = shlex.split(template)
+        except ValueError as error:
+            raise InputError(f"command {name}: {template!r} is not a command line ({error})") from None
+        for place in (IN, OUT):
+            if not any(place in word for word in self._words):
+                raise InputError(f"command {name}: {template!r} does not say where {place} goes: give 'prog {IN} {OUT}'")
+
+    def enhance(self, pair: Pair) -> Wave:
+        """See :meth:`Entrant.enhance`."""
+        with tempfile.TemporaryDirectory(prefix="audioae-") as folder:
+            source, target, report = (Path(folder) / name for name in (f"{pair.name}.wav", "out.wav", "report.json"))
+            _copy(pair.noisy, source)
+            words = [word.replace(IN, str(source)).replace(OUT, str(target)) for word in self._words]
+            start = [sys.executable, "-I", "-S", str(launch.__file__), str(report), *words]
+            run = subprocess.run(start, capture_output=True, text=True, errors="replace", check=False)
+            if not report.is_file():
+                raise InputError(f"{pair.noisy}: {self.name} was ended before it was done")
+            cost = json.loads(report.read_text())
+            if cost["code"] != 0:
+                raise InputError(f"{pair.noisy}: {self.name} failed: {_why(cost['code'], words[0], run.stderr)}")
+            if not target.is_file():
+                raise InputError(f"{pair.noisy}: {self.name} ended well but wrote no {OUT}")
+            result = _read_result(target, pair, f"{pair.noisy}: the result of {self.name}")
+        self.work += cost["seconds"]
+        self.sound += pair.seconds
+        self.peak_bytes = max(self.peak_bytes, cost["peak_bytes"])
+        return result
+
+
+def _why(code: int | str, program: str, errors: str) -> str:
+    if isinstance(code, str):
+        return f"{program}: {code}"
+    last = (errors.strip().splitlines() or [""])[-1]
+    return f"exit status {code}" + (f", {last}" if last else "")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with Reader(source) as reader, Writer(target, format_for(target, reader.info)) as writer:
+        for block in reader.blocks(2**16):
+            writer.write(block)
+
+
+def _read_result(path: Path, pair: Pair, what: str) -> Wave:
+    try:
+        result, rate = read(path)
+    except AudioaeError as error:
+        raise InputError(f"{what} cannot be read: {error}") from None
+    if rate != pair.rate:
+        raise InputError(f"{what} has {rate} Hz, the recording {pair.rate} Hz: resample it first")
+    return _fitting(result, pair, what)
+
+
+def _fitting(result: Wave, pair: Pair, what: str) -> Wave:
+    """The result, cut or filled with zeros where it is within a hop of the recording's length."""
+    channels = probe(pair.noisy).channels
+    if result.ndim != 2 or result.shape[1] != channels:
+        raise InputError(f"{what} has {result.shape[-1] if result.ndim == 2 else 1} channels, the recording {channels}")
+    if abs(len(result) - pair.frames) > round(HOP_SECONDS * pair.rate):
+        raise InputError(f"{what} has {len(result)} frames, the recording {pair.frames}: they have to fit")
+    if not np.isfinite(result).all():
+        raise InputError(f"{what} holds samples that are NaN or infinite")
+    return np.pad(result[: pair.frames], ((0, max(0, pair.frames - len(result))), (0, 0)))

@@ -1,0 +1,121 @@
+"""Scores as Markdown, CSV and JSON."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from audioae.data.pairs import Pair
+from audioae.evaluate import words
+from audioae.evaluate.entrants import Entrant
+from audioae.evaluate.pairs import Score, by_snr, summaries
+from audioae.evaluate.summary import CONFIDENCE, Mean
+from audioae.metrics.measures import libraries, library
+
+_DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
+
+
+def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
+    """Tables of means with their intervals, for all pairs and if wished for every SNR, and what they were computed by."""
+    names = list(scores[0].figures)
+    lines = [f"{_number_of(pairs)}; means [{100 * CONFIDENCE:.0f} % bootstrap interval over recordings]", ""]
+    lines.append(_table(summaries(scores), names, entrants))
+    if each_snr:
+        for snr, group in by_snr(scores).items():
+            lines += ["", f"SNR {snr:g} dB, {_number_of([p for p in pairs if p.snr_db == snr])}", ""]
+            lines.append(_table(summaries(group), names, ()))
+    return "\n".join([*lines, "", *_notes(names, entrants)]) + "\n"
+
+
+def as_json(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair]) -> str:
+    """Everything that the tables hold, also by SNR, and the figures of every file; null where there is none."""
+    names = list(scores[0].figures)
+    costs = {
+        e.name: {"real_time_factor": _or_none(e.real_time_factor), "peak_bytes": e.peak_bytes or None} for e in entrants
+    }
+    content = {
+        "pairs": len(pairs),
+        "seconds": sum(pair.seconds for pair in pairs),
+        "confidence": CONFIDENCE,
+        "libraries": {name: _library(name) for name in names},
+        "models": {m: {"figures": f} | costs.get(m, {}) for m, f in _plain(summaries(scores)).items()},
+        "by_snr": [{"snr_db": snr, "models": _plain(summaries(group))} for snr, group in by_snr(scores).items()],
+        "files": [
+            {"model": s.model, "file": str(s.pair.noisy), "snr_db": s.pair.snr_db}
+            | {name: _or_none(value) for name, value in s.figures.items()}
+            for s in scores
+        ],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def as_csv(scores: Sequence[Score]) -> str:
+    """One line for every model and file; empty where there is no figure."""
+    text = io.StringIO()
+    names = list(scores[0].figures)
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["model", "file", "snr_db", *names])
+    for each in scores:
+        snr = "" if each.pair.snr_db is None else f"{each.pair.snr_db:g}"
+        figures = ["" if math.isnan(each.figures[n]) else repr(each.figures[n]) for n in names]
+        table.writerow([each.model, each.pair.noisy, snr, *figures])
+    return text.getvalue()
+
+
+def _number_of(pairs: Sequence[Pair]) -> str:
+    return f"{len(pairs)} pair{'s' * (len(pairs) != 1)}, {sum(pair.seconds for pair in pairs):.0f} s"
+
+
+def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Sequence[Entrant]) -> str:
+    shown = [name for name in names if any(figures[name].count for figures in rows.values())]
+    costs = {e.name: [_cost(e.real_time_factor, "{:.3f}"), _cost(e.peak_bytes / 1e6, "{:.0f}")] for e in entrants}
+    heads = [*shown, *(["rtf", "peak MB"] if entrants else [])]
+    lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for model, figures in rows.items():
+        cells = [_cell(name, figures[name]) for name in shown] + (costs.get(model, ["-", "-"]) if entrants else [])
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(name: str, mean: Mean) -> str:
+    if not mean.count:
+        return "-"
+    digits = _DIGITS.get(name, 2)
+    if mean.count == 1:
+        return f"{mean.value:.{digits}f}"
+    return f"{mean.value:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]"
+
+
+def _cost(value: float, form: str) -> str:
+    return form.format(value) if value > 0 else "-"
+
+
+def _notes(names: Sequence[str], entrants: Sequence[Entrant]) -> list[str]:
+    by_library: dict[str, list[str]] = {}
+    for name in names:
+        by_library.setdefault(_library(name), []).append(name)
+    notes = ["Computed by " + "; ".join(f"{used} ({', '.join(own)})" for used, own in by_library.items()) + "."]
+    if entrants:
+        notes.append(f"rtf: seconds of work per second of sound on this machine with {os.cpu_count()} CPU cores.")
+    return notes
+
+
+def _library(name: str) -> str:
+    return libraries(words.PACKAGES) if name == words.WER else library(name)
+
+
+def _plain(rows: dict[str, dict[str, Mean]]) -> dict[str, Any]:
+    return {
+        model: {
+            name: {"mean": _or_none(m.value), "low": _or_none(m.low), "high": _or_none(m.high), "count": m.count}
+            for name, m in figures.items()
+        }
+        for model, figures in rows.items()
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

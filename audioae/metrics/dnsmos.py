@@ -1,0 +1,76 @@
+"""DNSMOS P.835 (Reddy et al. 2022): a network's guess of what listeners would say; no reference is needed.
+
+The ONNX model is the one that the package ``speechmos`` carries, run by ``onnxruntime``; the extra ``metrics`` brings both.
+Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a mean opinion score of 1 to 5; ``clean`` is not used.
+Every whole window of 9.01 s counts; a shorter recording is repeated until it fills one.
+"""
+
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.errors import MissingExtraError
+from audioae.signal.resample import resample
+
+Wave = NDArray[np.float32]
+RATE = 16_000
+WINDOW = int(9.01 * RATE)
+_MAPS = (
+    (-0.08397278, 1.22083953, 0.0052439),
+    (-0.13166888, 1.60915514, -0.39604546),
+    (-0.06766283, 1.11546468, 0.04602535),
+)
+"""From the network's three outputs to opinion scores: the polynomials of ``speechmos.dnsmos``."""
+
+
+def dnsmos_sig(estimate: Wave, clean: Wave, rate: int) -> float:
+    """How undistorted the speech is."""
+    return _scores(estimate, rate)[0]
+
+
+def dnsmos_bak(estimate: Wave, clean: Wave, rate: int) -> float:
+    """How little the background disturbs."""
+    return _scores(estimate, rate)[1]
+
+
+def dnsmos_ovrl(estimate: Wave, clean: Wave, rate: int) -> float:
+    """How good the whole is."""
+    return _scores(estimate, rate)[2]
+
+
+def _scores(wave: Wave, rate: int) -> tuple[float, float, float]:
+    # Beyond full scale a file would clip, and the network has seen nothing else.
+    return _of_bytes(np.clip(resample(wave, rate, RATE), -1, 1).astype(np.float32).tobytes())
+
+
+@lru_cache(maxsize=8)  # one run of the network for the three figures, and for every channel
+def _of_bytes(data: bytes) -> tuple[float, float, float]:
+    wave = np.frombuffer(data, np.float32)
+    if not len(wave):
+        return (float("nan"),) * 3
+    windows = np.resize(wave, (max(1, len(wave) // WINDOW), WINDOW))
+    raw = np.mean([[np.polyval(p, x) for p, x in zip(_MAPS, _network(w), strict=True)] for w in windows], axis=0)
+    sig, bak, ovrl = map(float, raw)
+    return sig, bak, ovrl
+
+
+def _network(window: Wave) -> Any:
+    return _session().run(None, {"input_1": window[None]})[0][0]
+
+
+@cache
+def _session() -> Any:
+    try:
+        import onnxruntime
+
+        model = files("speechmos") / "dnsmos_models" / "sig_bak_ovr.onnx"
+    except ImportError:
+        hint = "are not installed: pip install 'audioae[metrics]'"
+        raise MissingExtraError(f"the measures dnsmos_* need the packages speechmos and onnxruntime, which {hint}") from None
+    options = onnxruntime.SessionOptions()
+    # Its threads wait in a loop, which slows down whatever else runs.
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
