@@ -43,9 +43,12 @@ def recognise(wave: NDArray[np.float32], rate: int) -> str:
         MissingExtraError: pocketsphinx is not there.
     """
     mono = resample(wave.mean(1), rate, RATE)
+    samples = np.clip(np.rint(mono * 32768), -32768, 32767).astype("<i2")
     decoder = _decoder()
+    # Its noise tracker goes on from one recording to the next otherwise.
+    decoder.reinit_feat()
     decoder.start_utt()
-    decoder.process_raw(np.rint(np.clip(mono, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
+    decoder.process_raw(samples.tobytes(), full_utt=True)
     decoder.end_utt()
     hypothesis = decoder.hyp()
     return hypothesis.hypstr if hypothesis is not None else ""
@@ -71,5 +74,4 @@ def _decoder() -> Any:
         from pocketsphinx import Decoder
     except ImportError:
         raise MissingExtraError(f"the word error rate needs the package pocketsphinx, which {_HINT}") from None
-    # The mean of the cepstrum over the whole utterance: a running one would depend on the recordings before.
     return Decoder(samprate=RATE, cmn="batch", loglevel="FATAL")

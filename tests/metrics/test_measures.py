@@ -1,3 +1,6 @@
+from importlib.metadata import version
+from pathlib import Path
+
 import librosa
 import numpy as np
 import pytest
@@ -5,7 +8,8 @@ import soundfile
 
 from audioae.config import load
 from audioae.errors import RecipeError
-from audioae.metrics.measures import LOWER_IS_BETTER, MEASURES, better, measure
+from audioae.metrics.measures import LOWER_IS_BETTER, MEASURES, PACKAGES, better, library, measure
+from audioae.metrics.perceptual import estoi, pesq, pesq_nb, stoi
 from audioae.metrics.signal import high_band_level, log_spectral_distance, si_sdr, snr
 from audioae.recipe import Recipe
 
@@ -37,7 +41,7 @@ def test_ratios_in_closed_form() -> None:
 
 def test_log_spectral_distance_of_a_gain_is_the_gain() -> None:
     noise = GENERATOR.normal(size=16000)
-    assert log_spectral_distance(0.1 * noise, noise, 16000) == pytest.approx(20, abs=1e-6)
+    assert log_spectral_distance(10 * noise, noise, 16000) == pytest.approx(20, abs=1e-6)
 
 
 def test_log_spectral_distance_agrees_with_librosa() -> None:
@@ -61,6 +65,27 @@ def test_channels_are_averaged() -> None:
     noisy = clean + np.array([0.1, 0.01]) * GENERATOR.normal(size=(8000, 2))
     each = [si_sdr(noisy[:, c], clean[:, c], 8000) for c in range(2)]
     assert measure(["si_sdr"], noisy, clean, 8000)["si_sdr"] == pytest.approx(np.mean(each))
+
+
+def test_pesq_is_wideband_or_nothing(samples: Path) -> None:
+    narrow, rate = soundfile.read(samples / "clean/8k-fire.flac", dtype="float32")
+    assert rate == 8000 and np.isnan(pesq(narrow, narrow, rate))
+    assert pesq_nb(narrow, narrow, rate) == pytest.approx(4.549, abs=1e-3)  # the end of the scale of P.862.1
+    wide, rate = soundfile.read(samples / "clean/16k-fire.flac", dtype="float32")
+    assert pesq(wide, wide, rate) == pytest.approx(4.644, abs=1e-3)  # of P.862.2
+
+
+def test_what_cannot_be_measured_is_not_a_number() -> None:
+    short = GENERATOR.normal(0, 0.1, 1600).astype(np.float32)
+    for measure_of in (stoi, estoi, pesq, pesq_nb):
+        assert np.isnan(measure_of(short, short, 16000)), measure_of
+
+
+def test_every_figure_names_its_library_and_version() -> None:
+    assert set(PACKAGES) <= set(MEASURES)
+    assert library("pesq") == f"pesq {version('pesq')}"
+    assert library("dnsmos_sig") == f"speechmos {version('speechmos')}, onnxruntime {version('onnxruntime')}"
+    assert library("si_sdr") == f"audioae {version('audioae')}"
 
 
 @pytest.mark.usefixtures("root")

@@ -1,0 +1,88 @@
+"""``audioae evaluate`` at the command line."""
+
+import csv
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from audioae.cli.app import main
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> None:
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "json", "markdown", "plot.png")}
+    output = run(
+        "conv_dae", "--pairs", few, "--entry", f"perfect={few}/clean", "--command", "same=cp {in} {out}", "--by-snr",
+        "--measure", "si_sdr", "--measure", "pesq", "--csv", files["csv"], "--json", files["json"],
+        "--markdown", files["markdown"], "--plot", files["plot.png"],
+    ).stdout  # fmt: skip
+    assert files["markdown"].read_text() == output
+    lines = output.splitlines()
+    assert lines[0].startswith("2 pairs, ") and "95 % bootstrap" in lines[0]
+    assert lines[2] == "| model | si_sdr | pesq | rtf | peak MB |"
+    rows = {cells[1]: cells[2:] for cells in ([c.strip() for c in line.split("|")] for line in lines[4:8])}
+    assert list(rows) == ["noisy input", "conv_dae", "perfect", "same"]
+    assert rows["same"][:2] == rows["noisy input"][:2] and rows["noisy input"][2:4] == ["-", "-"]
+    assert float(rows["conv_dae"][0].split()[0]) > float(rows["noisy input"][0].split()[0]) + 3
+    assert float(rows["conv_dae"][2]) > 0 and float(rows["conv_dae"][3]) > float(rows["same"][3])
+    assert any(line.startswith("SNR 5 dB, 2 pairs") for line in lines)
+    assert f"pesq {version('pesq')} (pesq)" in output
+
+    content = json.loads(files["json"].read_text())
+    assert content["libraries"]["pesq"] == f"pesq {version('pesq')}"
+    figures = content["models"]["noisy input"]["figures"]
+    assert figures["si_sdr"]["low"] <= figures["si_sdr"]["mean"] <= figures["si_sdr"]["high"]
+    assert figures["pesq"]["count"] == 1  # wideband figures are for the one at 16 kHz only
+    assert content["models"]["conv_dae"]["real_time_factor"] > 0 and content["models"]["conv_dae"]["peak_bytes"] > 1e8
+    assert [group["snr_db"] for group in content["by_snr"]] == [5]
+    assert len(content["files"]) == 8
+
+    table = list(csv.DictReader(files["csv"].open()))
+    assert [(r["model"], Path(r["file"]).stem) for r in table[:2]] == [
+        ("noisy input", "16k-fire"),
+        ("noisy input", "8k-fire"),
+    ]
+    assert table[1]["pesq"] == "" and float(table[0]["si_sdr"]) == content["files"][0]["si_sdr"]
+    assert files["plot.png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_limit_keeps_the_noise_at_most_so_far_down(few: Path) -> None:
+    output = run("conv_dae", "--pairs", few, "--atten-limit", "0", "--measure", "log_spectral_distance").stdout
+    noisy, limited = (line.split("|") for line in output.splitlines()[4:6])
+    assert limited[1].strip() == "conv_dae, limit 0 dB"
+    assert float(limited[2].split()[0]) == pytest.approx(float(noisy[2].split()[0]), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["conv_dae"], 2, "give recordings to measure on: --pairs FOLDER"),
+        (["{few}"], 2, "is a folder: if it holds noisy/ and clean/, give it as --pairs"),
+        (["--pairs", "{few}", "--measure", "si_srd"], 2, "did you mean 'si_sdr'"),
+        (["--pairs", "{few}/noisy"], 1, "no folders noisy/ and clean/"),
+        (["conv_day", "--pairs", "{few}"], 1, "did you mean 'conv_dae'"),
+        (["conv_dae", "conv_dae", "--pairs", "{few}"], 2, "two lines of the table would be called 'conv_dae'"),
+        (["--pairs", "{few}", "--entry", "conv_dae={few}/noisy"], 2, "would be called 'conv_dae'"),
+        (["--pairs", "{few}", "--entry", "mine"], 2, "give a name for the table"),
+        (["--pairs", "{few}", "--entry", "mine={few}/none"], 1, "there is no such folder"),
+        (["--pairs", "{few}", "--command", "mine=cp {{in}}"], 1, "does not say where {out} goes"),
+        (["--pairs", "{few}", "--asr"], 2, "--asr needs pairs with a transcript"),
+        (["--pairs", "{few}/pairs.jsonl", "--plot", "a.png"], 2, "--plot needs pairs with a known SNR"),
+        (["--pairs", "{few}", "--json", "{few}/none/a.json"], 1, "there is no folder"),
+        (["--pairs", "{few}", "--device", "abacus"], 1, "is not available here"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(few: Path, arguments: list[str], code: int, message: str) -> None:
+    (few / "pairs.jsonl").write_text('{"noisy": "noisy/16k-fire.flac", "clean": "clean/16k-fire.flac"}\n')
+    output = run(*(argument.format(few=few) for argument in arguments), code=code).output
+    # Click breaks long lines and puts bars beside them.
+    assert message in " ".join(output.replace("│", " ").split()), output

@@ -1,0 +1,56 @@
+"""Word error rates with the recogniser's own words as the text, so that the expected figures are exact."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jiwer import process_words
+
+from audioae.audio.files import read
+from audioae.data.pairs import find_pairs
+from audioae.errors import MissingExtraError
+from audioae.evaluate import words
+from audioae.evaluate.entrants import Folder
+from audioae.evaluate.pairs import CLEAN, NOISY, means, score
+
+
+def test_errors_count_as_in_the_definition() -> None:
+    found = process_words("a b c d", "a x c")
+    assert (found.substitutions + found.deletions + found.insertions) / 4 == found.wer == 0.5
+    assert words.plain("Well-known:  It's\tDONE!") == "well known it's done"
+    assert words.count(None) == words.count(" -- ") == 0
+
+
+def test_clean_noisy_and_entries_have_their_word_error_rate(samples: Path, tmp_path: Path) -> None:
+    for side in ("clean", "noisy"):
+        (tmp_path / side).mkdir()
+        shutil.copy(samples / side / "16k-fire.flac", tmp_path / side)
+    clean, rate = read(samples / "clean/16k-fire.flac")
+    heard = words.recognise(clean, rate)
+    assert heard.startswith("prisoners") and heard.endswith("reference to its capacity")
+    (tmp_path / "pairs.csv").write_text(f'file,snr_db,text\n16k-fire,5,"{heard.upper()}!"\n')
+    pairs = find_pairs(str(tmp_path))
+    scores = score([Folder("perfect", tmp_path / "clean", pairs)], pairs, ["si_sdr"], recognise=True)
+    figures = means(scores)
+    assert list(figures) == [NOISY, CLEAN, "perfect"]
+    assert figures[CLEAN]["wer"] == figures["perfect"]["wer"] == 0
+    noisy, _ = read(samples / "noisy/16k-fire.flac")
+    # After other recordings the recogniser hears the same.
+    assert figures[NOISY]["wer"] == pytest.approx(process_words(heard, words.recognise(noisy, rate)).wer)
+    assert 0 < figures[NOISY]["wer"] < 1
+    assert np.isnan(figures[CLEAN]["si_sdr"])
+
+
+def test_without_a_text_there_is_no_rate() -> None:
+    assert np.isnan(words.error_rate(np.zeros((16000, 1), np.float32), 16000, None))
+    assert words.error_rate(np.zeros((16000, 2), np.float32), 16000, "all lost") == 1
+
+
+@pytest.mark.parametrize("package", words.PACKAGES)
+def test_the_extra_is_named_where_it_is_missing(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    words._decoder.cache_clear()
+    with pytest.raises(MissingExtraError, match=rf"{package}, which .*audioae\[asr\]"):
+        words.error_rate(np.zeros((16000, 1), np.float32), 16000, "a")
