@@ -2,13 +2,16 @@
 
 import csv
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from audioae.bundle import SHIPPED, shipped
 from audioae.cli.app import main
+from audioae.cli.evaluate import _entrants
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -19,21 +22,24 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> None:
+    (few / "pairs.csv").write_text("file,snr_db,text\n16k-fire,5,Prisoners were committed to it.\n8k-fire,5,\n")
     files = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "json", "markdown", "plot.png")}
     output = run(
-        "conv_dae", "--pairs", few, "--entry", f"perfect={few}/clean", "--command", "same=cp {in} {out}", "--by-snr",
+        "conv_dae", "--pairs", few, "--entry", f"perfect={few}/clean", "--command", "same=cp {in} {out}",
+        "--by-snr", "--asr",
         "--measure", "si_sdr", "--measure", "pesq", "--csv", files["csv"], "--json", files["json"],
         "--markdown", files["markdown"], "--plot", files["plot.png"],
     ).stdout  # fmt: skip
     assert files["markdown"].read_text() == output
     lines = output.splitlines()
     assert lines[0].startswith("2 pairs, ") and "95 % bootstrap" in lines[0]
-    assert lines[2] == "| model | si_sdr | pesq | rtf | peak MB |"
-    rows = {cells[1]: cells[2:] for cells in ([c.strip() for c in line.split("|")] for line in lines[4:8])}
-    assert list(rows) == ["noisy input", "conv_dae", "perfect", "same"]
-    assert rows["same"][:2] == rows["noisy input"][:2] and rows["noisy input"][2:4] == ["-", "-"]
+    assert lines[2] == "| model | si_sdr | pesq | wer | rtf | peak MB |"
+    rows = {cells[1]: cells[2:] for cells in ([c.strip() for c in line.split("|")] for line in lines[4:9])}
+    assert list(rows) == ["noisy input", "clean reference", "conv_dae", "perfect", "same"]
+    assert rows["same"][:3] == rows["noisy input"][:3] and rows["noisy input"][3:5] == ["-", "-"]
+    assert rows["clean reference"][:2] == ["-", "-"] and rows["clean reference"][2] == rows["perfect"][2]
     assert float(rows["conv_dae"][0].split()[0]) > float(rows["noisy input"][0].split()[0]) + 3
-    assert float(rows["conv_dae"][2]) > 0 and float(rows["conv_dae"][3]) > float(rows["same"][3])
+    assert float(rows["conv_dae"][3]) > 0 and float(rows["conv_dae"][4]) > float(rows["same"][4])
     assert any(line.startswith("SNR 5 dB, 2 pairs") for line in lines)
     assert f"pesq {version('pesq')} (pesq)" in output
 
@@ -44,22 +50,22 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
     assert figures["pesq"]["count"] == 1  # wideband figures are for the one at 16 kHz only
     assert content["models"]["conv_dae"]["real_time_factor"] > 0 and content["models"]["conv_dae"]["peak_bytes"] > 1e8
     assert [group["snr_db"] for group in content["by_snr"]] == [5]
-    assert len(content["files"]) == 8
+    assert len(content["files"]) == 10
 
     table = list(csv.DictReader(files["csv"].open()))
-    assert [(r["model"], Path(r["file"]).stem) for r in table[:2]] == [
-        ("noisy input", "16k-fire"),
-        ("noisy input", "8k-fire"),
-    ]
-    assert table[1]["pesq"] == "" and float(table[0]["si_sdr"]) == content["files"][0]["si_sdr"]
+    assert [Path(r["file"]).stem for r in table if r["model"] == "same"] == ["16k-fire", "8k-fire"]
+    assert table[-1]["pesq"] == "" and float(table[0]["si_sdr"]) == content["files"][0]["si_sdr"]
     assert files["plot.png"].read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_limit_keeps_the_noise_at_most_so_far_down(few: Path) -> None:
-    output = run("conv_dae", "--pairs", few, "--atten-limit", "0", "--measure", "log_spectral_distance").stdout
-    noisy, limited = (line.split("|") for line in output.splitlines()[4:6])
-    assert limited[1].strip() == "conv_dae, limit 0 dB"
-    assert float(limited[2].split()[0]) == pytest.approx(float(noisy[2].split()[0]), abs=0.1)
+def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> None:
+    assert [e.name for e in _entrants([], [], [], [], "cpu", 12.0)] == [f"{name}, limit 12 dB" for name in shipped()]
+    for run_of in ("a", "b"):
+        (tmp_path / run_of).mkdir()
+        shutil.copy(SHIPPED / "conv_dae.safetensors", tmp_path / run_of / "best.safetensors")
+    paths = [str(tmp_path / run_of / "best.safetensors") for run_of in ("a", "b")]
+    assert [e.name for e in _entrants(paths, [], [], [], "cpu", None)] == paths
+    assert [e.name for e in _entrants(paths[:1], [], [], [], "cpu", None)] == ["best"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import soundfile
 from audioae.audio.files import read
 from audioae.data.pairs import Pair, find_pairs
 from audioae.errors import DataError, InputError
+from audioae.evaluate import entrants
 from audioae.evaluate.entrants import Command, Folder, Function
 from audioae.evaluate.pairs import NOISY, gains, means, score
 
@@ -37,11 +38,11 @@ def dead():
 
 def test_noisy_as_an_entry_or_through_cp_equals_the_noisy_row_exactly(few: Path) -> None:
     pairs = find_pairs(str(few))
-    entrants = [Folder("same", few / "noisy", pairs), Command("cp", "cp {in} {out}")]
-    for entrant in entrants:
+    same = [Folder("same", few / "noisy", pairs), Command("cp", "cp {in} {out}")]
+    for entrant in same:
         for pair in pairs:
             assert np.array_equal(entrant.enhance(pair), read(pair.noisy)[0])
-    figures = means(score(entrants, pairs, MEASURES))
+    figures = means(score(same, pairs, MEASURES))
     # ESTOI's matrix products differ in the last bit from one call to the next.
     assert figures["same"] == pytest.approx(figures[NOISY], rel=1e-12) == figures["cp"]
 
@@ -140,6 +141,15 @@ def test_a_command_is_no_shell_and_its_words_are_kept_together(few: Path, tmp_pa
     script = tmp_path / "my copy.py"
     script.write_text("import shutil, sys\nassert sys.argv[3:] == ['a b', '; touch x']\nshutil.copy(*sys.argv[1:3])\n")
     Command("other", f"{sys.executable} '{script}' {{in}} {{out}} 'a b' '; touch x'").enhance(pair)
+
+
+def test_a_limit_leaves_the_noise_at_most_so_far_down(few: Path) -> None:
+    noisy, rate = read(few / "noisy/16k-fire.flac")
+    untouched = entrants._load("conv_dae", "cpu", 0.0)(noisy, rate)
+    assert np.allclose(untouched, noisy, atol=1e-5)
+    full, limited = (entrants._load("conv_dae", "cpu", limit)(noisy, rate) for limit in (None, 12.0))
+    share = 10 ** (-12 / 20)
+    assert np.allclose(limited, (1 - share) * full + share * noisy, atol=1e-5)
 
 
 def test_memory_and_time_of_a_command_are_its_own(few: Path, tmp_path: Path) -> None:

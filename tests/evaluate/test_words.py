@@ -1,6 +1,5 @@
 """Word error rates with the recogniser's own words as the text, so that the expected figures are exact."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,23 +22,20 @@ def test_errors_count_as_in_the_definition() -> None:
     assert words.count(None) == words.count(" -- ") == 0
 
 
-def test_clean_noisy_and_entries_have_their_word_error_rate(samples: Path, tmp_path: Path) -> None:
-    for side in ("clean", "noisy"):
-        (tmp_path / side).mkdir()
-        shutil.copy(samples / side / "16k-fire.flac", tmp_path / side)
-    clean, rate = read(samples / "clean/16k-fire.flac")
+def test_clean_noisy_and_entries_have_their_word_error_rate(few: Path) -> None:
+    clean, rate = read(few / "clean/16k-fire.flac")
     heard = words.recognise(clean, rate)
-    assert heard.startswith("prisoners") and heard.endswith("reference to its capacity")
-    (tmp_path / "pairs.csv").write_text(f'file,snr_db,text\n16k-fire,5,"{heard.upper()}!"\n')
-    pairs = find_pairs(str(tmp_path))
-    scores = score([Folder("perfect", tmp_path / "clean", pairs)], pairs, ["si_sdr"], recognise=True)
+    assert heard.startswith("prisoners")
+    (few / "pairs.csv").write_text(f'file,snr_db,text\n16k-fire,5,"{heard.upper()}!"\n')
+    pairs = find_pairs(str(few))
+    scores = score([Folder("perfect", few / "clean", pairs)], pairs, ["si_sdr"], recognise=True)
     figures = means(scores)
     assert list(figures) == [NOISY, CLEAN, "perfect"]
     assert figures[CLEAN]["wer"] == figures["perfect"]["wer"] == 0
-    noisy, _ = read(samples / "noisy/16k-fire.flac")
+    noisy, _ = read(few / "noisy/16k-fire.flac")
     # After other recordings the recogniser hears the same.
     assert figures[NOISY]["wer"] == pytest.approx(process_words(heard, words.recognise(noisy, rate)).wer)
-    assert 0 < figures[NOISY]["wer"] < 1
+    assert figures[NOISY]["wer"] > 0
     assert np.isnan(figures[CLEAN]["si_sdr"])
 
 
