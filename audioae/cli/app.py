@@ -38,11 +38,11 @@ def main() -> None:
     """Clean and model audio with autoencoders.
 
     \b
-      audioae denoise noisy.wav -o clean.wav     clean a recording
-      audioae train recipes/conv_dae.yaml        train a model of your own
+      audioae denoise noisy.wav -o clean.wav             clean a recording
+      audioae train recipes/conv_dae.yaml                train a model of your own
       audioae adapt --noise room.wav -o my.safetensors   fit a model to your own noise
-      audioae models                             what comes with the package
-      audioae evaluate samples                   measure a model on noisy/clean pairs
+      audioae models                                     what comes with the package
+      audioae evaluate --pairs samples                   measure models on noisy/clean pairs
 
     Exit codes: 0 all went well, 1 something could not be done, 2 the command line is wrong, 130 Ctrl-C.
     """

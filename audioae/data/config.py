@@ -186,7 +186,7 @@ class DataConfig(Config):
     pairs: tuple[str, ...] = Field((), description="noisy/clean folders or manifests, taken as they are")
     pairs_share: Share = Field(0.0, description="share of examples that come from `pairs`")
     batch_size: int = Field(4, ge=1, le=4096, description="examples of one step, over all processes")
-    seconds: Positive = Field(3.0, description="length of an example")
+    seconds: float = Field(3.0, ge=0.2, le=600, description="length of an example")
     rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
     other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000, 48_000), description="rates of the other batches")
     other_share: Share = Field(0.3, description="share of batches at one of the other rates")

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from audioae.errors import RecipeError
 
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
 class Parallel:
     """One training process among ``world``, which together do what one process with the whole batch does.
 
@@ -23,6 +26,8 @@ class Parallel:
     """
 
     def __init__(self, device: str, precision: str) -> None:
+        if device not in DEVICES:
+            raise RecipeError(f"device {device!r}: there are {', '.join(DEVICES)}")
         if device == "cuda" and not torch.cuda.is_available():
             raise RecipeError("device cuda: no CUDA GPU is available here: use --device auto or cpu")
         if device == "mps" and not torch.backends.mps.is_available():

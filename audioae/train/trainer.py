@@ -167,7 +167,7 @@ class _Run:
                 for name, value in losses.items():
                     recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
                 if self.watcher and self.parallel.is_main:
-                    self.watcher.stepped(progress.step, self._share(), recent)
+                    self.watcher.stepped(progress.step, share, recent)
                 if self.log and progress.step % config.log_every == 0:
                     speed = self._audio_per_second()
                     row = {"step": progress.step, "seconds": round(progress.seconds, 1), "learning_rate": rate}
@@ -190,7 +190,7 @@ class _Run:
         self.parallel.close()
 
     def _share(self) -> float:
-        """How much of the training is done, by steps or by time, the same in all processes."""
+        """How much of the training is done, by steps or by time, the same in all processes, which have to ask together."""
         self.progress.seconds = self._before + time.monotonic() - self._start
         share = self.progress.step / self.recipe.train.steps
         if self.budget is None:

@@ -1,6 +1,5 @@
 """``audioae train``, ``models`` and ``evaluate`` at the command line."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -53,19 +52,3 @@ def test_models_lists_what_is_there_with_its_figures() -> None:
         described = run("models", name).output
         assert '"kind"' in described and "licence" in described.lower()
     assert "pesq" in output and "si_sdr" in output
-
-
-def test_evaluate_prints_a_table_with_the_noisy_input(tmp_path: Path) -> None:
-    output = run(
-        "evaluate", "samples", "--model", "conv_dae", "--measure", "si_sdr", "--by-snr", "--json", tmp_path / "f.json"
-    ).output
-    lines = output.splitlines()
-    assert lines[0] == "8 pairs, 64 s"
-    assert lines[2] == "| model | si_sdr |"
-    noisy, cleaned = (float(line.split("|")[2]) for line in lines[4:6])
-    assert cleaned > noisy + 5
-    assert [line for line in lines if line.startswith("SNR")] == ["SNR -5 dB", "SNR 0 dB", "SNR 5 dB", "SNR 8 dB"]
-    rows = json.loads((tmp_path / "f.json").read_text())
-    assert len(rows) == 16 and {row["model"] for row in rows} == {"noisy input", "conv_dae"}
-    assert "did you mean 'si_sdr'" in run("evaluate", "samples", "--measure", "si_srd", code=2).output
-    assert "no folders noisy/ and clean/" in run("evaluate", tmp_path, code=1).output

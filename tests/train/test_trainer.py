@@ -166,6 +166,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         train(recipe("train.precision=fp16"), tmp_path / "b", device="cpu")
     with pytest.raises(audioae.DataError, match="no audio found"):
         train(recipe("data.noise=[nowhere]"), tmp_path / "c", device="cpu")
+    with pytest.raises(audioae.RecipeError, match="'gpu': there are auto"):
+        train(recipe(), tmp_path / "e", device="gpu")
     if not torch.cuda.is_available():
         with pytest.raises(audioae.RecipeError, match="no CUDA GPU"):
             train(recipe(), tmp_path / "d", device="cuda")
