@@ -7,13 +7,13 @@ from typing import Any
 from torch import Tensor
 
 from audioae.config import Config, options_of
-from audioae.losses import spectral, temporal
+from audioae.losses import perceptual, spectral, temporal
 
 Loss = Callable[..., Tensor]
 
 TERMS: dict[str, Loss] = {
     name: function
-    for module in (spectral, temporal)
+    for module in (perceptual, spectral, temporal)
     for name, function in getmembers(module, isfunction)
     if not name.startswith("_") and function.__module__ == module.__name__
 }

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from audioae.errors import RecipeError
 
-
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 

@@ -4,7 +4,7 @@ import torch
 
 from audioae.config import load
 from audioae.errors import RecipeError
-from audioae.losses import spectral, temporal
+from audioae.losses import perceptual, spectral, temporal
 from audioae.losses.terms import TERMS, schema_of, total
 from audioae.metrics import signal
 from audioae.recipe import Recipe
@@ -86,3 +86,27 @@ def test_a_misspelt_term_is_refused_with_its_place() -> None:
         load(Recipe, "recipes/conv_dae.yaml", ["losses.si_srd=1"])
     with pytest.raises(RecipeError, match=r"losses.si_sdr.cieling: unknown key; did you mean 'ceiling'"):
         load(Recipe, "recipes/conv_dae.yaml", ["losses.si_sdr={weight: 1, cieling: 20}"])
+
+
+@pytest.mark.usefixtures("root")
+def test_loudness_disturbance_orders_recordings_as_pesq_does() -> None:
+    import soundfile
+    from scipy.stats import spearmanr
+
+    from audioae.metrics.perceptual import pesq
+
+    ours, theirs = [], []
+    for name in ("16k-fire", "16k-rain", "16k-waves", "16k-rooster"):
+        noisy, rate = soundfile.read(f"samples/noisy/{name}.flac", dtype="float32")
+        clean, _ = soundfile.read(f"samples/clean/{name}.flac", dtype="float32")
+        for share in (1.0, 0.5, 0.25, 0.1, 0.03):
+            mixed = share * noisy + (1 - share) * clean
+            both = (torch.from_numpy(w)[None, None] for w in (mixed, clean))
+            ours.append(float(perceptual.loudness_disturbance(*both, rate)))
+            theirs.append(pesq(mixed, clean, rate))
+    assert spearmanr(ours, theirs).statistic < -0.85
+
+
+def test_loudness_disturbance_forgives_a_change_of_level() -> None:
+    _, clean = waves(16000)
+    assert float(perceptual.loudness_disturbance(0.5 * clean, clean, 16000)) < 1e-3
