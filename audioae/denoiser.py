@@ -179,6 +179,10 @@ def whole_rate(rate: float) -> int:
     Raises:
         InputError: not a whole positive number.
     """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate != int(rate):
+    try:
+        value = float(rate) if not isinstance(rate, bool | str) else math.nan
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or value != int(value):
         raise InputError(f"sample rate {rate!r}: give a whole number of Hz, as in denoise(audio, 16000)")
-    return int(rate)
+    return int(value)

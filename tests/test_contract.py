@@ -25,12 +25,15 @@ FORMATS = [
     ("a.wav", "DOUBLE"),
     ("a.wav", "ULAW"), ("a.flac", "PCM_16"), ("a.flac", "PCM_24"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III"),
     ("a.aiff", "PCM_16"), ("a.caf", "PCM_24"), ("a.w64", "PCM_16"), ("a.au", "PCM_16"), ("a.ogg", "OPUS"),
+    ("a.wav", "GSM610"), ("a.au", "G721_32"), ("a.wav", "IMA_ADPCM"),
 ]  # fmt: skip
+
+MONO = {"GSM610", "G721_32"}
 
 
 @pytest.mark.parametrize(("name", "subtype"), FORMATS)
 def test_1_out_as_in(denoiser: Denoiser, noisy: Callable[..., Path], tmp_path: Path, name: str, subtype: str) -> None:
-    source, target = noisy(name, subtype, 1.3, channels=2), tmp_path / f"out{Path(name).suffix}"
+    source, target = noisy(name, subtype, 1.3, channels=1 if subtype in MONO else 2), tmp_path / f"out{Path(name).suffix}"
     if name.endswith((".flac", ".ogg", ".mp3")):
         file = mutagen.File(source, easy=True)
         if file.tags is None:
@@ -161,6 +164,11 @@ def test_6_damaged_input_is_reported_and_never_spread(denoiser: Denoiser, tmp_pa
     soundfile.write(tmp_path / "in.wav", wave, 16000, "FLOAT")
     report = denoise_file(denoiser, tmp_path / "in.wav", tmp_path / "out.wav")
     assert (report.non_finite, report.clipped_input) == (2, 10)
+    # Finite, but its square overflows: as good as infinite.
+    wave[100], wave[200] = 1e25, -1e12
+    soundfile.write(tmp_path / "in.wav", wave, 16000, "FLOAT")
+    assert denoise_file(denoiser, tmp_path / "in.wav", tmp_path / "huge.wav").non_finite == 2
+    assert np.isfinite(soundfile.read(tmp_path / "huge.wav")[0]).all()
     assert np.isfinite(soundfile.read(tmp_path / "out.wav")[0]).all()
 
 

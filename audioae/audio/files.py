@@ -12,9 +12,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.errors import InputError
+from audioae.errors import InputError, OutputError
 
-EXTENSIONS = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64".split())
+EXTENSIONS = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
+)
 """Endings that a folder is searched for; any other file can be named by itself."""
 READ_FRAMES = 65_536
 _UNKNOWN = 2**62
@@ -67,6 +69,8 @@ class Reader:
             raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)})") from None
         file = self._file
         frames = file.frames if 0 <= file.frames < _UNKNOWN else 0
+        # Counted here, for libsndfile cannot tell where it is in some telephone codecs.
+        self._position = 0
         self.info = AudioInfo(file.samplerate, file.channels, frames, file.format, file.subtype, file.endian)
 
     def __enter__(self) -> Self:
@@ -96,12 +100,13 @@ class Reader:
                 break
             parts.append(part)
             missing -= len(part)
-        if missing and self._file.tell() < self.info.frames:
+            self._position += len(part)
+        if missing and self._position < self.info.frames:
             raise InputError(f"{self.path}: breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
         return np.concatenate(parts) if parts else np.zeros((0, self.info.channels), np.float32)
 
     def _where(self) -> str:
-        return f"{self._file.tell() / self.info.rate:.1f} s"
+        return f"{self._position / self.info.rate:.1f} s"
 
     def blocks(self, frames: int) -> Iterator[NDArray[np.float32]]:
         """The rest of the file, ``(frames, C)`` at a time, the last one shorter."""
@@ -121,6 +126,7 @@ class Reader:
         """
         try:
             self._file.seek(frame)
+            self._position = frame
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise InputError(f"{self.path}: cannot go to frame {frame} ({_reason(error)})") from None
 
@@ -148,11 +154,21 @@ def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None
 
 
 def spool(stream: BinaryIO) -> BinaryIO:
-    """A stream that cannot be sought in, such as standard input, as one that can: in memory if small, else on disk."""
+    """A stream that cannot be sought in, such as standard input, as one that can: in memory if small, else on disk.
+
+    Raises:
+        OutputError: the temporary folder is full.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=32 * 2**20)  # noqa: SIM115 - handed to the caller open
-    while chunk := stream.read(2**20):
-        file.write(chunk)
-    file.seek(0)
+    try:
+        while chunk := stream.read(2**20):
+            file.write(chunk)
+        file.seek(0)
+    except OSError as error:
+        raise OutputError(
+            f"standard input: cannot be kept in {tempfile.gettempdir()} ({error.strerror}): "
+            "make room there, or set TMPDIR to a folder with more"
+        ) from None
     return file  # type: ignore[return-value]
 
 

@@ -17,6 +17,7 @@ Audio = TypeVar("Audio", np.ndarray, Tensor)
 """What people pass; they get back the same type, shape, dtype and device."""
 
 MAX_CHANNELS = 256
+LARGEST = 1e6
 
 
 def to_wave(audio: Audio) -> tuple[Tensor, Callable[[Tensor], Audio]]:
@@ -50,7 +51,8 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
         return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
 
     columns = np.ascontiguousarray(audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32)
-    return torch.from_numpy(columns).unsqueeze(0), back
+    # torch warns of read-only memory, as memory maps are; nothing is written to it, but a copy is cheap.
+    return torch.from_numpy(columns if columns.flags.writeable else columns.copy()).unsqueeze(0), back
 
 
 def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -78,12 +80,14 @@ def _check_channels(channels: int, samples: int, shape: tuple[int, ...], layout:
 
 
 def finite(wave: Tensor) -> tuple[Tensor, int]:
-    """The wave with NaN and infinite samples set to zero, and how many there were.
+    """The wave with NaN, infinite and absurdly large samples set to zero, and how many there were.
+
+    What lies beyond a million times full scale is damage, and its square would overflow.
 
     >>> finite(torch.tensor([0.5, float("nan")]))
     (tensor([0.5000, 0.0000]), 1)
     """
-    good = torch.isfinite(wave)
+    good = wave.abs() <= LARGEST  # false for NaN too
     bad = int(good.numel() - good.sum())
     return (torch.where(good, wave, 0.0), bad) if bad else (wave, 0)
 

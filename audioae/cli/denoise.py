@@ -1,12 +1,13 @@
 """``audioae denoise``: clean recordings."""
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
+
+from audioae.cli.signals import unwind_on_signals
 
 
 @click.command()
@@ -54,14 +55,16 @@ def denoise(
     """
     from audioae.bundle import load
     from audioae.cli.progress import above, bar
-    from audioae.cli.targets import beside, plan
-    from audioae.errors import AudioaeError, OutputError
-    from audioae.infer.files import Wishes, denoise_file
+    from audioae.cli.targets import check_report, plan
+    from audioae.errors import AudioaeError
+    from audioae.infer.files import Wishes, check_target, denoise_file
 
-    planned = plan(inputs, out, recursive)
+    planned = plan(inputs, out, recursive, save_removed, plot)
     jobs, several = planned.jobs, planned.several
-    if report is not None and not Path(report).parent.is_dir():
-        raise OutputError(f"{report}: there is no folder {Path(report).parent}: make it first")
+    if report is not None:
+        check_report(Path(report), jobs)
+        check_target(Path(report), jobs[0].source, overwrite)
+    unwind_on_signals()
     denoiser = load(model, device)
     wishes = Wishes(atten_limit, mix, channels, overwrite)
     done: list[dict[str, Any]] = []
@@ -72,11 +75,10 @@ def denoise(
         with bar(1.0, label, quiet, form) as shown:
             watch = _Watch(shown)
             try:
-                extra = beside(save_removed, job, several), beside(plot, job, several, ".png")
-                for path in (job.target, *extra):
-                    if path is not None and (several or planned.folder):
+                for path in job.outputs:
+                    if several or planned.folder:
                         _make_folder(path.parent)
-                result = denoise_file(denoiser, job.source, job.target, wishes, *extra, watch)
+                result = denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
             except AudioaeError as error:
                 failed += 1
                 done.append({"input": str(job.source), "error": str(error)})
@@ -85,9 +87,9 @@ def denoise(
         done.append(result.as_dict())
         if not quiet:
             above(_in_words(result, verbose))
-        for count, what in ((result.non_finite, "samples were NaN or infinite: taken as zero"),
+        for count, what in ((result.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),
                             (result.clipped_output, "samples of the result were limited to full scale")):  # fmt: skip
-            if count:
+            if count and not quiet:
                 above(f"audioae: warning: {job.source}: {count} {what}")
     if report is not None:
         _write_json(Path(report), done)
@@ -133,11 +135,18 @@ def _make_folder(path: Path) -> None:
 def _write_json(path: Path, content: Any) -> None:
     from audioae.errors import OutputError
 
+    temporary = None
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+        ) as file:
+            temporary = Path(file.name)
             json.dump(content, file, indent=1, ensure_ascii=False)
             file.write("\n")
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Which files a command line means, and where each result goes."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,61 +9,104 @@ import click
 
 STANDARD = "-"
 SUFFIX = ".clean"
+STDIN_NAME = "stdin.wav"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to clean: where it is, where the result goes, and under which name below an output folder."""
+    """One file to clean: where it is, and where the result, what was removed and the picture go."""
 
     source: Path
     target: Path
-    relative: Path
+    removed: Path | None = None
+    picture: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that it writes."""
+        return [path for path in (self.target, self.removed, self.picture) if path not in (None, Path(STANDARD))]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a command line, whether it may mean several files, and whether the results go into a folder."""
+    """All jobs of a command line, and whether it may mean several files or writes into folders."""
 
     jobs: list[Job]
     several: bool
     folder: bool
 
 
-def plan(inputs: Sequence[str], out: str | None, recursive: bool) -> Plan:
+def plan(
+    inputs: Sequence[str],
+    out: str | None = None,
+    recursive: bool = False,
+    removed: str | None = None,
+    plot: str | None = None,
+) -> Plan:
     """All the files of ``inputs`` (files, globs, folders, ``-``) with their targets.
 
     Raises:
-        click.UsageError: nothing found, two results of one name, or several results for one file.
+        click.UsageError: an input that matches nothing, two results of one name, several results for one file, or one that
+            would take the place of a recording of the same command.
     """
     several = len(inputs) > 1 or any(Path(name).is_dir() or _is_glob(name) for name in inputs)
     folder = out is not None and out != STANDARD and (several or out.endswith(("/", "\\")) or Path(out).is_dir())
     if several and out == STANDARD:
         raise click.UsageError("only one recording can go to standard output")
+    if out is not None and folder and Path(out).is_file():
+        raise click.UsageError(f"{out} is a file: several recordings need a folder for their results")
     avoid = Path(out).resolve() if folder and out else None
-    found: list[tuple[Path, Path]] = []
+    found: dict[Path, Path] = {}
     for name in inputs:
-        found += [(p, r) for p, r in _expand(name, recursive, avoid) if p not in {q for q, _ in found}]
-    if not found:
-        raise click.UsageError(
-            f"no audio files in {' '.join(inputs)}" + ("" if recursive else " (--recursive looks deeper)")
-        )
-    jobs = [Job(source, _target(source, relative, out, bool(folder)), relative) for source, relative in found]
-    taken: dict[Path, Path] = {}
-    for job in jobs:
-        if job.target in taken and job.target != Path(STANDARD):
-            raise click.UsageError(f"{taken[job.target]} and {job.source} would both become {job.target}")
-        taken[job.target] = job.source
+        here = _expand(name, recursive, avoid)
+        if not here:
+            deeper = " (--recursive looks deeper)" if Path(name).is_dir() and not recursive else ""
+            raise click.UsageError(f"no audio files in {name}{deeper}")
+        for source, relative in here:
+            found.setdefault(source, relative)
+    jobs = [
+        Job(source, _target(source, relative, out, bool(folder)), *_beside(removed, plot, relative, several))
+        for source, relative in found.items()
+    ]
+    _check_places(jobs)
     return Plan(jobs, several, folder)
 
 
-def beside(path: str | None, job: Job, several: bool, ending: str | None = None) -> Path | None:
-    """Where a further result of a job goes: ``path`` itself, or for several files the job's name below it."""
-    if path is None:
-        return None
-    if not several and not path.endswith("/") and not Path(path).is_dir():
-        return Path(path)
-    relative = job.relative.with_suffix(ending) if ending else job.relative
-    return Path(path) / relative
+def check_report(path: Path, jobs: Sequence[Job]) -> None:
+    """Refuse a report in the place of a recording or of another result.
+
+    Raises:
+        click.UsageError: it would be.
+    """
+    for place in (each for job in jobs for each in (job.source, *job.outputs)):
+        if path.resolve() == place.resolve():
+            raise click.UsageError(f"{path} is a recording or result of this command: the report needs a file of its own")
+
+
+def _check_places(jobs: Sequence[Job]) -> None:
+    sources = {job.source.resolve(): job.source for job in jobs if str(job.source) != STANDARD}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        for path in job.outputs:
+            place = path.resolve()
+            if place in sources and sources[place] != job.source:
+                raise click.UsageError(f"{path}, a result of {job.source}, is itself among the recordings to clean")
+            if place in taken:
+                raise click.UsageError(f"{taken[place]} and {job.source} would both become {path}")
+            taken[place] = job.source
+
+
+def _beside(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
+    """Where further results go: the path itself, or for several files the job's name below it."""
+    for path, ending in ((removed, ""), (plot, ".png")):
+        if path is None:
+            yield None
+        elif path == STANDARD:
+            raise click.UsageError("only the result itself can go to standard output")
+        elif not several and not path.endswith("/") and not Path(path).is_dir():
+            yield Path(path)
+        else:
+            yield Path(path) / relative.with_name(relative.name + ending)
 
 
 def _target(source: Path, relative: Path, out: str | None, folder: bool) -> Path:
@@ -83,12 +126,15 @@ def _expand(name: str, recursive: bool, avoid: Path | None) -> list[tuple[Path, 
     from audioae.audio.files import EXTENSIONS
 
     path = Path(name)
-    if name != STANDARD and path.is_dir():
+    if name == STANDARD:
+        return [(path, Path(STDIN_NAME))]
+    if path.is_dir():
         inside = sorted(path.rglob("*") if recursive else path.iterdir())
         files = [p for p in inside if p.suffix.lower() in EXTENSIONS and p.is_file() and not p.name.startswith(".")]
         # Results of an earlier run are no recordings to clean.
         files = [p for p in files if not p.stem.endswith(SUFFIX) and not (avoid and avoid in p.resolve().parents)]
         return [(p, p.relative_to(path)) for p in files]
-    if name != STANDARD and _is_glob(name):
-        return [pair for match in sorted(glob.glob(name, recursive=True)) for pair in _expand(match, recursive, avoid)]
+    if _is_glob(name):
+        matches = [m for m in sorted(glob.glob(name, recursive=True)) if not Path(m).stem.endswith(SUFFIX)]
+        return [pair for match in matches for pair in _expand(match, recursive, avoid)]
     return [(path, Path(path.name))]

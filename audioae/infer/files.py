@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from audioae.audio import tags
 from audioae.audio.files import AudioInfo, Reader, spool
 from audioae.audio.layout import finite
-from audioae.audio.writer import Writer, format_for
+from audioae.audio.writer import CONTAINERS, Writer, format_for
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
 from audioae.infer.meter import Meter
@@ -133,9 +133,14 @@ def denoise_file(
         place = Path(folder) / "result.wav"
         report = _denoise(denoiser, source, place, wishes, removed, plot, progress)
         report.output = str(STANDARD)
-        with open(place, "rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        try:
+            with open(place, "rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise  # who reads has gone, which is not an error of ours
+        except OSError as error:
+            raise OutputError(f"standard output: cannot write: {error.strerror or error}") from None
     return report
 
 
@@ -188,9 +193,16 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
 
 
 def _writer(path: Path, source: Path, reader: Reader) -> Writer:
-    info = format_for(path, reader.info, keep=path.suffix.lower() == source.suffix.lower() and source != STANDARD)
+    info = format_for(path, reader.info, keep=_keeps_container(path, source))
     own = tags.copies(reader.info.container, info.container)
     return Writer(path, info, None if own else reader.tags)
+
+
+def _keeps_container(path: Path, source: Path) -> bool:
+    """Whether the result is of the recording's container: the same ending, or none to go by."""
+    if source == STANDARD:
+        return False
+    return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)
 
 
 def _run(
@@ -204,7 +216,10 @@ def _run(
 ) -> Report:
     info: AudioInfo = reader.info
     report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
-    streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
+    try:
+        streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
+    except InputError as error:
+        raise InputError(f"{reader.path}: {error}") from None
     meter = Meter(info.rate)
     start = time.perf_counter()
     waiting = np.zeros((0, info.channels), np.float32)

@@ -1,8 +1,10 @@
 """``audioae denoise`` as people use it, right and wrong."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,8 +131,65 @@ def test_what_is_not_finite_is_said(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     wave[5] = np.nan
     soundfile.write(tmp_path / "a.wav", wave, 8000, "FLOAT")
-    assert "1 samples were NaN or infinite" in run(tmp_path / "a.wav").output
+    assert "1 samples were NaN, infinite or beyond a million" in run(tmp_path / "a.wav").output
 
 
 def test_quiet_says_nothing(noisy: Callable[..., Path]) -> None:
     assert run(noisy(), "-q").output == ""
+
+
+def test_no_result_takes_the_place_of_a_recording_or_of_another_result(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    source, second = noisy("c.wav", seconds=0.3), noisy("c.clean.wav", seconds=0.3)
+    kept = source.read_bytes(), second.read_bytes()
+    assert "is itself among the recordings" in run(source, second, "--overwrite", code=2).output
+    for report in (source, tmp_path / "out.wav"):
+        words = run(source, "-o", tmp_path / "out.wav", "--report", report, "--overwrite", code=2).output
+        assert "needs a file of its own" in words
+    (tmp_path / "old.json").write_text("precious")
+    assert "use --overwrite" in run(source, "-o", tmp_path / "out.wav", "--report", tmp_path / "old.json", code=1).output
+    assert (tmp_path / "old.json").read_text() == "precious" and not (tmp_path / "out.wav").exists()
+    assert "would both become" in run(source, "-o", tmp_path / "x.wav", "--plot", tmp_path / "x.wav", code=2).output
+    assert "needs a file" not in run(source, "-o", tmp_path / "o.wav", "--report", tmp_path / "r.json").output
+    assert (source.read_bytes(), second.read_bytes()) == kept
+
+
+def test_pictures_of_files_that_differ_in_their_ending_only(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.wav", "in/a.flac"):
+        noisy(name, seconds=0.5)
+    run(tmp_path / "in", "-o", tmp_path / "out", "--plot", tmp_path / "plots")
+    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == ["a.flac.png", "a.wav.png"]
+
+
+def test_a_file_without_an_ending_keeps_its_container(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    noisy("talk.flac", seconds=0.5).rename(tmp_path / "talk")
+    run(tmp_path / "talk")
+    assert soundfile.info(tmp_path / "talk.clean").format == "FLAC"
+
+
+def test_an_input_that_matches_nothing_is_told(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for nothing in (tmp_path / "no*such.wav", tmp_path / "empty"):
+        assert f"no audio files in {nothing}" in run(noisy(), nothing, "-o", tmp_path / "out", code=2).output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_standard_output_that_is_full(noisy: Callable[..., Path]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "audioae", "denoise", str(noisy(seconds=0.5)), "-o", "-"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and b"standard output: cannot write" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_termination_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = tmp_path / "long.wav"
+    soundfile.write(source, np.random.default_rng(0).normal(0, 0.1, 8000 * 1200), 8000)
+    process = subprocess.Popen([sys.executable, "-m", "audioae", "denoise", str(source), "-q"])
+    for _ in range(1200):
+        time.sleep(0.05)
+        if list(tmp_path.glob(".*.part")):
+            break
+    assert list(tmp_path.glob(".*.part"))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == [source]
