@@ -53,7 +53,7 @@ class ValidConfig(Config):
 class Recipe(Config):
     """One training: data, model, losses and schedule. Fields left out take their defaults."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     model: Annotated[Config, KindSection("models")]
     data: DataConfig = DataConfig()
     losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)

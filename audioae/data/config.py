@@ -1,12 +1,28 @@
 """What a recipe's ``data`` section may set: where the recordings are and how they are mixed and damaged."""
 
+from typing import ClassVar, Self
+
 from audioae.config import Config, Field, Positive, Share, model_validator
 from audioae.signal.stft import MAX_RATE, MIN_RATE
 
 MAX_SKIPPED = 0.1
 
 
-class Snr(Config):
+class Between(Config):
+    """Base of sections that draw a number between two of their fields, which have to be in order."""
+
+    ends: ClassVar[tuple[str, str]] = ("lowest", "highest")
+    """Names of the lower and the upper one."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.ends
+        if getattr(self, low) > getattr(self, high):
+            raise ValueError(f"`{low}` should not be above `{high}`")
+        return self
+
+
+class Snr(Between):
     """Signal-to-noise ratio over the active speech, in dB: normally distributed within limits."""
 
     mean: float = 6.0
@@ -14,14 +30,8 @@ class Snr(Config):
     lowest: float = -8.0
     highest: float = 25.0
 
-    @model_validator(mode="after")
-    def _ordered(self) -> "Snr":
-        if self.lowest > self.highest:
-            raise ValueError("`lowest` should not be above `highest`")
-        return self
 
-
-class Level(Config):
+class Level(Between):
     """Level of the noisy mixture in dBFS: normally distributed within limits."""
 
     mean: float = -26.0
@@ -52,18 +62,19 @@ class Proximity(Config):
     decibels: Positive = 14.0
 
 
-class Replication(Config):
+class Replication(Between):
     """An upper band for speech that has none, in batches above 16 kHz: its own band below, moved up and attenuated.
 
     Without it a model that hears little speech above 8 kHz takes all that is there for noise.
     """
 
+    ends = ("least", "most")
     share: Share = 0.85
     least: Positive = Field(1.0, description="smallest drop in dB from one moved band to the next")
     most: Positive = 14.0
 
 
-class HighPass(Config):
+class HighPass(Between):
     """Rumble filter of a microphone or a mixing desk, on both sides."""
 
     share: Share = 0.15
@@ -71,7 +82,7 @@ class HighPass(Config):
     highest: Positive = 250.0
 
 
-class BandLimit(Config):
+class BandLimit(Between):
     """Both sides without what lies above a random frequency in Hz, as after a telephone or a strong codec."""
 
     share: Share = 0.2
@@ -79,9 +90,10 @@ class BandLimit(Config):
     highest: Positive = 16000.0
 
 
-class Reverb(Config):
+class Reverb(Between):
     """A room, from the impulse responses given or simulated; the target keeps the early part."""
 
+    ends = ("shortest", "longest")
     share: Share = 0.2
     simulated: Share = Field(0.7, description="share of the rooms that are simulated")
     shortest: Positive = Field(0.1, description="reverberation time in seconds")
@@ -95,9 +107,10 @@ class Coloured(Config):
     share: Share = 0.12
 
 
-class Babble(Config):
+class Babble(Between):
     """Several other speakers in place of a recorded noise."""
 
+    ends = ("fewest", "most")
     share: Share = 0.12
     fewest: int = Field(3, ge=1)
     most: int = Field(8, ge=1, le=40)
@@ -128,9 +141,10 @@ class GainSteps(Config):
     decibels: Positive = 10.0
 
 
-class RoomTone(Config):
+class RoomTone(Between):
     """Very quiet noise that stays on both sides, so that a model does not learn to gate pauses; dB under the speech."""
 
+    ends = ("quietest", "loudest")
     share: Share = 0.35
     loudest: float = -38.0
     quietest: float = -65.0
