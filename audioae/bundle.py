@@ -145,8 +145,16 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], he
     Raises:
         OutputError: the folder cannot be written.
     """
+    replace_file(path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header))
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is replaced whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
     target = Path(path)
-    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header)
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

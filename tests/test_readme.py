@@ -45,8 +45,12 @@ def test_commands_that_need_more_than_a_clone_are_at_least_understood(fresh_clon
     from audioae.recipe import Recipe
 
     skipped = [line for kind, skip, text in BLOCKS if kind == "sh" and skip for line in text.splitlines()]
-    assert len(skipped) == 2
+    assert len(skipped) == 4
     for line in skipped:
+        if " train " not in line:
+            command = shlex.split(line)[1]
+            assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+            continue
         words = shlex.split(line)
         arguments = words[words.index("train") :]
         overrides = [word for word in arguments[2:] if "=" in word]

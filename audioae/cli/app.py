@@ -14,10 +14,8 @@ from audioae.cli.adapt import adapt
 from audioae.cli.denoise import denoise
 from audioae.cli.evaluate import evaluate
 from audioae.cli.models import models
-from audioae.cli.train import train
+from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning
-
-INTERRUPTED = 130
 
 
 class _Command(click.Group):

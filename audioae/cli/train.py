@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -37,7 +39,7 @@ class Duration(click.ParamType):
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/NAME-OF-RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
-@click.option("--budget", type=Duration(), help="End after this time, as 90m or 2h, with a finished schedule.")
+@click.option("--budget", type=Duration(), help="End after this time over all runs, as 90m or 2h, with a finished schedule.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def train(
@@ -59,6 +61,8 @@ def train(
 
     --out then holds best.safetensors and last.safetensors (for `audioae denoise --model`), the checkpoint, the resolved
     recipe, log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the step at hand with all of these.
+
+    --budget counts over all runs: what the runs before --resume took is part of it.
     """
     from audioae.config import load
     from audioae.recipe import Recipe
@@ -73,6 +77,15 @@ def train(
     click.echo(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
         click.echo("stopped early; the same command with --resume goes on", err=True)
+        sys.exit(INTERRUPTED)
+    if resume and not result.taken:
+        click.echo(_why_nothing(result.progress.step >= resolved.train.steps), err=True)
+
+
+def _why_nothing(all_taken: bool) -> str:
+    if all_taken:
+        return "no step was left to take: give more with train.steps=NUMBER to go on"
+    return "the runs before have used up the budget, which counts over all runs: give a larger --budget to go on"
 
 
 class Screen:
@@ -82,6 +95,7 @@ class Screen:
         self.quiet = quiet
         self.bar: Any = None
         self.every = 1
+        self.begun = False
 
     def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
         """What there is to train with, and where the measures start."""
@@ -108,6 +122,9 @@ class Screen:
         """The bar, or now and then a line in a log file."""
         if self.quiet or self.bar is None:
             return
+        if not self.begun:
+            # What runs before this one did took none of this bar's time, and must not count for what remains.
+            self.begun, self.bar.initial = True, min(share, 1.0)
         self.bar.n = min(share, 1.0)
         self.bar.set_postfix_str(f"step {step}, {_in_words(losses)}", refresh=False)
         self.bar.update(0)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from audioae.data import degrade, noises, rooms
 from audioae.data.config import DataConfig
-from audioae.data.pairs import Pair, find_pairs
+from audioae.data.pairs import Pair, readable_pairs
 from audioae.data.sources import Clip, Found, Shelf, check_skipped, find
 from audioae.errors import DataError, InputError
 from audioae.signal.levels import active_rms, from_db, rms, to_db
@@ -50,6 +50,7 @@ class Sources:
     noise: Found
     rir: Found
     pairs: list[Pair]
+    skipped_pairs: list[tuple[Path, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, config: DataConfig) -> "Sources":
@@ -64,13 +65,13 @@ class Sources:
             find(config.clean, share) if config.clean else none,
             find(config.noise, share) if config.noise else none,
             find(config.rir, share) if config.rir else none,
-            [pair for entry in config.pairs for pair in find_pairs(entry)],
+            *readable_pairs(config.pairs, share),
         )
 
     @property
     def skipped(self) -> list[tuple[Path, str]]:
         """Files whose header could not be read, with the reason."""
-        return [*self.clean.skipped, *self.noise.skipped, *self.rir.skipped]
+        return [*self.clean.skipped, *self.noise.skipped, *self.rir.skipped, *self.skipped_pairs]
 
 
 @dataclass

@@ -1,11 +1,15 @@
 """Noisy and clean recordings of the same name, as VoiceBank-DEMAND has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audioae.audio.files import EXTENSIONS, probe
-from audioae.data.sources import manifest
-from audioae.errors import DataError
+from audioae.data.sources import check_skipped, manifest
+from audioae.errors import DataError, InputError
+
+Skipped = list[tuple[Path, str]]
+"""Recordings that cannot be read, with the reason."""
 
 NOISY, CLEAN = "noisy", "clean"
 
@@ -38,8 +42,11 @@ class Pair:
         return self.frames / self.rate
 
 
-def find_pairs(entry: str) -> list[Pair]:
+def find_pairs(entry: str, skipped: Skipped | None = None) -> list[Pair]:
     """Pairs of a folder with ``noisy`` and ``clean`` below it, or of a CSV/JSONL manifest.
+
+    The two folders may also be called as ``noisy_testset_wav`` and ``clean_testset_wav`` are, alike but for that word; where
+    there are several such, name the noisy one. Pairs that cannot be read are added to ``skipped``, if that is given.
 
     A folder may hold its SNRs and transcripts in ``pairs.csv``, in it or beside it, with the columns ``file``, ``snr_db``
     and ``text``. A manifest has the columns ``noisy`` and ``clean``, and ``snr_db`` and ``text`` if known, with paths
@@ -47,6 +54,7 @@ def find_pairs(entry: str) -> list[Pair]:
 
     Raises:
         DataError: no pairs, a noisy file without its clean one, or two that do not fit.
+        InputError: a file that cannot be read, without ``skipped``.
     """
     path = Path(entry)
     if path.suffix.lower() in (".csv", ".jsonl"):
@@ -54,25 +62,58 @@ def find_pairs(entry: str) -> list[Pair]:
         for row in rows:
             if not (row.get(NOISY) and row.get(CLEAN)):
                 raise DataError(f"{path}: every row needs a `noisy` and a `clean` file")
-        pairs = [_pair(path.parent / row[NOISY], path.parent / row[CLEAN], row) for row in rows]
+        found = [(path.parent / row[NOISY], path.parent / row[CLEAN], row) for row in rows]
     else:
-        pairs = list(_from_folder(path))
-    if not pairs:
+        found = _from_folder(path)
+    if not found:
         raise DataError(f"{entry}: no pairs there: give a folder with noisy/ and clean/, or a manifest")
+    pairs = []
+    for noisy, clean, notes in found:
+        try:
+            pairs.append(_pair(noisy, clean, notes))
+        except InputError as error:
+            if skipped is None:
+                raise
+            skipped.append((noisy, str(error)))
     return pairs
 
 
-def _from_folder(path: Path) -> list[Pair]:
-    noisy, clean = path / NOISY, path / CLEAN
-    if not (noisy.is_dir() and clean.is_dir()):
-        raise DataError(f"{path}: no folders noisy/ and clean/ there: give a folder that holds both, or a manifest")
-    notes = _notes(path)
+def readable_pairs(entries: Sequence[str], max_skipped: float) -> tuple[list[Pair], Skipped]:
+    """The pairs of all entries, and those that cannot be read.
+
+    Raises:
+        DataError: as of :func:`find_pairs`, or more than ``max_skipped`` of them unreadable.
+    """
+    skipped: Skipped = []
+    pairs = [pair for entry in entries for pair in find_pairs(entry, skipped)]
+    check_skipped(skipped, len(pairs) + len(skipped), max_skipped)
+    return pairs, skipped
+
+
+def _sides(path: Path) -> tuple[Path, Path]:
+    """The folders of the noisy and of the clean recordings."""
+    if (path / NOISY).is_dir() and (path / CLEAN).is_dir():
+        return path / NOISY, path / CLEAN
+    # A folder that is itself the noisy side, or else any below it.
+    for candidates in ([path], sorted(path.glob(f"{NOISY}*"))):
+        both = [(p, p.with_name(CLEAN + p.name.removeprefix(NOISY))) for p in candidates if p.name.startswith(NOISY)]
+        both = [(noisy, clean) for noisy, clean in both if noisy.is_dir() and clean.is_dir()]
+        if len(both) > 1:
+            raise DataError(f"{path}: holds several sets of pairs: give one of {', '.join(str(noisy) for noisy, _ in both)}")
+        if both:
+            return both[0]
+    raise DataError(f"{path}: no folders noisy/ and clean/ there: give a folder that holds both, or a manifest")
+
+
+def _from_folder(path: Path) -> list[tuple[Path, Path, dict[str, str]]]:
+    noisy, clean = _sides(path)
+    notes = _notes(noisy.parent)
     references = {p.stem: p for p in sorted(clean.iterdir()) if p.suffix.lower() in EXTENSIONS}
     pairs = []
     for recording in sorted(p for p in noisy.iterdir() if p.suffix.lower() in EXTENSIONS):
         if recording.stem not in references:
             raise DataError(f"{recording}: there is no {recording.stem} in {clean}")
-        pairs.append(_pair(recording, references[recording.stem], notes.get(recording.stem, {})))
+        pairs.append((recording, references[recording.stem], notes.get(recording.stem, {})))
     return pairs
 
 

@@ -21,7 +21,8 @@ from audioae.data.sources import list_files
 from audioae.denoiser import Denoiser
 from audioae.errors import DataError, OutputError
 from audioae.recipe import Recipe, ValidConfig
-from audioae.train.trainer import LAST, Watcher, train
+from audioae.train.folder import LAST
+from audioae.train.trainer import Watcher, train
 from audioae.train.validate import Validation
 
 SNRS = (-5.0, 0.0, 5.0, 10.0)

@@ -13,6 +13,8 @@ from audioae.errors import BundleError
 from audioae.recipe import Recipe
 
 FORMAT = "audioae checkpoint 1"
+DECIDING = ("best", "pairs", "at_most")
+"""Settings of ``valid`` without which a best value cannot be compared with one from before."""
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Progress:
         step: optimiser steps taken, which is also the index of the next batch.
         seconds: time spent, over all runs.
         skipped: steps left out because the loss or the gradient was not finite.
-        best: the best value of the deciding measure so far; None before the first validation.
+        best: the best value of the deciding measure so far; None before the first validation with these settings.
     """
 
     step: int = 0
@@ -69,4 +71,7 @@ def restore(path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, op
         index, _, key = name.partition(".")
         moments.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return Progress(**json.loads(header["progress"]))
+    progress = Progress(**json.loads(header["progress"]))
+    if any(getattr(before.valid, name) != getattr(recipe.valid, name) for name in DECIDING):
+        progress.best = None
+    return progress

@@ -1,5 +1,6 @@
 """The training loop of one player: setup, steps, validation, checkpoints."""
 
+import contextlib
 import copy
 import math
 import time
@@ -11,23 +12,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from audioae.bundle import load, save_bundle
-from audioae.config import dump
+from audioae.bundle import save_bundle
 from audioae.data.loader import batches
 from audioae.data.mixer import Mixer, Sources
 from audioae.denoiser import Denoiser
-from audioae.errors import BundleError, OutputError, RecipeError
+from audioae.errors import RecipeError
 from audioae.losses import terms
 from audioae.metrics.measures import better
 from audioae.recipe import Recipe, TrainConfig
-from audioae.train import checkpoint
+from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress
-from audioae.train.log import LOG, Log
+from audioae.train.folder import BEST, CHECKPOINT, LAST
+from audioae.train.log import Log
 from audioae.train.stop import Stop
 from audioae.train.validate import Validation
+from audioae.train.weights import begin_with, blend
 
-CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
 LEVEL = 0.1
 """RMS that the noisy input is brought to before the losses."""
 MOST_SKIPPED = 100
@@ -58,12 +59,14 @@ class Result:
         progress: steps, seconds, skipped steps.
         figures: measures of the last validation.
         interrupted: it was stopped before its end; ``resume`` goes on.
+        taken: steps of this run alone.
         bundle: the file with the best weights.
     """
 
     progress: Progress
     figures: dict[str, float]
     interrupted: bool
+    taken: int
     bundle: Path
 
 
@@ -80,7 +83,7 @@ def train(
     Args:
         recipe: what to do.
         out: folder for bundles, checkpoint, log and picture; made if it is not there.
-        resume: go on from the checkpoint in ``out``, if there is one.
+        resume: go on from the checkpoint in ``out``.
         budget: seconds after which to end, with the learning rate brought down by then; over all runs of a resumed training.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         watcher: whom to tell.
@@ -88,7 +91,7 @@ def train(
     Raises:
         RecipeError: the recipe asks for what this machine has not, or the training diverges.
         DataError: unusable data.
-        OutputError: ``out`` cannot be written, or holds a training that is not to be resumed.
+        OutputError: ``out`` cannot be written, holds a training that is not to be resumed, or none that is.
         BundleError: a checkpoint or initial weights of something else.
     """
     run = _Run(recipe, out, resume, budget, device, watcher)
@@ -121,7 +124,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.denoiser = Denoiser(recipe, out.name)
         if recipe.train.init:
-            _begin_with(self.denoiser, recipe)
+            begin_with(self.denoiser, recipe)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False).eval().to(self.parallel.device)
         self.denoiser.to(self.parallel.device)
         matrices = [p for p in self.denoiser.parameters() if p.ndim >= 2]
@@ -131,57 +134,66 @@ class _Run:
             groups, lr=recipe.train.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.train.weight_decay
         )
         self.progress = Progress()
-        _prepare_folder(out, resume)
-        if resume and (out / CHECKPOINT).is_file():
+        folder.prepare(out, resume)
+        if resume:
             models = (self.denoiser.model, self.average.model)
             self.progress = checkpoint.restore(out / CHECKPOINT, recipe, *models, optimizer)
         self.module, self.optimizer = self.parallel.prepare(self.denoiser, optimizer)
         self.figures: dict[str, float] = {}
         self.log = None
         if self.parallel.is_main:
-            (out / RESOLVED).write_text(dump(recipe) + "\n", encoding="utf-8")
+            folder.note_recipe(out, recipe)
             self.log = Log(out, self.progress.step)
-        self._before = self.progress.seconds
+        self._first, self._before = self.progress.step, self.progress.seconds
         self._start = time.monotonic()
         self._unlucky = 0
 
     def fit(self) -> Result:
-        """Steps until the end, the budget's end or a signal."""
-        config, progress = self.recipe.train, self.progress
+        """Steps until the end, the budget's end or a signal; what was trained is kept, whatever ended it."""
         if self.watcher and self.parallel.is_main:
             parameters = sum(p.numel() for p in self.denoiser.parameters())
             self.watcher.started(self.recipe, parameters, self.mixer.sources, self.validation.noisy)
+        with Stop() as stop:
+            try:
+                interrupted = self._steps(stop)
+            except Exception:
+                self._rescue()
+                raise
+            self._save()
+        taken = self.progress.step - self._first
+        return Result(self.progress, self.figures, interrupted, taken, self.out / BEST)
+
+    def _steps(self, stop: Stop) -> bool:
+        """Train and validate; returns whether a signal ended it early."""
+        config, progress = self.recipe.train, self.progress
         interrupted = False
         recent: dict[str, float] = {}
         validated_at = -1
-        with Stop() as stop:
-            for batch in batches(self.mixer, self.rows, progress.step, config.steps, config.workers):
-                share = self._share()
-                if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
-                    break
-                rate = learning_rate(config, progress.step, share)
-                if batch.skipped and self.watcher and self.parallel.is_main:
-                    self.watcher.skipped(batch.skipped)
-                losses, norm = self._step(batch.noisy, batch.clean, batch.rate, rate)
-                progress.step += 1
-                for name, value in losses.items():
-                    recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
-                if self.watcher and self.parallel.is_main:
-                    self.watcher.stepped(progress.step, share, recent)
-                if self.log and progress.step % config.log_every == 0:
-                    speed = self._audio_per_second()
-                    row = {"step": progress.step, "seconds": round(progress.seconds, 1), "learning_rate": rate}
-                    self.log.write(row | {"gradient_norm": norm, "audio_per_second": speed, "losses": dict(recent)})
-                if progress.step % config.validate_every == 0:
-                    self._validate()
-                    validated_at = progress.step
-                if progress.step % config.checkpoint_every == 0:
-                    self._save()
-            # What was trained is kept, whatever ended it.
-            if validated_at != progress.step:
+        for batch in batches(self.mixer, self.rows, progress.step, config.steps, config.workers):
+            share = self._share()
+            if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
+                break
+            rate = learning_rate(config, progress.step, share)
+            if batch.skipped and self.watcher and self.parallel.is_main:
+                self.watcher.skipped(batch.skipped)
+            losses, norm = self._step(batch.noisy, batch.clean, batch.rate, rate)
+            progress.step += 1
+            for name, value in losses.items():
+                recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
+            if self.watcher and self.parallel.is_main:
+                self.watcher.stepped(progress.step, share, recent)
+            if self.log and progress.step % config.log_every == 0:
+                speed = self._audio_per_second()
+                row = {"step": progress.step, "seconds": round(progress.seconds, 1), "learning_rate": rate}
+                self.log.write(row | {"gradient_norm": norm, "audio_per_second": speed, "losses": dict(recent)})
+            if progress.step % config.validate_every == 0:
                 self._validate()
-            self._save()
-        return Result(progress, self.figures, interrupted, self.out / BEST)
+                validated_at = progress.step
+            if progress.step % config.checkpoint_every == 0:
+                self._save()
+        if validated_at != progress.step:
+            self._validate()
+        return interrupted
 
     def close(self) -> None:
         """End the log and leave the other processes."""
@@ -218,7 +230,7 @@ class _Run:
         if math.isfinite(norm):
             self.optimizer.step()
             self._unlucky = 0
-            _average(self.average, self.denoiser, config.ema, self.progress.step)
+            blend(self.average, self.denoiser, config.ema, self.progress.step)
         else:
             self._skip()
         return {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}, norm
@@ -253,39 +265,17 @@ class _Run:
 
     def _save(self) -> None:
         if self.parallel.is_main:
-            models = (self.denoiser.model, self.average.model)
-            checkpoint.save(self.out / CHECKPOINT, self.recipe, *models, self.optimizer, self.progress)
-            save_bundle(self.out / LAST, self.average, self.figures)
+            self._write()
         self.parallel.wait()
 
+    def _write(self) -> None:
+        models = (self.denoiser.model, self.average.model)
+        checkpoint.save(self.out / CHECKPOINT, self.recipe, *models, self.optimizer, self.progress)
+        save_bundle(self.out / LAST, self.average, self.figures)
 
-@torch.no_grad()
-def _average(average: Denoiser, current: Denoiser, decay: float, step: int) -> None:
-    """Exponential moving average that begins with a short memory."""
-    weight = 1 - min(decay, (1 + step) / (10 + step))
-    for mine, new in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(new, weight)
-        else:
-            mine.copy_(new)
-
-
-def _begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
-    """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger."""
-    weights, own = load(recipe.train.init).model.state_dict(), denoiser.model.state_dict()
-    unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
-    if unfit:
-        raise BundleError(
-            f"train.init {recipe.train.init}: holds another model than this recipe's `model` section: "
-            f"{unfit[0]} does not fit"
-        )
-    denoiser.model.load_state_dict(weights, strict=False)
-
-
-def _prepare_folder(out: Path, resume: bool) -> None:
-    if not resume and ((out / CHECKPOINT).exists() or (out / LOG).exists()):
-        raise OutputError(f"{out}: holds a training already: use --resume to go on with it, or another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot make the folder: {error.strerror}") from None
+    def _rescue(self) -> None:
+        """Save after an error, without waiting for other processes, unless nothing was learnt or the training diverged."""
+        if self.parallel.is_main and self.progress.step > self._first and self._unlucky < MOST_SKIPPED:
+            # The error at hand says more than one of saving, which it may well be the cause of.
+            with contextlib.suppress(Exception):
+                self._write()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioae.data.pairs import find_pairs
-from audioae.errors import DataError
+from audioae.data.pairs import find_pairs, readable_pairs
+from audioae.errors import DataError, InputError
 
 
 def test_the_samples_are_pairs_with_their_snr(root: Path) -> None:
@@ -33,4 +33,37 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         find_pairs(str(tmp_path))
     soundfile.write(tmp_path / "clean/a.flac", np.zeros(11), 16000)
     with pytest.raises(DataError, match="a pair has to fit"):
+        find_pairs(str(tmp_path))
+
+
+def fill(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for number in range(4):
+            soundfile.write(folder / f"p{number}.wav", np.zeros(10), 16000)
+
+
+def test_folders_that_differ_in_noisy_and_clean_only(tmp_path: Path) -> None:
+    test, train = tmp_path / "noisy_testset_wav", tmp_path / "noisy_trainset_28spk_wav"
+    fill(test, tmp_path / "clean_testset_wav")
+    assert {(p.noisy.parent.name, p.clean.parent.name) for p in find_pairs(str(tmp_path))} == {
+        ("noisy_testset_wav", "clean_testset_wav")
+    }
+    train.mkdir()
+    assert len(find_pairs(str(tmp_path))) == 4
+    fill(tmp_path / "clean_trainset_28spk_wav")
+    with pytest.raises(DataError, match=r"several sets of pairs: give one of .*noisy_testset_wav, .*noisy_trainset"):
+        find_pairs(str(tmp_path))
+    assert [p.noisy.parent for p in find_pairs(f"{test}/")] == [test] * 4
+
+
+def test_unreadable_pairs_are_skipped_for_training_only(tmp_path: Path) -> None:
+    fill(tmp_path / "noisy", tmp_path / "clean")
+    (tmp_path / "clean/p2.wav").write_text("no sound")
+    pairs, ((path, reason),) = readable_pairs([str(tmp_path)], 0.25)
+    assert [p.name for p in pairs] == ["p0", "p1", "p3"]
+    assert path.name == "p2.wav" and "clean/p2.wav" in reason
+    with pytest.raises(DataError, match="1 of 4 files cannot be read"):
+        readable_pairs([str(tmp_path)], 0.2)
+    with pytest.raises(InputError, match=r"p2\.wav"):
         find_pairs(str(tmp_path))

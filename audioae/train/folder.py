@@ -1,0 +1,38 @@
+"""The folder of one training: the names of its files, and what it may hold before one begins."""
+
+from pathlib import Path
+
+from audioae.bundle import replace_file
+from audioae.config import dump
+from audioae.errors import OutputError
+from audioae.recipe import Recipe
+
+CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
+
+
+def prepare(out: Path, resume: bool) -> None:
+    """Make the folder, unless it holds what is not to be lost, or not what is to be resumed.
+
+    Raises:
+        OutputError: a training in it without ``resume``, none with it, or no permission.
+    """
+    if resume and not (out / CHECKPOINT).is_file():
+        raise OutputError(f"{out}: holds no checkpoint to resume: leave out --resume, or give the right --out")
+    if not resume and (out / CHECKPOINT).exists():
+        raise OutputError(f"{out}: holds a training already: use --resume to go on with it, or another --out")
+    # A log alone, of a training that ended before anything was saved, is nothing to go on from and no loss.
+    if not resume and any((out / name).exists() for name in (BEST, LAST)):
+        raise OutputError(f"{out}: holds models already: give another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot make the folder: {error.strerror}") from None
+
+
+def note_recipe(out: Path, recipe: Recipe) -> None:
+    """Leave the resolved recipe in the folder.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    replace_file(out / RESOLVED, (dump(recipe) + "\n").encode())

@@ -1,0 +1,94 @@
+"""How trainings end and go on: errors on the way, folders without a training, other validation."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import audioae
+from audioae.bundle import load_tensors, save_tensors
+from audioae.config import dump, load
+from audioae.data.mixer import Batch, Mixer
+from audioae.recipe import Recipe
+from audioae.train.checkpoint import FORMAT
+from audioae.train.trainer import train
+
+SMALL = [
+    "data.seconds=0.5", "data.batch_size=2", "data.memory_mb=200", "valid.at_most=1", "train.warmup=2", "train.workers=0",
+    "model.channels=8", "model.dilations=[1]", "valid.measures=[si_sdr, log_spectral_distance]",
+]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def recipe(*overrides: str) -> Recipe:
+    return load(Recipe, "recipes/conv_dae.yaml", [*SMALL, *overrides])
+
+
+def progress(out: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads(load_tensors(out / "checkpoint.safetensors", FORMAT)[1]["progress"])
+    return found
+
+
+def break_at(monkeypatch: pytest.MonkeyPatch, index: int) -> None:
+    whole = Mixer.batch
+
+    def batch(self: Mixer, at: int, rows: range) -> Batch:
+        if at == index:
+            raise audioae.DataError("the disk is gone")
+        return whole(self, at, rows)
+
+    monkeypatch.setattr(Mixer, "batch", batch)
+
+
+def test_an_error_on_the_way_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        break_at(patch, 2)
+        with pytest.raises(audioae.DataError, match="the disk is gone"):
+            train(recipe("train.steps=4"), tmp_path, device="cpu")
+    assert progress(tmp_path)["step"] == 2
+    audioae.load(tmp_path / "last.safetensors")
+    result = train(recipe("train.steps=4"), tmp_path, resume=True, device="cpu")
+    assert (result.progress.step, result.taken) == (4, 2)
+
+
+def test_an_error_before_the_first_step_leaves_room_for_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        break_at(patch, 0)
+        with pytest.raises(audioae.DataError, match="the disk is gone"):
+            train(recipe("train.steps=1"), tmp_path, device="cpu")
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    assert train(recipe("train.steps=1"), tmp_path, device="cpu").taken == 1
+
+
+def test_there_has_to_be_something_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(audioae.OutputError, match="holds no checkpoint to resume"):
+        train(recipe("train.steps=1"), tmp_path / "run", resume=True, device="cpu")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "best.safetensors").write_bytes(b"")
+    with pytest.raises(audioae.OutputError, match="holds models already"):
+        train(recipe("train.steps=1"), tmp_path, device="cpu")
+
+
+def test_a_recipe_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").mkdir()
+    with pytest.raises(audioae.OutputError, match=r"recipe\.json: cannot write: ") as caught:
+        train(recipe("train.steps=1"), tmp_path, device="cpu")
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["recipe.json"]
+
+
+def test_another_validation_begins_with_no_best(tmp_path: Path) -> None:
+    train(recipe("train.steps=1"), tmp_path, device="cpu")
+    for step, other, starts_anew in (
+        (2, "valid.best=si_sdr", False),
+        (3, "valid.best=log_spectral_distance", True),
+        (4, "valid.at_most=2", True),
+    ):
+        # Nothing is better than this by either measure, so that it stays unless it is set aside.
+        best = -99.0 if "distance" in other else 99.0
+        tensors, header = load_tensors(tmp_path / "checkpoint.safetensors", FORMAT)
+        recorded = recipe("train.steps=1")
+        header |= {"recipe": dump(recorded), "progress": json.dumps(json.loads(header["progress"]) | {"best": best})}
+        save_tensors(tmp_path / "checkpoint.safetensors", tensors, header)
+        result = train(recipe(f"train.steps={step}", other), tmp_path, resume=True, device="cpu")
+        assert (result.progress.best != best) == starts_anew, other
