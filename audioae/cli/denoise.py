@@ -64,7 +64,7 @@ def denoise(
     if report is not None:
         check_report(Path(report), jobs)
         check_target(Path(report), jobs[0].source, overwrite)
-    unwind_on_signals()
+    click.get_current_context().call_on_close(unwind_on_signals())
     denoiser = load(model, device)
     wishes = Wishes(atten_limit, mix, channels, overwrite)
     done: list[dict[str, Any]] = []
