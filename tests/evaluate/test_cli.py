@@ -74,7 +74,7 @@ def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> N
         (["conv_dae"], 2, "give recordings to measure on: --pairs FOLDER"),
         (["{few}"], 2, "is a folder: if it holds noisy/ and clean/, give it as --pairs"),
         (["--pairs", "{few}", "--measure", "si_srd"], 2, "did you mean 'si_sdr'"),
-        (["--pairs", "{few}/noisy"], 1, "no folders noisy/ and clean/"),
+        (["--pairs", "{few}/clean"], 1, "no folders noisy/ and clean/"),
         (["conv_day", "--pairs", "{few}"], 1, "did you mean 'conv_dae'"),
         (["conv_dae", "conv_dae", "--pairs", "{few}"], 2, "two lines of the table would be called 'conv_dae'"),
         (["--pairs", "{few}", "--entry", "conv_dae={few}/noisy"], 2, "would be called 'conv_dae'"),
