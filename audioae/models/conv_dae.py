@@ -7,7 +7,8 @@ convolution over frequency on the last block's output beside the encoder's (skip
 It is the identity before training.
 """
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ class Model(nn.Module):
         self.encoder = PositionEncoder(channels, config.stride)
         self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d, places) for d in config.dilations)
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
-        self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
+        self.receptive_field: int | None = config.level_window + (config.kernel - 1) * sum(config.dilations)
         """Frames that one output frame depends on, itself included."""
 
     def initial_state(self, batch: int, bins: int) -> State:
@@ -59,8 +60,8 @@ class Model(nn.Module):
         place = self.encoder.place
         like = place.new_zeros(batch, 1, positions(bands.count(bins), self.stride), place.shape[1])
         state = {"level": self.features.past(like)}
-        for i, block in enumerate(self.blocks):
-            state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
+        for name, layer in self.layers():
+            state[name] = layer.past(like)
         return state
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
@@ -74,7 +75,12 @@ class Model(nn.Module):
         features, after["level"] = self.features(spec, state["level"])
         encoded = self.encoder(features)
         x = encoded
-        for i, block in enumerate(self.blocks):
-            x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
+        for name, layer in self.layers():
+            x, after[name] = layer(x, state[name])
         real, imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
         return bounded_mask(real, imag, self.bound, spec.shape[1]), after
+
+    def layers(self) -> Iterator[tuple[str, Any]]:
+        """Everything between encoder and decoder with the name of its state, in the order that it runs."""
+        for number, block in enumerate(self.blocks):
+            yield f"blocks.{number}", block
