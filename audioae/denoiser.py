@@ -88,14 +88,19 @@ class Denoiser(nn.Module):
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds."""
         stft = self.transform(rate)
-        streams = batch if linked else batch * channels
-        state = {f"model.{k}": v for k, v in self.model.initial_state(streams, stft.bins).items()}
-        return state | {"analysis": stft.carry(batch, channels), "synthesis": stft.carry(batch, channels)}
+        streams = (batch, channels) if linked else (batch * channels, 1)
+        state = {f"model.{k}": v for k, v in self.model.initial_state(*streams, stft.bins).items()}
+        state |= {"analysis": stft.carry(batch, channels), "synthesis": stft.carry(batch, channels)}
+        return state | {"noisy": state["analysis"].new_zeros(batch, channels, self.delay(rate))}
+
+    def delay(self, rate: int) -> int:
+        """Samples that the result of :meth:`step` is late by: the transform's hop and what the network looks ahead."""
+        return self.transform(rate).hop * (1 + self.model.delay)
 
     def step(
         self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
     ) -> tuple[Tensor, State]:
-        """Whole hops in, as many out, one hop late: the one forward pass that every way of running goes through.
+        """Whole hops in, as many out, :meth:`delay` samples late: the one forward pass that every way of running goes through.
 
         Args:
             wave: ``(B, C, T * hop)``, finite.
@@ -105,7 +110,7 @@ class Denoiser(nn.Module):
             linked: one mask for all channels, which keeps the stereo image, or one for each.
 
         Returns:
-            The cleaned wave ``(B, C, T * hop)``, delayed by one hop, and the state to go on with.
+            The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, and the state to go on with.
         """
         stft = self.transform(rate)
         after: State = {}
@@ -115,19 +120,21 @@ class Denoiser(nn.Module):
         clean, inner = self.model(streams, inner)
         clean = clean.reshape(spec.shape)
         after |= {f"model.{k}": v for k, v in inner.items()}
-        dry = strength.dry
-        if dry > 0:
-            clean = clean * (1 - dry) + spec * dry
         result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
+        noisy = torch.cat([state["noisy"], wave], dim=-1)
+        after["noisy"] = noisy[..., wave.shape[-1] :].clone()
+        if strength.dry > 0:
+            result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
         return result, after
 
     def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
         """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
         samples = wave.shape[-1]
         stft = self.transform(rate)
-        padded = nn.functional.pad(wave, (0, stft.frames(samples) * stft.hop - samples))
+        delay = self.delay(rate)
+        padded = nn.functional.pad(wave, (0, -samples % stft.hop + delay))
         state = self.initial_state(wave.shape[0], wave.shape[1], rate, linked)
-        return self.step(padded, state, rate, strength, linked)[0][..., stft.hop : stft.hop + samples]
+        return self.step(padded, state, rate, strength, linked)[0][..., delay : delay + samples]
 
     def forward(
         self,

@@ -1,5 +1,6 @@
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,20 +52,26 @@ def noisy(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def small_disk() -> Callable[[int], None]:
-    """Lets no file of this process grow beyond so many bytes, which is what a full disk feels like."""
+def small_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Within ``with small_disk(size):`` no file of this process grows beyond so many bytes, as on a full disk.
+
+    No longer than that, for what pytest itself writes goes to a file too when its output is redirected.
+    """
     import resource
     import signal
 
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
-
-    def limit(size: int) -> None:
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
 
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    return limit
 
 
 @pytest.fixture(scope="session")

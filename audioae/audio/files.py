@@ -1,6 +1,7 @@
 """Reading audio files; with :mod:`audioae.audio.writer` the only place that knows soundfile."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ EXTENSIONS = frozenset(
 """Endings that a folder is searched for; any other file can be named by itself."""
 READ_FRAMES = 65_536
 _UNKNOWN = 2**62
+# libsndfile takes a file that was cut off for a shorter whole one, but its log has both sizes of what holds the sound.
+_SIZES = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNSIZED = 0x7FFF0000
+"""Sizes from here on stand for unknown ones in the headers of streams."""
+_NEGLIGIBLE = 64
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Reader:
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)})") from None
         file = self._file
-        frames = file.frames if 0 <= file.frames < _UNKNOWN else 0
+        frames = _promised(file.extra_info, file.frames) if 0 <= file.frames < _UNKNOWN else 0
         # Counted here, for libsndfile cannot tell where it is in some telephone codecs.
         self._position = 0
         self.info = AudioInfo(file.samplerate, file.channels, frames, file.format, file.subtype, file.endian)
@@ -170,6 +176,15 @@ def spool(stream: BinaryIO) -> BinaryIO:
             "make room there, or set TMPDIR to a folder with more"
         ) from None
     return file  # type: ignore[return-value]
+
+
+def _promised(log: str, frames: int) -> int:
+    """Frames that the header announces, of which ``frames`` are there."""
+    for sizes in _SIZES.finditer(log):
+        announced, present = map(int, sizes.groups())
+        if present + _NEGLIGIBLE < announced < _UNSIZED and present > 0:
+            return frames * announced // present
+    return frames
 
 
 def _check_file(path: Path) -> None:

@@ -47,7 +47,7 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
     dtype = audio.dtype
 
     def back(wave: Tensor) -> np.ndarray:
-        samples = wave[0].T.cpu().numpy().astype(dtype, copy=False)
+        samples = wave[0].T.detach().cpu().numpy().astype(dtype, copy=False)
         return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
 
     columns = np.ascontiguousarray(audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32)

@@ -57,16 +57,23 @@ class Sources:
         """Look for everything that the recipe names.
 
         Raises:
-            DataError: nothing there, or too much of it unreadable.
+            DataError: nothing there, or too much of it unreadable; all that is wrong, each with its key in the recipe.
         """
-        share = config.max_skipped
-        none = Found([])
-        return cls(
-            find(config.clean, share) if config.clean else none,
-            find(config.noise, share) if config.noise else none,
-            find(config.rir, share) if config.rir else none,
-            *readable_pairs(config.pairs, share),
-        )
+        found: dict[str, Found] = {}
+        pairs: tuple[list[Pair], list[tuple[Path, str]]] = [], []
+        wrong: list[str] = []
+        for key in ("clean", "noise", "rir", "pairs"):
+            entries = getattr(config, key)
+            try:
+                if key == "pairs":
+                    pairs = readable_pairs(entries, config.max_skipped)
+                else:
+                    found[key] = find(entries, config.max_skipped) if entries else Found([])
+            except DataError as error:
+                wrong += [f"data.{key}: {line}" if not line.startswith(" ") else line for line in str(error).splitlines()]
+        if wrong:
+            raise DataError("\n".join(wrong))
+        return cls(found["clean"], found["noise"], found["rir"], *pairs)
 
     @property
     def skipped(self) -> list[tuple[Path, str]]:

@@ -49,14 +49,21 @@ def list_files(entries: Sequence[str]) -> list[Path]:
     An entry that is named twice counts twice.
 
     Raises:
-        DataError: an entry that matches nothing, or a manifest that cannot be read.
+        DataError: entries that match nothing, or manifests that cannot be read: all of them, a line each.
     """
     files: list[Path] = []
+    wrong: list[str] = []
     for entry in entries:
-        found = list(_expand(entry))
+        try:
+            found = list(_expand(entry))
+        except DataError as error:
+            wrong.append(str(error))
+            continue
         if not found:
-            raise DataError(f"{entry}: no audio found there: give a folder, a glob, a file or a manifest")
+            wrong.append(f"{entry}: no audio found there: give a folder, a glob, a file or a manifest")
         files += found
+    if wrong:
+        raise DataError("\n".join(wrong))
     return files
 
 
@@ -137,7 +144,7 @@ class Shelf:
 
     def __init__(self, megabytes: float) -> None:
         self.budget, self.held = megabytes * 2**20, 0
-        self._waves: OrderedDict[tuple[Path, int], NDArray[np.int16]] = OrderedDict()
+        self._waves: OrderedDict[tuple[Path, int], tuple[NDArray[np.int16], np.float32]] = OrderedDict()
 
     def crop(self, clip: Clip, rate: int, start: float, seconds: float) -> Wave:
         """Mono float32 ``(N,)`` at ``rate`` Hz from ``start`` seconds on, shorter if the clip ends before.
@@ -150,11 +157,12 @@ class Shelf:
                 reader.seek(min(int(start * clip.rate), clip.frames))
                 wave = reader.read(round(seconds * clip.rate)).mean(1)
             return resample(wave, clip.rate, rate)
-        whole = self._whole(clip, rate)
+        whole, unit = self._whole(clip, rate)
         first = int(start * rate)
-        return np.asarray(whole[first : first + round(seconds * rate)] / np.float32(32768), np.float32)
+        return np.asarray(whole[first : first + round(seconds * rate)] * unit, np.float32)
 
-    def _whole(self, clip: Clip, rate: int) -> NDArray[np.int16]:
+    def _whole(self, clip: Clip, rate: int) -> tuple[NDArray[np.int16], np.float32]:
+        """The wave, and what one step of it stands for: more than 1 / 32768 where the recording goes beyond full scale."""
         key = (clip.path, rate)
         if key in self._waves:
             self._waves.move_to_end(key)
@@ -163,9 +171,10 @@ class Shelf:
             wave = resample(reader.read(clip.frames).mean(1), clip.rate, rate)
         if not len(wave) or not np.isfinite(wave).all():
             raise InputError(f"{clip.path}: holds no samples or non-finite ones")
-        whole = np.rint(wave * (32767 / max(1.0, float(np.abs(wave).max())))).astype(np.int16)
-        self._waves[key] = whole
+        unit = np.float32(max(1.0, float(np.abs(wave).max())) / 32767)
+        whole = np.rint(wave / unit).astype(np.int16)
+        self._waves[key] = whole, unit
         self.held += whole.nbytes
         while self.held > self.budget and len(self._waves) > 1:
-            self.held -= self._waves.popitem(last=False)[1].nbytes
-        return whole
+            self.held -= self._waves.popitem(last=False)[1][0].nbytes
+        return whole, unit

@@ -24,7 +24,7 @@ class Streamer:
 
     Attributes:
         latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
-            moments exactly this many: two hops less one sample, 32 ms.
+            moments exactly this many: two hops less one sample, 32 ms, and what the model looks ahead.
         state: what the front-end and the model remember.
 
     Raises:
@@ -49,7 +49,8 @@ class Streamer:
         self.denoiser, self.rate = denoiser, whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
         self.hop = denoiser.transform(self.rate).hop
-        self.latency_samples = 2 * self.hop - 1
+        self.delay = denoiser.delay(self.rate)
+        self.latency_samples = self.delay + self.hop - 1
         self.reset()
 
     def reset(self) -> None:
@@ -57,7 +58,7 @@ class Streamer:
         self.state: State | None = None
         self._rest: Tensor | None = None
         self._fed = self._returned = 0
-        self._lead = self.hop
+        self._lead = self.delay
         # What flush() has to look like: that of the last chunk.
         self._empty: np.ndarray | Tensor | None = None
 
@@ -116,7 +117,7 @@ class Streamer:
         missing = self._fed - self._returned
         result = self._rest[..., :0]
         if missing:
-            padding = -self._rest.shape[-1] % self.hop + self.hop
+            padding = -self._rest.shape[-1] % self.hop + self.delay
             zeros = self._rest.new_zeros(*self._rest.shape[:2], padding)
             with torch.inference_mode():
                 result = self._advance(torch.cat([self._rest, zeros], dim=-1))[..., :missing]
@@ -126,8 +127,9 @@ class Streamer:
     def _advance(self, wave: Tensor) -> Tensor:
         assert self.state is not None
         ready, self.state = self.denoiser.step(wave, self.state, self.rate, self.strength, self.linked)
-        # The first hop that comes out lies before the first sample.
-        ready = ready[..., self._lead :]
-        self._lead = 0
+        # What comes out first lies before the first sample.
+        early = min(self._lead, ready.shape[-1])
+        self._lead -= early
+        ready = ready[..., early:]
         self._returned += ready.shape[-1]
         return ready

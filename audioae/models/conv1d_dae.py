@@ -53,12 +53,14 @@ class Model(nn.Module):
         self.decode = nn.Linear(2 * channels, 2 * self.bands)
         self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
         """Frames that one output frame depends on, itself included."""
+        self.delay = 0
+        """Frames that what comes out is late by."""
         nn.init.zeros_(self.decode.weight)
         nn.init.zeros_(self.decode.bias)
         self.mask_bias = nn.Parameter(torch.tensor([identity_bias(config.bound), 0.0]))
 
-    def initial_state(self, batch: int, bins: int) -> State:
-        """State before the first frame, for spectra ``(batch, C, bins, T)``: a flat dict of zeros."""
+    def initial_state(self, batch: int, channels: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
         like = self.mask_bias.new_zeros(batch, 1, self.encode.out_features)
         state = {"level": self.features.past(like)}
         for i, block in enumerate(self.blocks):

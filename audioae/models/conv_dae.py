@@ -8,13 +8,14 @@ It is the identity before training.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from audioae.config import Config as BaseConfig
-from audioae.config import Field
+from audioae.config import Field, model_validator
+from audioae.nn.causal import delay
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask, link
@@ -32,9 +33,18 @@ class Config(BaseConfig):
         (1, 2, 4, 8, 16, 32, 1, 2, 4, 8), min_length=1, description="one residual block for each, in frames"
     )
     kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
+    look_ahead: tuple[Annotated[int, Field(ge=0, le=8)], ...] = Field(
+        (), description="taps in time beyond `kernel` that look ahead, for each block; none for a causal network"
+    )
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
+
+    @model_validator(mode="after")
+    def _ahead_of_blocks(self) -> "Config":
+        if self.look_ahead and len(self.look_ahead) != len(self.dilations):
+            raise ValueError(f"`look_ahead` holds one number for each of the {len(self.dilations)} `dilations`, or none")
+        return self
 
 
 class Model(nn.Module):
@@ -50,24 +60,38 @@ class Model(nn.Module):
         channels, places = config.channels, positions(bands.total(), config.stride)
         self.features = BandFeatures(config.power, config.level_window)
         self.encoder = PositionEncoder(channels, config.stride)
-        self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d, places) for d in config.dilations)
+        ahead = config.look_ahead or (0,) * len(config.dilations)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels, config.kernel, d, places, a) for d, a in zip(config.dilations, ahead, strict=True)
+        )
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
-        self.receptive_field: int | None = config.level_window + (config.kernel - 1) * sum(config.dilations)
+        self.delay = sum(d * a for d, a in zip(config.dilations, ahead, strict=True))
+        """Frames that what comes out is late by, which is how far the network looks ahead."""
+        self.receptive_field: int | None = config.level_window + (config.kernel - 1) * sum(config.dilations) + self.delay
         """Frames that one output frame depends on, itself included."""
 
-    def initial_state(self, batch: int, bins: int) -> State:
-        """State before the first frame, for spectra ``(batch, C, bins, T)``: a flat dict of zeros."""
+    def initial_state(self, batch: int, channels: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
         place = self.encoder.place
         like = place.new_zeros(batch, 1, positions(bands.count(bins), self.stride), place.shape[1])
         state = {"level": self.features.past(like)}
         for name, layer in self.layers():
             state[name] = layer.past(like)
+        if self.delay:
+            state["encoded"] = like.new_zeros(batch, self.delay, *like.shape[2:])
+            state["noisy"] = like.new_zeros(batch, self.delay, channels, bins, 2)
         return state
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
-        mask, state = self.mask(link(spec), state)
-        return spec * mask.unsqueeze(1), state
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it.
+
+        The result is :attr:`delay` frames late.
+        """
+        mask, after = self.mask(link(spec), state)
+        if self.delay:
+            frames, after["noisy"] = delay(torch.view_as_real(spec).permute(0, 3, 1, 2, 4), state["noisy"])
+            spec = torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1)
+        return spec * mask.unsqueeze(1), after
 
     def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
         """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
@@ -77,6 +101,8 @@ class Model(nn.Module):
         x = encoded
         for name, layer in self.layers():
             x, after[name] = layer(x, state[name])
+        if self.delay:
+            encoded, after["encoded"] = delay(encoded, state["encoded"])
         real, imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
         return bounded_mask(real, imag, self.bound, spec.shape[1]), after
 

@@ -45,7 +45,7 @@ class Model(conv_dae.Model):
         super().__init__(config)
         channels, places = config.channels, positions(bands.total(), config.stride)
         self.receptive_field = None
-        """Frames that one output frame depends on: all before it."""
+        """Frames that one output frame depends on: all before it, and those that the network looks ahead."""
         self.by_position = nn.ModuleDict({str(n): PositionMemory(channels, config.hidden) for n in config.memory_after})
         self.full_band = nn.ModuleDict(
             {str(n): FullBandMemory(channels, places, config.squeeze, config.full_band_hidden) for n in config.memory_after}

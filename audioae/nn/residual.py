@@ -20,11 +20,13 @@ class ResidualBlock(nn.Module):
         kernel: taps in time.
         dilation: frames between taps.
         positions: P places on the frequency axis that exchange by a learned P x P matrix; 0 for none, on ``(B, T, C)``.
+        ahead: taps in time that look ahead; what comes out is ``delay = ahead * dilation`` frames late.
     """
 
-    def __init__(self, channels: int, kernel: int, dilation: int, positions: int = 0) -> None:
+    def __init__(self, channels: int, kernel: int, dilation: int, positions: int = 0, ahead: int = 0) -> None:
         super().__init__()
-        self.time = CausalDepthwise(channels, kernel, dilation)
+        self.time = CausalDepthwise(channels, kernel, dilation, ahead)
+        self.delay = self.time.delay
         self.exchange = nn.Parameter(torch.randn(positions, positions) * 0.1 / math.sqrt(positions)) if positions else None
         self.norm = BatchNorm(channels)
         self.expand = nn.Linear(channels, channels)
@@ -37,7 +39,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
-        y, past = self.time(x, past)
+        y, x, past = self.time(x, past)
         if self.exchange is not None:
             # Positions above the recording's Nyquist frequency are absent: their rows and columns are left out.
             present = x.shape[2]

@@ -1,5 +1,6 @@
 import struct
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,12 @@ def test_unknown_endings_and_impossible_formats_are_refused(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
 def test_a_full_disk_leaves_nothing_and_loses_nothing(
-    tmp_path: Path, small_disk: Callable[[int], None], container: str, subtype: str
+    tmp_path: Path, small_disk: Callable[[int], AbstractContextManager[None]], container: str, subtype: str
 ) -> None:
     target = tmp_path / "a.out"
     target.write_bytes(b"before")
-    small_disk(30_000)
     with (
+        small_disk(30_000),
         pytest.raises(OutputError, match="is the disk full"),
         Writer(target, AudioInfo(16000, 1, 0, container, subtype)) as out,
     ):

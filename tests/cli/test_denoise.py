@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,22 @@ def test_all_that_can_be_asked_for_at_once(tmp_path: Path) -> None:
     assert row["snr_gain"] > 3
 
 
+@pytest.mark.usefixtures("root")
+def test_strength_and_channels_do_what_they_say(tmp_path: Path) -> None:
+    source = "samples/noisy/44k-stereo-rain.flac"
+
+    def result(*options: object) -> np.ndarray:
+        run(source, "-o", tmp_path / "out.wav", "--overwrite", *options)
+        return soundfile.read(tmp_path / "out.wav")[0]
+
+    noisy, full = soundfile.read(source)[0], result()
+    quantum = 2 / 32768
+    assert np.abs(result("--mix", 0.25) - (0.25 * full + 0.75 * noisy)).max() < quantum
+    assert np.abs(result("--atten-limit", 12) - (full + 10 ** (-12 / 20) * (noisy - full))).max() < quantum
+    assert np.abs(result("--channels", "independent") - full).max() > 10 * quantum
+    assert np.abs(result("--model", "crn_dae") - full).max() > 10 * quantum
+
+
 def test_standard_input_and_output(noisy: Callable[..., Path], tmp_path: Path) -> None:
     source = noisy()
     run(source, "-o", tmp_path / "file.wav")
@@ -116,14 +133,15 @@ def test_wrong_use_is_said_in_one_line(noisy: Callable[..., Path], tmp_path: Pat
 
 
 def test_an_unwritable_folder_and_a_full_disk(
-    noisy: Callable[..., Path], tmp_path: Path, small_disk: Callable[[int], None]
+    noisy: Callable[..., Path], tmp_path: Path, small_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     source = noisy(seconds=4.0)
     (tmp_path / "file").write_text("in the way")
     assert "cannot make the folder" in run(source, source, tmp_path / "*.wav", "-o", tmp_path / "file/x", code=1).output
     before = sorted(tmp_path.iterdir())
-    small_disk(20_000)
-    assert "is the disk full?" in run(source, "-o", tmp_path / "out.wav", code=1).output
+    with small_disk(20_000):
+        result = run(source, "-o", tmp_path / "out.wav", code=1)
+    assert "is the disk full?" in result.output
     assert sorted(tmp_path.iterdir()) == before
 
 

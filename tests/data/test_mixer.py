@@ -12,6 +12,7 @@ from scipy.signal import correlate
 from audioae.config import parse
 from audioae.data import degrade
 from audioae.data.config import DataConfig
+from audioae.data.loader import batches
 from audioae.data.mixer import Mixer, Sources
 from audioae.errors import DataError
 from audioae.signal.levels import active_rms, rms, to_db
@@ -173,6 +174,36 @@ def test_unreadable_files_are_skipped_with_a_list_and_too_many_refused(tmp_path:
     assert path.name == "broken.wav" and "not an audio file" in reason
     with pytest.raises(DataError, match="1 of 10 files cannot be read"):
         mixer(f"clean=[{tmp_path}]", "max_skipped=0.05")
+
+
+def test_all_that_is_missing_is_told_at_once_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        mixer(f"clean=[{tmp_path}/a,{tmp_path}/b]", f"noise=[{tmp_path}/c]", f"pairs=[{tmp_path}/d]")
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["data.clean", "data.clean", "data.noise", "data.pairs"]
+    assert all(f"{tmp_path}/{name}: no " in line for name, line in zip("abcd", lines, strict=True))
+
+
+def test_what_goes_wrong_in_a_worker_is_told_as_it_is_told_here(tmp_path: Path) -> None:
+    for number in range(4):
+        path = tmp_path / f"{number}.flac"
+        soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 32000), 16000)
+        path.write_bytes(path.read_bytes()[:20000])
+    told = []
+    for workers in (0, 1):
+        with pytest.raises(DataError) as caught:
+            list(batches(mixer(f"clean=[{tmp_path}]"), [0], 0, 3, workers))
+        told.append(str(caught.value))
+    assert "files cannot be read" in told[0] and told[0] == told[1]
+
+
+def test_recordings_beyond_full_scale_keep_their_level(tmp_path: Path) -> None:
+    for name, gain in (("noisy", 3.0), ("clean", 0.5)):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", gain * np.sin(np.arange(32000) / 9), 16000, "FLOAT")
+    made = mixer(f"pairs=[{tmp_path}]", "pairs_share=1", "seconds=1")
+    noisy, clean, _ = examples(made, 1)[0]
+    assert abs(rms(noisy) / rms(clean) - 6) < 0.01
 
 
 def test_a_file_that_breaks_when_decoded_is_skipped_too(tmp_path: Path) -> None:

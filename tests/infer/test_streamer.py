@@ -67,6 +67,28 @@ def test_any_chunks_of_any_length(sizes: list[int], samples: int, rate: int) -> 
 
 
 @pytest.mark.usefixtures("root")
+def test_a_model_that_looks_ahead_has_no_delay_in_its_result_either() -> None:
+    recipe = audioae.load().recipe
+    model = recipe.model.model_copy(update={"look_ahead": (1, 1, 1, 0, 0, 0, 1, 0, 0, 0)})
+    denoiser = Denoiser(recipe.model_copy(update={"model": model}))
+    wave = recording(16000, 2, 3)
+    assert np.abs(denoiser(wave, 16000) - wave).max() < 1e-5  # the identity before training
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for value in denoiser.parameters():
+            value.add_(torch.randn(value.shape) * 0.05)
+    denoiser.eval()
+    streamer = audioae.Streamer(denoiser, 16000, mix=0.8)
+    assert streamer.latency_samples == (1 + 1 + 2 + 4 + 1 + 1) * 256 - 1
+    sizes = [1, 700, 5000, 0, 255, 12000]
+    parts = [streamer.feed(part) for part in np.split(wave, np.cumsum(sizes))]
+    assert np.abs(np.concatenate([*parts, streamer.flush()]) - denoiser(wave, 16000, mix=0.8)).max() < 1e-5
+    short = wave[:300]
+    streamer.feed(short)
+    assert np.abs(streamer.flush() - denoiser(short, 16000, mix=0.8)).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
 def test_sample_by_sample(denoiser: Denoiser) -> None:
     wave = recording(8000, 1, 0.5)[:, 0]
     streamer = audioae.Streamer(denoiser, 8000)

@@ -3,18 +3,26 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from audioae.registry import find, kinds
 
-KINDS = kinds("models")
+AHEAD = "+look_ahead"
+KINDS = [*kinds("models"), *(k + AHEAD for k in kinds("models") if "look_ahead" in find("models", k).Config.model_fields)]
 BINS = [129, 257, 769]
+
+
+def built(kind: str) -> nn.Module:
+    """A model as it is before training, with its default sizes or looking ahead by three frames."""
+    module = find("models", kind.removesuffix(AHEAD))
+    options = {"look_ahead": (1, 1) + (0,) * (len(module.Config().dilations) - 2)} if kind.endswith(AHEAD) else {}
+    return module.Model(module.Config(**options))
 
 
 def trained(kind: str) -> nn.Module:
     """A model with random weights in place of those that make it the identity."""
     torch.manual_seed(0)
-    module = find("models", kind)
-    model = module.Model(module.Config()).eval()
+    model = built(kind).eval()
     with torch.no_grad():
         for name, value in [*model.named_parameters(), *model.named_buffers()]:
             value.add_(torch.randn(value.shape) * (0.05 if value.ndim > 1 else 0.01))
@@ -29,17 +37,17 @@ def spectrum(bins: int, frames: int, batch: int = 1, channels: int = 1) -> Tenso
 
 
 def run(model: nn.Module, spec: Tensor) -> Tensor:
-    return model(spec, model.initial_state(spec.shape[0], spec.shape[2]))[0]
+    return model(spec, model.initial_state(spec.shape[0], spec.shape[1], spec.shape[2]))[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bins", BINS)
 def test_begins_as_the_identity(kind: str, bins: int) -> None:
-    module = find("models", kind)
-    model = module.Model(module.Config())
+    model = built(kind)
     spec = spectrum(bins, 20, 2, 2)
+    late = pad(spec, (model.delay, 0))[..., :20]
     for each in (model.train(), model.eval()):
-        assert torch.allclose(run(each, spec), spec, atol=1e-5)
+        assert torch.allclose(run(each, spec), late, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,7 +55,7 @@ def test_begins_as_the_identity(kind: str, bins: int) -> None:
 def test_frames_one_by_one_are_the_whole(kind: str, bins: int) -> None:
     model, spec = trained(kind), spectrum(bins, 40, 2, 2)
     whole = run(model, spec)
-    state, parts = model.initial_state(2, bins), []
+    state, parts = model.initial_state(2, 2, bins), []
     for piece in spec.split([1, 1, 7, 2, 20, 9], dim=-1):
         out, state = model(piece, state)
         parts.append(out)
@@ -58,7 +66,7 @@ def test_frames_one_by_one_are_the_whole(kind: str, bins: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_state_is_the_callers_and_keeps_its_shape(kind: str) -> None:
     model = trained(kind)
-    before = model.initial_state(3, 257)
+    before = model.initial_state(3, 1, 257)
     kept = {name: value.clone() for name, value in before.items()}
     first, after = model(spectrum(257, 5, 3), before)
     again, _ = model(spectrum(257, 5, 3), before)
@@ -73,6 +81,17 @@ def test_is_causal(kind: str) -> None:
     changed = spec.clone()
     changed[..., 20:] *= -3
     assert torch.allclose(run(model, spec)[..., :20], run(model, changed)[..., :20], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith(AHEAD)])
+def test_looks_as_far_ahead_as_it_is_late(kind: str) -> None:
+    model, spec = trained(kind), spectrum(257, 30)
+    assert model.delay == 3
+    changed = spec.clone()
+    changed[..., 20:] *= -3
+    before, after = (run(model, each)[..., model.delay :] for each in (spec, changed))
+    assert torch.allclose(before[..., :17], after[..., :17], atol=1e-6)
+    assert not torch.allclose(before[..., 17], after[..., 17], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +116,7 @@ def test_mask_is_bounded_and_the_image_kept(kind: str) -> None:
     stereo = torch.cat([spec, 0.5j * spec], dim=1)
     out = run(model, stereo)
     assert torch.allclose(out[:, 1], 0.5j * out[:, 0], atol=1e-5)
-    assert (out.abs() <= 2.0 * stereo.abs() + 1e-5).all()
+    assert (out.abs() <= 2.0 * pad(stereo, (model.delay, 0))[..., :30].abs() + 1e-5).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,8 +127,7 @@ def test_level_does_not_matter(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_silence_stays_silent_and_gradients_finite(kind: str) -> None:
-    module = find("models", kind)
-    model = module.Model(module.Config()).train()
+    model = built(kind).train()
     out = run(model, torch.zeros(2, 1, 257, 10, dtype=torch.complex64))
     assert (out == 0).all()
     run(model, spectrum(257, 10, 2)).abs().mean().backward()
