@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from audioae.bundle import load
     from audioae.denoiser import Denoiser
     from audioae.infer.array import denoise
+    from audioae.infer.codes import Codes, decode, encode, interpolate, reconstruct, sample
     from audioae.infer.streamer import Streamer
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "AudioaeError",
     "AudioaeWarning",
     "BundleError",
+    "Codes",
     "DataError",
     "Denoiser",
     "InputError",
@@ -37,12 +39,18 @@ __all__ = [
     "OutputError",
     "RecipeError",
     "Streamer",
+    "decode",
     "denoise",
+    "encode",
+    "interpolate",
     "load",
+    "reconstruct",
+    "sample",
 ]
 
 # Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
 _LAZY = {
+    **dict.fromkeys(("Codes", "decode", "encode", "interpolate", "reconstruct", "sample"), "audioae.infer.codes"),
     "Denoiser": "audioae.denoiser",
     "Streamer": "audioae.infer.streamer",
     "denoise": "audioae.infer.array",

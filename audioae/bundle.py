@@ -20,10 +20,11 @@ from audioae.denoiser import Denoiser
 from audioae.errors import BundleError, OutputError, RecipeError
 from audioae.recipe import Recipe
 from audioae.registry import did_you_mean
+from audioae.signal.stft import HOP_SECONDS
 
 FORMAT = "audioae bundle 1"
 SHIPPED = Path(__file__).parent / "weights"
-DEFAULT = "conv_dae"
+DEFAULT = "conv_dae_offline"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class BundleInfo:
         recipe: the whole recipe that made it.
         figures: measured results by name, as the maker noted them.
         parameters: number of trained values.
+        latency: seconds from the moment that sound is fed to a stream until it is back at the latest, to a sample.
     """
 
     name: str
@@ -43,6 +45,7 @@ class BundleInfo:
     recipe: Recipe
     figures: dict[str, float] = field(default_factory=dict)
     parameters: int = 0
+    latency: float = 0.0
 
 
 def shipped() -> list[str]:
@@ -78,7 +81,8 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     """
     path = locate(name_or_path)
     recipe, figures, tensors = _read(path, weights=False)
-    return BundleInfo(path.stem, path, recipe, figures, sum(t.numel() for t in tensors.values()))
+    latency = (2 + int(getattr(recipe.model, "delay", 0))) * HOP_SECONDS
+    return BundleInfo(path.stem, path, recipe, figures, sum(t.numel() for t in tensors.values()), latency)
 
 
 def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") -> Denoiser:
@@ -92,7 +96,7 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") 
         BundleError: no such model, not a bundle, or one whose weights do not fit its recipe; an unknown device.
 
     >>> load().name
-    'conv_dae'
+    'conv_dae_offline'
     """
     path = locate(name_or_path)
     recipe, _, tensors = _read(path, weights=True)

@@ -100,7 +100,7 @@ class Denoiser(nn.Module):
     def step(
         self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
     ) -> tuple[Tensor, State]:
-        """Whole hops in, as many out, :meth:`delay` samples late: the one forward pass that every way of running goes through.
+        """Whole hops in, as many out, :meth:`delay` samples late: the one forward pass of every way of running.
 
         Args:
             wave: ``(B, C, T * hop)``, finite.

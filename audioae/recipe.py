@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share, field_validator, model_validator
 from audioae.data.config import DataConfig
 from audioae.losses import terms
-from audioae.metrics.measures import MEASURES
+from audioae.metrics.measures import CODE_MEASURES, MEASURES
 from audioae.registry import did_you_mean
 
 
@@ -24,6 +24,9 @@ class TrainConfig(Config):
     workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
     validate_every: int = Field(500, ge=1, description="steps between validations")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
+    stages: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="steps for each level of an autoencoder's stack by itself and for its code, before all together"
+    )
     log_every: int = Field(20, ge=1, description="steps between lines of the log")
 
 
@@ -38,9 +41,10 @@ class ValidConfig(Config):
     @field_validator("measures", mode="after")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = [*MEASURES, *CODE_MEASURES]
         for name in names:
-            if name not in MEASURES:
-                raise ValueError(f"holds {name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}")
+            if name not in known:
+                raise ValueError(f"holds {name!r} (there are: {', '.join(known)}){did_you_mean(name, known)}")
         return names
 
     @model_validator(mode="after")
@@ -50,6 +54,19 @@ class ValidConfig(Config):
         return self
 
 
+class Corruption(Config):
+    """What an autoencoder hears in place of what it is to rebuild, which makes it a denoising one."""
+
+    noise: bool = Field(False, description="the noisy side of the mixtures of `data`")
+    masking: Share = Field(0.0, description="share of the bands and frames of a patch that are set to the mean")
+    gaussian: float = Field(0.0, ge=0, description="deviation of noise added to standardised bands")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return self.noise or self.masking > 0 or self.gaussian > 0
+
+
 class Recipe(Config):
     """One training: data, model, losses and schedule. Fields left out take their defaults."""
 
@@ -57,5 +74,31 @@ class Recipe(Config):
     model: Annotated[Config, KindSection("models")]
     data: DataConfig = DataConfig()
     losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
+    corruption: Corruption = Field(Corruption(), description="for autoencoders")
     train: TrainConfig = TrainConfig()
     valid: ValidConfig = ValidConfig()
+
+    @property
+    def family(self) -> str:
+        """``waves`` for denoisers, ``codes`` for autoencoders of patches: what they are trained on."""
+        return getattr(self.model, "family", "waves")
+
+    @model_validator(mode="after")
+    def _of_one_family(self) -> "Recipe":
+        fitting = terms.FAMILIES[self.family]
+        wrong = [f"losses.{name}" for name in self.losses if name not in fitting]
+        if self.family == "waves":
+            wrong += [f"valid.measures: {name}" for name in self.valid.measures if name in CODE_MEASURES]
+            wrong += ["corruption"] if self.corruption.any else []
+            wrong += ["train.stages"] if self.train.stages else []
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)}: not for `model.kind: {self.model.kind}`, whose losses are {', '.join(sorted(fitting))}"
+            )
+        if self.train.stages and len(self.train.stages) != (levels := len(getattr(self.model, "widths", ())) + 1):
+            raise ValueError(f"`train.stages` holds {len(self.train.stages)} numbers: give {levels}, one more than `widths`")
+        if "kl_sparsity" in self.losses and getattr(self.model, "activation", "") != "sigmoid":
+            raise ValueError("`losses.kl_sparsity` is for codes between 0 and 1: set `model.activation: sigmoid`")
+        if "kl_prior" in self.losses and not getattr(self.model, "variational", False):
+            raise ValueError("`losses.kl_prior` is for variational codes: set `model.variational: true`")
+        return self

@@ -29,7 +29,7 @@ OWNERS = {
     "accelerate": {"train.accelerator"},
     "matplotlib": {"plot"},
     "librosa": {"plot"},
-    "torchaudio": {"data.degrade"},
+    "torchaudio": {"data.degrade", "nn.log_bands", "signal.phase"},
     "soxr": {"signal.resample"},
     "mutagen": {"audio.tags"},
     "tqdm": {"cli.progress"},

@@ -11,6 +11,7 @@ import click
 
 from audioae import __version__
 from audioae.cli.adapt import adapt
+from audioae.cli.codes import decode, encode, interpolate, reconstruct, sample
 from audioae.cli.denoise import denoise
 from audioae.cli.evaluate import evaluate
 from audioae.cli.models import models
@@ -41,6 +42,7 @@ def main() -> None:
       audioae adapt --noise room.wav -o my.safetensors   fit a model to your own noise
       audioae models                                     what comes with the package
       audioae evaluate --pairs samples                   measure models on noisy/clean pairs
+      audioae encode speech.wav -m MODEL -o codes.npz    codes of an autoencoder, and back by decode
 
     Exit codes: 0 all went well, 1 something could not be done, 2 the command line is wrong, 130 Ctrl-C.
     """
@@ -53,5 +55,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         click.echo(f"audioae: warning: {message}", err=True)
 
 
-for command in (denoise, train, adapt, models, evaluate):
+for command in (denoise, train, adapt, models, evaluate, encode, decode, reconstruct, sample, interpolate):
     main.add_command(command)

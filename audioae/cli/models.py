@@ -16,7 +16,7 @@ def models(names: tuple[str, ...]) -> None:
     """
     from audioae.bundle import DEFAULT, info, shipped
     from audioae.config import dump
-    from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE
+    from audioae.signal.stft import MAX_RATE, MIN_RATE
 
     rows = []
     for name in names or shipped():
@@ -27,7 +27,7 @@ def models(names: tuple[str, ...]) -> None:
                 "parameters": f"{each.parameters:,}",
                 "size": f"{each.path.stat().st_size / 1e6:.1f} MB",
                 "rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz",
-                "latency": f"{2000 * HOP_SECONDS:.0f} ms",
+                "latency": f"{1000 * each.latency:.0f} ms",
             }
             | {figure: f"{value:.3g}" for figure, value in each.figures.items()}
         )

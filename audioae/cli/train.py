@@ -113,7 +113,8 @@ class Screen:
             click.echo(f"{len(sources.skipped)} files could not be read and are left out:", err=True)
             for _, reason in sources.skipped:
                 click.echo(f"  {reason}", err=True)
-        click.echo(f"noisy input: {_in_words(noisy)}", err=True)
+        if noisy:
+            click.echo(f"noisy input: {_in_words(noisy)}", err=True)
         self.every = recipe.train.log_every
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         self.bar = bar(1.0, "train", form=form)

@@ -63,12 +63,11 @@ class Sources:
         pairs: tuple[list[Pair], list[tuple[Path, str]]] = [], []
         wrong: list[str] = []
         for key in ("clean", "noise", "rir", "pairs"):
-            entries = getattr(config, key)
             try:
                 if key == "pairs":
-                    pairs = readable_pairs(entries, config.max_skipped)
+                    pairs = readable_pairs(config.pairs, config.max_skipped)
                 else:
-                    found[key] = find(entries, config.max_skipped) if entries else Found([])
+                    found[key] = find(getattr(config, key), config.max_skipped)
             except DataError as error:
                 wrong += [f"data.{key}: {line}" if not line.startswith(" ") else line for line in str(error).splitlines()]
         if wrong:

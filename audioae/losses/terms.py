@@ -1,23 +1,34 @@
-"""All training losses by name, for the ``losses`` section of a recipe."""
+"""All training losses by name, for the ``losses`` section of a recipe, in two families.
+
+``waves``: functions ``(estimate, target, rate, **options)`` of what denoisers give; ``codes``: functions ``(passed,
+**options)`` of one way through an autoencoder.
+"""
 
 from collections.abc import Callable, Mapping
 from inspect import getmembers, isfunction
+from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
 from audioae.config import Config, options_of
-from audioae.losses import perceptual, spectral, temporal
+from audioae.losses import codes, perceptual, spectral, temporal
 
 Loss = Callable[..., Tensor]
 
-TERMS: dict[str, Loss] = {
-    name: function
-    for module in (perceptual, spectral, temporal)
-    for name, function in getmembers(module, isfunction)
-    if not name.startswith("_") and function.__module__ == module.__name__
-}
-"""Name to function ``(estimate, target, rate, **options) -> scalar``: every public function of the loss modules."""
+
+def _functions(*modules: ModuleType) -> dict[str, Loss]:
+    return {
+        name: function
+        for module in modules
+        for name, function in getmembers(module, isfunction)
+        if not name.startswith("_") and function.__module__ == module.__name__
+    }
+
+
+FAMILIES: dict[str, dict[str, Loss]] = {"waves": _functions(perceptual, spectral, temporal), "codes": _functions(codes)}
+"""Family to name to function: every public function of the loss modules."""
+TERMS: dict[str, Loss] = {name: function for family in FAMILIES.values() for name, function in family.items()}
 
 
 def schema_of(name: str) -> type[Config]:
@@ -25,8 +36,8 @@ def schema_of(name: str) -> type[Config]:
     return options_of(TERMS[name])
 
 
-def total(terms: Mapping[str, Config], estimate: Tensor, target: Tensor, rate: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of the terms and each one unweighted.
+def total(terms: Mapping[str, Config], *arguments: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of the terms, all of one family and given its ``arguments``, and each one unweighted.
 
     >>> import torch
     >>> wave = torch.zeros(1, 1, 100)
@@ -34,11 +45,12 @@ def total(terms: Mapping[str, Config], estimate: Tensor, target: Tensor, rate: i
     (tensor(2.), {'l1': tensor(1.)})
     """
     values: dict[str, Tensor] = {}
-    result = estimate.new_zeros(())
+    result: Tensor | None = None
     for name, settings in terms.items():
         options: dict[str, Any] = settings.model_dump()
         weight = options.pop("weight")
-        value = TERMS[name](estimate, target, rate, **options)
+        value = TERMS[name](*arguments, **options)
         values[name] = value.detach()
-        result = result + weight * value
+        result = weight * value if result is None else result + weight * value
+    assert result is not None, "a recipe has one term at least"
     return result, values

@@ -1,4 +1,7 @@
-"""All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``."""
+"""All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``, in two families.
+
+``waves``: functions ``(estimate, clean, rate)``; ``codes``: functions ``(passed,)`` of one way through an autoencoder.
+"""
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -7,7 +10,8 @@ from inspect import getmembers, isfunction
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.metrics import dnsmos, perceptual, signal
+from audioae.metrics import codes, dnsmos, perceptual, signal
+from audioae.nn.stacks import Pass
 
 Measure = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
 
@@ -19,7 +23,16 @@ MEASURES: dict[str, Measure] = {
 }
 """Name to function ``(estimate, clean, rate) -> float``: every public function of the measure modules."""
 
-LOWER_IS_BETTER = frozenset({"log_spectral_distance"})
+CODE_MEASURES: dict[str, Callable[[Pass], float]] = {
+    name: function
+    for name, function in getmembers(codes, isfunction)
+    if not name.startswith("_") and function.__module__ == codes.__name__
+}
+"""Name to function ``(passed,) -> float``."""
+
+LOWER_IS_BETTER = frozenset(
+    {"log_spectral_distance", "reconstruction_error", "code_l0", "dead_units", "jacobian_norm", "mean_activity"}
+)
 PACKAGES = {
     "pesq": ("pesq",),
     "pesq_nb": ("pesq",),

@@ -34,6 +34,11 @@ class Config(BaseConfig):
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
 
+    @property
+    def delay(self) -> int:
+        """Frames that what comes out is late by."""
+        return 0
+
 
 class Model(nn.Module):
     """Noisy spectrum to clean spectrum.
@@ -53,7 +58,7 @@ class Model(nn.Module):
         self.decode = nn.Linear(2 * channels, 2 * self.bands)
         self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
         """Frames that one output frame depends on, itself included."""
-        self.delay = 0
+        self.delay = config.delay
         """Frames that what comes out is late by."""
         nn.init.zeros_(self.decode.weight)
         nn.init.zeros_(self.decode.bias)

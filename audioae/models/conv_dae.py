@@ -40,6 +40,11 @@ class Config(BaseConfig):
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
 
+    @property
+    def delay(self) -> int:
+        """Frames that what comes out is late by, which is how far the network looks ahead."""
+        return sum(d * a for d, a in zip(self.dilations, self.look_ahead, strict=False))
+
     @model_validator(mode="after")
     def _ahead_of_blocks(self) -> "Config":
         if self.look_ahead and len(self.look_ahead) != len(self.dilations):
@@ -65,8 +70,8 @@ class Model(nn.Module):
             ResidualBlock(channels, config.kernel, d, places, a) for d, a in zip(config.dilations, ahead, strict=True)
         )
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
-        self.delay = sum(d * a for d, a in zip(config.dilations, ahead, strict=True))
-        """Frames that what comes out is late by, which is how far the network looks ahead."""
+        self.delay = config.delay
+        """Frames that what comes out is late by."""
         self.receptive_field: int | None = config.level_window + (config.kernel - 1) * sum(config.dilations) + self.delay
         """Frames that one output frame depends on, itself included."""
 

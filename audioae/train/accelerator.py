@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
@@ -19,12 +19,13 @@ class Parallel:
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Started by torchrun, each process takes its own GPU.
         precision: ``no``, ``bf16`` or ``fp16``.
+        staged: parts of the model are left out of some steps.
 
     Raises:
         RecipeError: the device or the precision is not to be had here.
     """
 
-    def __init__(self, device: str, precision: str) -> None:
+    def __init__(self, device: str, precision: str, staged: bool = False) -> None:
         if device not in DEVICES:
             raise RecipeError(f"device {device!r}: there are {', '.join(DEVICES)}")
         if device == "cuda" and not torch.cuda.is_available():
@@ -36,7 +37,11 @@ class Parallel:
             raise RecipeError("train.precision fp16 needs a GPU: use `no` or `bf16` on a CPU")
         if cpu:
             os.environ.setdefault("ACCELERATE_USE_CPU", "true")
-        self._accelerator = Accelerator(cpu=cpu, mixed_precision=precision)
+        self._accelerator = Accelerator(
+            cpu=cpu,
+            mixed_precision=precision,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=staged)],
+        )
         self.device: torch.device = self._accelerator.device
         self.world: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index

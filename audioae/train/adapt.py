@@ -112,7 +112,7 @@ def adapt(
         held_out.mix_pairs(other_speech.judge, other_noise.judge, (*SNRS, 15.0), folder / "general", seed=2)
         measures = ("si_sdr", "log_spectral_distance")
         own, general = (
-            Validation(ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
+            Validation(ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING), old.recipe.corruption)
             for part in ("own", "general")
         )
         recipe = _recipe(model, folder, overrides)

@@ -17,7 +17,6 @@ from audioae.data.loader import batches
 from audioae.data.mixer import Mixer, Sources
 from audioae.denoiser import Denoiser
 from audioae.errors import RecipeError
-from audioae.losses import terms
 from audioae.metrics.measures import better
 from audioae.recipe import Recipe, TrainConfig
 from audioae.train import checkpoint, folder
@@ -25,12 +24,11 @@ from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress
 from audioae.train.folder import BEST, CHECKPOINT, LAST
 from audioae.train.log import Log
+from audioae.train.players import player_for
 from audioae.train.stop import Stop
 from audioae.train.validate import Validation
 from audioae.train.weights import begin_with, blend
 
-LEVEL = 0.1
-"""RMS that the noisy input is brought to before the losses."""
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient, after which a training has failed."""
 
@@ -117,10 +115,10 @@ class _Run:
         self, recipe: Recipe, out: Path, resume: bool, budget: float | None, device: str, watcher: Watcher | None
     ) -> None:
         self.recipe, self.out, self.budget, self.watcher = recipe, out, budget, watcher
-        self.parallel = Parallel(device, recipe.train.precision)
+        self.parallel = Parallel(device, recipe.train.precision, staged=bool(recipe.train.stages))
         self.rows = self.parallel.rows(recipe.data.batch_size)
         self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
-        self.validation = Validation(recipe.valid)
+        self.validation = Validation(recipe.valid, recipe.corruption)
         torch.manual_seed(recipe.seed)
         self.denoiser = Denoiser(recipe, out.name)
         if recipe.train.init:
@@ -138,7 +136,11 @@ class _Run:
         if resume:
             models = (self.denoiser.model, self.average.model)
             self.progress = checkpoint.restore(out / CHECKPOINT, recipe, *models, optimizer)
-        self.module, self.optimizer = self.parallel.prepare(self.denoiser, optimizer)
+        self.player = player_for(recipe)(self.denoiser, self.parallel.rank)
+        if not resume:
+            self.player.begin(self.mixer)
+            self.average.load_state_dict(self.denoiser.state_dict())
+        self.module, self.optimizer = self.parallel.prepare(self.player, optimizer)
         self.figures: dict[str, float] = {}
         self.log = None
         if self.parallel.is_main:
@@ -220,10 +222,9 @@ class _Run:
             group["lr"] = learning_rate
         noisy, clean = noisy.to(self.parallel.device), clean.to(self.parallel.device)
         self.module.train()
-        scale = LEVEL / noisy.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-5)
+        self.player.stage(self.progress.step)
         with self.parallel.forward_context():
-            estimate = self.module(noisy, rate)
-        loss, values = terms.total(self.recipe.losses, estimate.float() * scale, clean * scale, rate)
+            loss, values = self.module(noisy, clean, rate, self.progress.step)
         self.optimizer.zero_grad(set_to_none=True)
         self.parallel.backward(loss)
         norm = float(self.parallel.clip(self.module, config.clip_norm))

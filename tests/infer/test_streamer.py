@@ -89,7 +89,8 @@ def test_a_model_that_looks_ahead_has_no_delay_in_its_result_either() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_sample_by_sample(denoiser: Denoiser) -> None:
+def test_sample_by_sample() -> None:
+    denoiser = audioae.load("conv_dae")
     wave = recording(8000, 1, 0.5)[:, 0]
     streamer = audioae.Streamer(denoiser, 8000)
     fed = returned = most = 0

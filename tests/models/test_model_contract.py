@@ -9,6 +9,7 @@ from audioae.registry import find, kinds
 
 AHEAD = "+look_ahead"
 KINDS = [*kinds("models"), *(k + AHEAD for k in kinds("models") if "look_ahead" in find("models", k).Config.model_fields)]
+BOTTLENECKS = [k for k in KINDS if getattr(find("models", k.removesuffix(AHEAD)).Config, "family", "waves") == "codes"]
 BINS = [129, 257, 769]
 
 
@@ -24,7 +25,7 @@ def trained(kind: str) -> nn.Module:
     torch.manual_seed(0)
     model = built(kind).eval()
     with torch.no_grad():
-        for name, value in [*model.named_parameters(), *model.named_buffers()]:
+        for name, value in model.state_dict().items():
             value.add_(torch.randn(value.shape) * (0.05 if value.ndim > 1 else 0.01))
             if name.endswith("running_var"):
                 value.abs_()
@@ -40,7 +41,7 @@ def run(model: nn.Module, spec: Tensor) -> Tensor:
     return model(spec, model.initial_state(spec.shape[0], spec.shape[1], spec.shape[2]))[0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in BOTTLENECKS])
 @pytest.mark.parametrize("bins", BINS)
 def test_begins_as_the_identity(kind: str, bins: int) -> None:
     model = built(kind)

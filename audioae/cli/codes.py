@@ -1,0 +1,171 @@
+"""``audioae encode``, ``decode``, ``reconstruct``, ``sample`` and ``interpolate``: autoencoders at work on their codes."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+MODEL = click.option("-m", "--model", required=True, help="An autoencoder of the package, or a bundle's path.")
+OUT = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+FOLDER = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace results that are there.")
+SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same sound.")
+SOURCE = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+
+
+@click.command()
+@SOURCE
+@MODEL
+@OUT
+@OVERWRITE
+def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
+    """Turn a recording into codes, an .npz file: D numbers for each patch, and the second that it begins at.
+
+    \b
+      audioae encode speech.wav -m runs/undercomplete_2d/best.safetensors -o codes.npz
+
+    In numpy: `codes = numpy.load("codes.npz")`, then `codes["values"]` (channels, patches, D) and `codes["times"]`.
+    """
+    from audioae.audio.files import read
+    from audioae.infer import codes
+
+    _check(out, source, overwrite)
+    wave, rate = read(source)
+    _some(wave, source)
+    made = codes.encode(wave, rate, model)
+    made.save(out)
+    channels, patches, size = made.values.shape
+    click.echo(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
+
+
+@click.command()
+@SOURCE
+@MODEL
+@OUT
+@OVERWRITE
+@SEED
+def decode(source: Path, model: str, out: Path, overwrite: bool, seed: int) -> None:
+    """Turn codes, an .npz file that `encode` wrote, back into sound; the phase is made up (Griffin-Lim).
+
+    \b
+      audioae decode codes.npz -m runs/undercomplete_2d/best.safetensors -o speech.wav
+    """
+    from audioae.infer import codes
+
+    _check(out, source, overwrite)
+    held = codes.Codes.load(source)
+    _write(out, codes.decode(held, model, seed), held.rate)
+
+
+@click.command()
+@SOURCE
+@MODEL
+@OUT
+@OVERWRITE
+@click.option("--phase", type=click.Choice(["input", "griffin_lim"]), default="input", show_default=True,
+              help="The recording's own phase, or a made up one: what the codes alone can do.")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw both spectrograms.")
+def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any, plot: Path | None) -> None:
+    """Send a recording through an autoencoder, to hear what its codes keep.
+
+    \b
+      audioae reconstruct speech.wav -m runs/undercomplete_2d/best.safetensors -o rebuilt.wav
+    """
+    from audioae.audio.files import read
+    from audioae.infer import codes
+    from audioae.plot import save_spectrograms
+
+    _check(out, source, overwrite)
+    if plot is not None:
+        _check(plot, source, overwrite)
+    wave, rate = read(source)
+    _some(wave, source)
+    rebuilt = codes.reconstruct(wave, rate, model, phase)
+    _write(out, rebuilt, rate)
+    if plot is not None:
+        save_spectrograms({f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}, rate, plot)
+        click.echo(str(plot))
+
+
+@click.command()
+@MODEL
+@FOLDER
+@OVERWRITE
+@SEED
+@click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many sounds.")
+@click.option("--patches", type=click.IntRange(1, 10_000), default=1, show_default=True,
+              help="Patches of each, drawn independently.")  # fmt: skip
+def sample(model: str, out: Path, overwrite: bool, seed: int, count: int, patches: int) -> None:
+    """Draw new sounds from a variational autoencoder.
+
+    \b
+      audioae sample -m runs/vae_2d/best.safetensors -n 8 -o sounds/
+    """
+    from audioae.infer import codes
+
+    waves, rate = codes.sample(model, count, seed, patches)
+    _all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite)
+
+
+@click.command()
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@MODEL
+@FOLDER
+@OVERWRITE
+@SEED
+@click.option("--steps", type=click.IntRange(2, 1000), default=5, show_default=True, help="Sounds, both ends included.")
+def interpolate(first: Path, second: Path, model: str, out: Path, overwrite: bool, seed: int, steps: int) -> None:
+    """Go from recording A to recording B on a straight line between their codes.
+
+    \b
+      audioae interpolate three.wav eight.wav -m runs/vae_2d/best.safetensors -o between/
+    """
+    from audioae.audio.files import read
+    from audioae.infer import codes
+
+    ends = []
+    for path in (first, second):
+        wave, rate = read(path)
+        _some(wave, path)
+        ends.append(codes.encode(wave, rate, model))
+    between = codes.interpolate(ends[0], ends[1], steps)
+    names = [f"{number:03d}.wav" for number in range(steps)]
+    _all(out, names, [codes.decode(each, model, seed) for each in between], ends[0].rate, overwrite)
+
+
+def _check(out: Path, source: Path, overwrite: bool) -> None:
+    from audioae.infer.files import check_target
+
+    check_target(out, source, overwrite)
+
+
+def _some(wave: Any, path: Path) -> None:
+    from audioae.errors import InputError
+
+    if not len(wave):
+        raise InputError(f"{path}: holds no samples")
+
+
+def _write(path: Path, wave: Any, rate: int) -> None:
+    from audioae.audio.files import AudioInfo
+    from audioae.audio.writer import Writer, format_for
+
+    info = format_for(path, AudioInfo(rate, wave.shape[1], len(wave), "WAV", "PCM_16"))
+    with Writer(path, info) as file:
+        file.write(wave)
+    click.echo(f"{path}: {len(wave) / rate:.1f} s at {rate} Hz")
+
+
+def _all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool) -> None:
+    from audioae.errors import OutputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
+    there = [folder / name for name in names if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputError(f"{there[0]}: is there already: use --overwrite to replace it")
+    for name, wave in zip(names, waves, strict=True):
+        _write(folder / name, wave, rate)

@@ -1,0 +1,50 @@
+"""Squared Frobenius norm of an encoder's Jacobian, exact for one dense layer and estimated for any other."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def dense_norm(weight: Tensor, preactivation: Tensor, activation: str) -> Tensor:
+    """Exact norm ``(B,)`` for ``code = activation(weight @ x + bias)`` (Rifai et al., "Contractive auto-encoders", 2011).
+
+    Args:
+        weight: ``(D, M)``.
+        preactivation: ``weight @ x + bias``, ``(B, D)``.
+        activation: ``none``, ``relu`` or ``sigmoid``.
+
+    >>> dense_norm(torch.eye(3), torch.zeros(1, 3), "sigmoid")  # slope 1/4 at 0
+    tensor([0.1875])
+    """
+    rows = weight.square().sum(1)
+    if activation == "sigmoid":
+        code = torch.sigmoid(preactivation)
+        slope = code * (1 - code)
+    elif activation == "relu":
+        slope = (preactivation > 0).to(rows)
+    else:
+        slope = torch.ones_like(preactivation)
+    return slope.square() @ rows
+
+
+def hutchinson_norm(encode: Callable[[Tensor], Tensor], x: Tensor, probes: int) -> Tensor:
+    """Unbiased estimate ``(B,)``: the mean of ``|v J|^2`` over random signs ``v`` (Hutchinson 1990).
+
+    Gradients pass to the encoder's weights where they are wanted.
+
+    Args:
+        encode: ``x`` to codes ``(B, D)``, each from its own row of ``x`` alone.
+        x: ``(B, ...)``.
+        probes: how many vectors.
+    """
+    graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        inputs = x.detach().requires_grad_()
+        code = encode(inputs)
+        total = x.new_zeros(len(x))
+        for _ in range(probes):
+            signs = torch.randint(0, 2, code.shape, device=code.device).to(code) * 2 - 1
+            (row,) = torch.autograd.grad(code, inputs, signs, create_graph=graph, retain_graph=True)
+            total = total + row.flatten(1).square().sum(1)
+    return total / probes

@@ -1,0 +1,92 @@
+"""What autoencoders read and write: standardised logarithms of spectral magnitudes, on mel bands or on single bins."""
+
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
+
+from audioae.signal.stft import hop_length
+
+FLOOR = 1e-3
+"""Magnitudes are never taken as smaller than this share of the level: 60 dB under it."""
+HOTTEST = 30.0
+"""Gains between two sets of bands go no further than this many dB up."""
+COLDEST = -40.0
+
+
+class LogBands(nn.Module):
+    """Spectral magnitudes as standardised log-bands, and back.
+
+    Bins stand equally far apart at every rate (:mod:`audioae.signal.stft`), so a spectrum at any rate can be read: bins
+    above ``rate / 2`` are left out, and absent ones read as silence.
+
+    Args:
+        kind: ``log_mel`` for mel bands (Slaney's scale, weights adding to one) or ``log_magnitude`` for the bins.
+        rate: Hz, twice the frequency that the bands end at.
+        bands: K, for ``log_mel``; for ``log_magnitude`` K is the hop, as the highest bin is left out.
+
+    Attributes:
+        bands: K.
+        mean: of each band's natural logarithm, ``(K,)``; :meth:`fit` sets it.
+        deviation: its standard deviation, ``(K,)``.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    average: Tensor
+    spread: Tensor
+
+    def __init__(self, kind: str, rate: int, bands: int) -> None:
+        super().__init__()
+        hop = hop_length(rate)
+        if kind == "log_mel":
+            table = melscale_fbanks(hop + 1, 0.0, rate / 2, bands, rate, mel_scale="slaney")[:hop]
+            # A band narrower than the distance between bins may fall between two of them.
+            centres = torch.linspace(0, hop - 1, bands).long()
+            empty = table.sum(0) == 0
+            table[centres[empty], empty.nonzero().squeeze(1)] = 1.0
+        else:
+            table = torch.eye(hop)
+        self.bands = table.shape[1]
+        self.register_buffer("average", table / table.sum(0), persistent=False)  # (F, K), columns add to one
+        rows = table.sum(1, keepdim=True)
+        # Bins that no band covers, at either end, take the nearest band's.
+        nearest = torch.zeros_like(table)
+        peaks = table.argmax(0)
+        closest = (torch.arange(hop)[:, None] - peaks[None]).abs().argmin(1)
+        nearest[torch.arange(hop), closest] = 1.0
+        self.register_buffer("spread", torch.where(rows > 0, table / rows.clamp_min(1e-12), nearest), persistent=False)
+        self.register_buffer("mean", torch.zeros(self.bands))
+        self.register_buffer("deviation", torch.ones(self.bands))
+
+    def forward(self, magnitude: Tensor) -> Tensor:
+        """Magnitudes ``(..., F, T)`` relative to the level to standardised log-bands ``(..., T, K)``."""
+        return (self.log(magnitude) - self.mean) / self.deviation
+
+    def log(self, magnitude: Tensor) -> Tensor:
+        """:meth:`forward` before standardisation: the natural logarithm of each band's root mean square."""
+        bins = min(magnitude.shape[-2], self.average.shape[0])
+        power = magnitude[..., :bins, :].square().transpose(-1, -2) @ self.average[:bins]
+        return 0.5 * torch.log(power + FLOOR**2)
+
+    @torch.no_grad()
+    def fit(self, magnitude: Tensor) -> None:
+        """Set mean and deviation by magnitudes ``(B, F, T)`` of training data."""
+        values = self.log(magnitude).flatten(0, -2)
+        self.mean.copy_(values.mean(0))
+        self.deviation.copy_(values.std(0).clamp_min(1e-3))
+
+    def magnitude(self, bands: Tensor) -> Tensor:
+        """Standardised log-bands ``(..., T, K)`` to smooth magnitudes ``(..., F, T)`` that have those bands."""
+        power = torch.exp(2 * (bands * self.deviation + self.mean))
+        bins = (power @ self.spread.T).clamp_min(0).sqrt().transpose(-1, -2)
+        return torch.cat([bins, bins[..., -1:, :]], dim=-2)
+
+    def gain(self, wanted: Tensor, present: Tensor, bins: int, top: float = HOTTEST) -> Tensor:
+        """Gain per bin ``(..., bins, T)`` from log-bands ``present`` to ``wanted``, both standardised ``(..., T, K)``."""
+        scale = 20 / torch.log(torch.tensor(10.0))
+        decibels = (wanted - present) * self.deviation * scale
+        gain = 10 ** (decibels.clamp(COLDEST, top) / 20)
+        spread = self.spread
+        if bins > len(spread):
+            spread = torch.cat([spread, spread[-1:].expand(bins - len(spread), -1)])
+        return (gain @ spread[:bins].T).transpose(-1, -2)

@@ -1,0 +1,114 @@
+"""Autoencoders through the trainer: every make trains, stages train one part at a time, a resumed run is the same run."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import audioae
+from audioae.config import parse
+from audioae.denoiser import Denoiser
+from audioae.models.autoencoder import Model
+from audioae.recipe import Recipe
+from audioae.train.players import CodingPlayer
+from audioae.train.trainer import train
+
+TEXT = """
+model: {kind: autoencoder, code: 6, bands: 16, widths: [4, 8], strides: [2, 2], kernel: 3, frames: 8}
+data: {seconds: 1.0, batch_size: 2, other_share: 0, memory_mb: 200}
+losses: {reconstruction_mse: 1}
+train: {steps: 4, warmup: 0, workers: 0, checkpoint_every: 2, validate_every: 100}
+valid: {at_most: 2, measures: [reconstruction_error, explained_variance], best: reconstruction_error}
+"""
+KINDS = {
+    "undercomplete_1d": ["model.backbone=1d", "losses.reconstruction_l1=1"],
+    "sparse_kl": ["model.activation=sigmoid", "losses.kl_sparsity=0.001"],
+    "sparse_l1": ["model.activation=relu", "losses.l1_sparsity=0.001"],
+    "contractive": ["model.activation=sigmoid", "losses.contractive=0.01"],
+    "denoising": ["corruption.noise=true", "corruption.masking=0.2", "corruption.gaussian=0.1"],
+    "variational": ["model.variational=true", "losses.kl_prior=0.001"],
+    "stacked_sparse_denoising": [
+        "train.stages=[1,1,1]", "model.activation=sigmoid", "losses.kl_sparsity=0.001", "corruption.masking=0.2",
+    ],
+}  # fmt: skip
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def recipe(*overrides: str) -> Recipe:
+    return parse(Recipe, TEXT, "test", overrides)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path) -> None:
+    made = recipe(*KINDS[kind])
+    train(made, tmp_path / "whole", device="cpu")
+    train(made.model_copy(update={"train": made.train.model_copy(update={"steps": 2})}), tmp_path / "parts", device="cpu")
+    # The schedule of two steps ends sooner, so that only going on from the same checkpoint can be compared.
+    checkpoint = (tmp_path / "parts/checkpoint.safetensors").read_bytes()
+    results = []
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.safetensors").write_bytes(checkpoint)
+        result = train(made, tmp_path / name, resume=True, device="cpu")
+        results.append(load_file(tmp_path / name / "last.safetensors"))
+    assert results[0].keys() == results[1].keys()
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+    assert result.figures["reconstruction_error"] > 0
+    rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
+    assert "reconstruction_error" in rows[-1]["valid"]
+    denoiser = audioae.load(tmp_path / "whole/best.safetensors")
+    assert denoiser.recipe == made
+    assert audioae.encode(torch.randn(8000) * 0.1, 16000, denoiser).values.shape[2] == 6
+    assert denoiser.model.features.deviation.std() > 0  # standardised by the training data
+
+
+def test_training_learns_more_than_the_mean(tmp_path: Path) -> None:
+    made = recipe("train.steps=150", "train.learning_rate=0.003", "train.ema=0.9", "data.batch_size=4")
+    figures = train(made, tmp_path / "run", device="cpu").figures
+    assert figures["explained_variance"] > 0.4
+
+
+def test_stages_train_one_part_after_the_other() -> None:
+    denoiser = Denoiser(recipe("train.stages=[2,3,4]"))
+    player = CodingPlayer(denoiser, 0)
+    model = denoiser.model
+    assert isinstance(model, Model)
+
+    def trained(step: int) -> set[str]:
+        player.stage(step)
+        return {name.rpartition(".")[0] for name, value in model.named_parameters() if value.requires_grad}
+
+    def level(number: int) -> set[str]:
+        return {f"stack.levels.{number}.{part}" for part in ("down", "up")}
+
+    code = {"to_code", "from_code", "linear_to_code", "linear_from_code"}
+    assert trained(0) == trained(1) == level(0)
+    assert player.depth == 1
+    assert trained(2) == trained(4) == level(1)
+    assert trained(5) == trained(8) == code
+    assert player.depth is None
+    assert trained(9) == code | level(0) | level(1)
+
+
+def test_corruption_is_of_what_is_heard_and_not_of_what_is_wanted() -> None:
+    clean = torch.randn(2, 1, 16000) * 0.1
+    noisy = clean + torch.randn(2, 1, 16000) * 0.1
+    seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    for name, options in {"none": [], "noise": ["corruption.noise=true"], "masking": ["corruption.masking=0.3"]}.items():
+        denoiser = Denoiser(recipe(*options))
+        player = CodingPlayer(denoiser, 0)
+        before = player.model.autoencode
+
+        def spy(given: torch.Tensor, wanted: torch.Tensor, depth: int | None = None) -> object:
+            seen[name] = given, wanted  # noqa: B023 - called within the loop
+            return before(given, wanted, depth)  # noqa: B023
+
+        player.model.autoencode = spy  # type: ignore[method-assign, assignment]
+        player(noisy, clean, 16000, 0)
+    assert torch.equal(*seen["none"])
+    assert torch.equal(seen["masking"][1], seen["none"][1])
+    assert 0.25 < float((seen["masking"][0] == 0).float().mean()) < 0.35
+    given, wanted = seen["noise"]
+    assert (given - wanted).mean() > 0.05  # noise fills what speech leaves, at the level of what is heard
