@@ -81,7 +81,7 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     """
     path = locate(name_or_path)
     recipe, figures, tensors = _read(path, weights=False)
-    latency = (2 + int(getattr(recipe.model, "delay", 0))) * HOP_SECONDS
+    latency = (2 + recipe.model.delay) * HOP_SECONDS
     return BundleInfo(path.stem, path, recipe, figures, sum(t.numel() for t in tensors.values()), latency)
 
 

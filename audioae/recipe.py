@@ -6,6 +6,7 @@ from audioae.config import Config, Field, KindSection, NamedSections, Positive, 
 from audioae.data.config import DataConfig
 from audioae.losses import terms
 from audioae.metrics.measures import CODE_MEASURES, MEASURES
+from audioae.models._config import ModelConfig
 from audioae.registry import did_you_mean
 
 
@@ -71,7 +72,7 @@ class Recipe(Config):
     """One training: data, model, losses and schedule. Fields left out take their defaults."""
 
     seed: int = Field(0, ge=0, lt=2**63)
-    model: Annotated[Config, KindSection("models")]
+    model: Annotated[ModelConfig, KindSection("models")]
     data: DataConfig = DataConfig()
     losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
     corruption: Corruption = Field(Corruption(), description="for autoencoders")
@@ -81,7 +82,7 @@ class Recipe(Config):
     @property
     def family(self) -> str:
         """``waves`` for denoisers, ``codes`` for autoencoders of patches: what they are trained on."""
-        return getattr(self.model, "family", "waves")
+        return self.model.family
 
     @model_validator(mode="after")
     def _of_one_family(self) -> "Recipe":

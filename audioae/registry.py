@@ -6,8 +6,10 @@ There is no table to fill in and nothing to decorate. Modules named ``_something
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import getmembers, isfunction
 from types import ModuleType
+from typing import Any
 
 from audioae.errors import RecipeError
 
@@ -32,6 +34,16 @@ def find(package: str, kind: str) -> ModuleType:
         there_are = ", ".join(known) or "none"
         raise RecipeError(f"unknown kind {kind!r} (there are: {there_are}){did_you_mean(kind, known)}")
     return importlib.import_module(f"audioae.{package}.{kind}")
+
+
+def public_functions(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Name to function: all that the modules define themselves and do not call ``_something``."""
+    return {
+        name: function
+        for module in modules
+        for name, function in getmembers(module, isfunction)
+        if not name.startswith("_") and function.__module__ == module.__name__
+    }
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

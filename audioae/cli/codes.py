@@ -54,7 +54,8 @@ def decode(source: Path, model: str, out: Path, overwrite: bool, seed: int) -> N
 
     _check(out, source, overwrite)
     held = codes.Codes.load(source)
-    _write(out, codes.decode(held, model, seed), held.rate)
+    wave = codes.decode(held, model, seed)
+    _write(out, wave, _new(wave, held.rate))
 
 
 @click.command()
@@ -71,17 +72,19 @@ def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any
     \b
       audioae reconstruct speech.wav -m runs/undercomplete_2d/best.safetensors -o rebuilt.wav
     """
-    from audioae.audio.files import read
+    from audioae.audio.files import probe, read
     from audioae.infer import codes
     from audioae.plot import save_spectrograms
 
     _check(out, source, overwrite)
     if plot is not None:
+        if plot.resolve() == out.resolve():
+            raise click.UsageError(f"{plot}: would be both the sound and the picture")
         _check(plot, source, overwrite)
     wave, rate = read(source)
     _some(wave, source)
     rebuilt = codes.reconstruct(wave, rate, model, phase)
-    _write(out, rebuilt, rate)
+    _write(out, rebuilt, probe(source))
     if plot is not None:
         save_spectrograms({f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}, rate, plot)
         click.echo(str(plot))
@@ -147,14 +150,18 @@ def _some(wave: Any, path: Path) -> None:
         raise InputError(f"{path}: holds no samples")
 
 
-def _write(path: Path, wave: Any, rate: int) -> None:
+def _new(wave: Any, rate: int) -> Any:
     from audioae.audio.files import AudioInfo
+
+    return AudioInfo(rate, wave.shape[1], len(wave), "WAV", "PCM_16")
+
+
+def _write(path: Path, wave: Any, info: Any) -> None:
     from audioae.audio.writer import Writer, format_for
 
-    info = format_for(path, AudioInfo(rate, wave.shape[1], len(wave), "WAV", "PCM_16"))
-    with Writer(path, info) as file:
+    with Writer(path, format_for(path, info)) as file:
         file.write(wave)
-    click.echo(f"{path}: {len(wave) / rate:.1f} s at {rate} Hz")
+    click.echo(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
 
 def _all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool) -> None:
@@ -168,4 +175,4 @@ def _all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool)
     if there and not overwrite:
         raise OutputError(f"{there[0]}: is there already: use --overwrite to replace it")
     for name, wave in zip(names, waves, strict=True):
-        _write(folder / name, wave, rate)
+        _write(folder / name, wave, _new(wave, rate))

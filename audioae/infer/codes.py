@@ -22,7 +22,7 @@ from audioae.errors import BundleError, InputError
 from audioae.models.autoencoder import Model as Autoencoder
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
-from audioae.signal.stft import HOP_SECONDS
+from audioae.signal.stft import HOP_SECONDS, hop_length
 
 LEVEL = 1.2e-3
 """Level of sounds that have no recording to take it from: that of speech at -26 dBFS."""
@@ -71,9 +71,9 @@ class Codes:
             with np.load(path, allow_pickle=False) as file:
                 held = {name: file[name] for name in cls.__dataclass_fields__}
             codes = cls(
-                held["values"],
-                held["times"],
-                held["levels"],
+                np.asarray(held["values"], np.float32),
+                np.asarray(held["times"], np.float64),
+                np.asarray(held["levels"], np.float32),
                 int(held["samples"]),
                 int(held["rate"]),
                 str(held["model"]),
@@ -82,8 +82,11 @@ class Codes:
             raise InputError(f"{path}: there is no such file") from None
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not codes that `audioae encode` wrote ({error})") from None
-        if codes.values.ndim != 3 or not np.isfinite(codes.values).all():
+        if codes.values.ndim != 3 or codes.levels.shape != codes.values.shape[:1] or codes.samples < 0:
             raise InputError(f"{path}: holds codes of shape {codes.values.shape}: they should be (channels, patches, size)")
+        if not (np.isfinite(codes.values).all() and np.isfinite(codes.levels).all()):
+            raise InputError(f"{path}: holds codes that are not finite")
+        hop_length(codes.rate)
         return codes
 
 
@@ -100,7 +103,7 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
         BundleError: no such model, or one that has no codes.
     """
     denoiser, autoencoder = _autoencoder(model)
-    wave = finite_or_warn(to_wave(audio)[0])[0]
+    wave = _one(to_wave(audio)[0])
     with torch.inference_mode():
         _, level, patches = _patches(denoiser, wave, whole_rate(rate))
         values = _in_parts(autoencoder.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
@@ -146,11 +149,10 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
     denoiser, autoencoder = _autoencoder(model)
     wave, back = to_wave(audio)
     if phase == "griffin_lim":
-        codes = encode(wave[0], rate, denoiser)
+        codes = encode(audio, rate, denoiser)
         return back(torch.from_numpy(decode(codes, denoiser).T.copy()).unsqueeze(0))
-    wave = finite_or_warn(wave)
     with torch.inference_mode():
-        spec, _, heard = _patches(denoiser, wave[0], whole_rate(rate))
+        spec, _, heard = _patches(denoiser, _one(wave), whole_rate(rate))
         rebuilt = _in_parts(lambda p: autoencoder.decode(autoencoder.encode(p)), heard.flatten(0, 1)).view_as(heard)
         wanted, present = (side.transpose(-1, -2).flatten(1, 2) for side in (rebuilt, heard))  # (C, M * P, K)
         gain = autoencoder.features.gain(wanted, present, spec.shape[1])
@@ -186,8 +188,8 @@ def interpolate(first: Codes, second: Codes, steps: int = 5) -> list[Codes]:
     """
     if steps < 2:
         raise InputError(f"{steps} steps: give 2 or more, the two ends included")
-    if first.values.shape[::2] != second.values.shape[::2] or first.rate != second.rate:
-        raise InputError("the two recordings should have the same channels and sample rate")
+    if first.values.shape[::2] != second.values.shape[::2] or first.rate != second.rate or first.model != second.model:
+        raise InputError("the two recordings should have the same channels and sample rate, and codes of the same model")
     count = min(first.values.shape[1], second.values.shape[1])
     samples = min(first.samples, second.samples)
     between = []
@@ -203,6 +205,13 @@ def _autoencoder(model: Model) -> tuple[Denoiser, Autoencoder]:
     if not isinstance(denoiser.model, Autoencoder):
         raise BundleError(f"{denoiser.name}: is a {denoiser.recipe.model.kind}, which has no codes: give an autoencoder")
     return denoiser, denoiser.model
+
+
+def _one(wave: Tensor) -> Tensor:
+    """The only recording ``(C, N)`` of ``(B, C, N)``."""
+    if len(wave) != 1:
+        raise InputError(f"a batch of {len(wave)} recordings: give one at a time")
+    return finite_or_warn(wave)[0]
 
 
 def _patches(denoiser: Denoiser, wave: Tensor, rate: int) -> tuple[Tensor, Tensor, Tensor]:

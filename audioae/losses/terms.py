@@ -5,28 +5,21 @@
 """
 
 from collections.abc import Callable, Mapping
-from inspect import getmembers, isfunction
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
 from audioae.config import Config, options_of
 from audioae.losses import codes, perceptual, spectral, temporal
+from audioae.registry import public_functions
 
 Loss = Callable[..., Tensor]
 
 
-def _functions(*modules: ModuleType) -> dict[str, Loss]:
-    return {
-        name: function
-        for module in modules
-        for name, function in getmembers(module, isfunction)
-        if not name.startswith("_") and function.__module__ == module.__name__
-    }
-
-
-FAMILIES: dict[str, dict[str, Loss]] = {"waves": _functions(perceptual, spectral, temporal), "codes": _functions(codes)}
+FAMILIES: dict[str, dict[str, Loss]] = {
+    "waves": public_functions(perceptual, spectral, temporal),
+    "codes": public_functions(codes),
+}
 """Family to name to function: every public function of the loss modules."""
 TERMS: dict[str, Loss] = {name: function for family in FAMILIES.values() for name, function in family.items()}
 

@@ -1,7 +1,5 @@
 """Measures of autoencoders on held-out patches. Every function takes one :class:`~audioae.nn.stacks.Pass` to a number."""
 
-import torch
-
 from audioae.nn.stacks import Pass
 
 QUIET = 0.01
@@ -53,5 +51,4 @@ def jacobian_norm(passed: Pass, probes: int = 8) -> float:
     """Mean squared Frobenius norm of the encoder's Jacobian."""
     if passed.jacobian is None:
         return float("nan")
-    with torch.enable_grad():
-        return float(passed.jacobian(probes).mean().detach())
+    return float(passed.jacobian(probes).mean().detach())

@@ -5,29 +5,20 @@
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from inspect import getmembers, isfunction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioae.metrics import codes, dnsmos, perceptual, signal
 from audioae.nn.stacks import Pass
+from audioae.registry import public_functions
 
 Measure = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
 
-MEASURES: dict[str, Measure] = {
-    name: function
-    for module in (perceptual, signal, dnsmos)
-    for name, function in getmembers(module, isfunction)
-    if not name.startswith("_") and function.__module__ == module.__name__
-}
+MEASURES: dict[str, Measure] = public_functions(perceptual, signal, dnsmos)
 """Name to function ``(estimate, clean, rate) -> float``: every public function of the measure modules."""
 
-CODE_MEASURES: dict[str, Callable[[Pass], float]] = {
-    name: function
-    for name, function in getmembers(codes, isfunction)
-    if not name.startswith("_") and function.__module__ == codes.__name__
-}
+CODE_MEASURES: dict[str, Callable[[Pass], float]] = public_functions(codes)
 """Name to function ``(passed,) -> float``."""
 
 LOWER_IS_BETTER = frozenset(

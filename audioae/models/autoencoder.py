@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from audioae.config import Config as BaseConfig
 from audioae.config import Field, model_validator
+from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay
 from audioae.nn.jacobian import dense_norm, hutchinson_norm
 from audioae.nn.log_bands import LogBands
@@ -30,11 +30,10 @@ FORGETTING = 0.05
 Size = Annotated[int, Field(ge=1, le=4096)]
 
 
-class Config(BaseConfig):
+class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: autoencoder``."""
 
     family: ClassVar[str] = "codes"
-    """Trained on patches and their codes, not on waves."""
 
     backbone: Literal["1d", "2d"] = Field("2d", description="convolutions over frames, or over bands and frames")
     features: Literal["log_mel", "log_magnitude"] = "log_mel"
@@ -154,7 +153,8 @@ class Model(nn.Module):
             with torch.no_grad():
                 self.activity.lerp_(code.mean(0).to(self.activity.dtype), FORGETTING)
         output = self.decode(code)
-        return Pass(target, output, code, mean, log_variance, self.activity, lambda n: self.jacobian_norm(patches, n))
+        before = mean if log_variance is not None else None
+        return Pass(target, output, code, before, log_variance, self.activity, lambda n: self.jacobian_norm(patches, n))
 
     def jacobian_norm(self, patches: Tensor, probes: int = 1) -> Tensor:
         """Squared Frobenius norm ``(B,)`` of the code's derivative by the patch.
@@ -175,8 +175,12 @@ class Model(nn.Module):
 
         Frames after the last whole patch are left out.
         """
-        bands = self.features(spec.abs() / level.clamp_min(SILENCE)[:, None, None])  # (B, T, K)
+        bands = self.features.standardise(self.logarithms(spec, level))
         return bands.unfold(1, self.config.frames, self.config.frames)
+
+    def logarithms(self, spec: Tensor, level: Tensor) -> Tensor:
+        """Log-bands ``(B, T, K)`` of spectra ``(B, F, T)`` relative to their levels ``(B,)``, not standardised."""
+        return self.features.log(spec.abs() / level.clamp_min(SILENCE)[:, None, None])
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""

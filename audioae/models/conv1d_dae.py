@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
-from audioae.config import Config as BaseConfig
 from audioae.config import Field
+from audioae.models._config import ModelConfig
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, link
@@ -22,7 +22,7 @@ from audioae.signal import bands
 State = dict[str, Tensor]
 
 
-class Config(BaseConfig):
+class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: conv1d_dae``."""
 
     channels: int = Field(256, ge=4, le=4096, description="C, channels of every block")
@@ -33,11 +33,6 @@ class Config(BaseConfig):
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
-
-    @property
-    def delay(self) -> int:
-        """Frames that what comes out is late by."""
-        return 0
 
 
 class Model(nn.Module):

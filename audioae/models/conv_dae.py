@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from audioae.config import Config as BaseConfig
 from audioae.config import Field, model_validator
+from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
@@ -24,7 +24,7 @@ from audioae.signal import bands
 State = dict[str, Tensor]
 
 
-class Config(BaseConfig):
+class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: conv_dae``."""
 
     channels: int = Field(96, ge=4, le=1024, description="C, channels at every position")

@@ -1,5 +1,7 @@
 """What autoencoders read and write: standardised logarithms of spectral magnitudes, on mel bands or on single bins."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
@@ -60,7 +62,11 @@ class LogBands(nn.Module):
 
     def forward(self, magnitude: Tensor) -> Tensor:
         """Magnitudes ``(..., F, T)`` relative to the level to standardised log-bands ``(..., T, K)``."""
-        return (self.log(magnitude) - self.mean) / self.deviation
+        return self.standardise(self.log(magnitude))
+
+    def standardise(self, logarithms: Tensor) -> Tensor:
+        """What :meth:`log` gives, by mean and deviation."""
+        return (logarithms - self.mean) / self.deviation
 
     def log(self, magnitude: Tensor) -> Tensor:
         """:meth:`forward` before standardisation: the natural logarithm of each band's root mean square."""
@@ -69,9 +75,9 @@ class LogBands(nn.Module):
         return 0.5 * torch.log(power + FLOOR**2)
 
     @torch.no_grad()
-    def fit(self, magnitude: Tensor) -> None:
-        """Set mean and deviation by magnitudes ``(B, F, T)`` of training data."""
-        values = self.log(magnitude).flatten(0, -2)
+    def fit(self, logarithms: Tensor) -> None:
+        """Set mean and deviation by what :meth:`log` gives, ``(..., K)``, on training data."""
+        values = logarithms.flatten(0, -2)
         self.mean.copy_(values.mean(0))
         self.deviation.copy_(values.std(0).clamp_min(1e-3))
 
@@ -83,8 +89,7 @@ class LogBands(nn.Module):
 
     def gain(self, wanted: Tensor, present: Tensor, bins: int, top: float = HOTTEST) -> Tensor:
         """Gain per bin ``(..., bins, T)`` from log-bands ``present`` to ``wanted``, both standardised ``(..., T, K)``."""
-        scale = 20 / torch.log(torch.tensor(10.0))
-        decibels = (wanted - present) * self.deviation * scale
+        decibels = (wanted - present) * self.deviation * (20 / math.log(10))
         gain = 10 ** (decibels.clamp(COLDEST, top) / 20)
         spread = self.spread
         if bins > len(spread):

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ class Player(nn.Module):
         self.denoiser, self.recipe, self.rank = denoiser, denoiser.recipe, rank
 
     def begin(self, mixer: Mixer) -> None:
-        """What there is to do once before the first step."""
+        """What there is to do before the first step of a training that begins with no weights from elsewhere."""
 
     def stage(self, step: int) -> None:
         """Choose what is trained at this step."""
@@ -66,10 +67,8 @@ class CodingPlayer(Player):
         spectra: list[Tensor] = []
         for index in range(SCOUTED):
             batch = mixer.batch(index, rows)
-            if batch.rate == self.recipe.data.rate:
-                spec = self.denoiser.transform(batch.rate)(batch.clean.to(self.denoiser.device))[:, 0]
-                spectra.append(spec)
-        self.model.features.fit(torch.cat([s.abs() / self.model.level(s).clamp_min(1e-8)[:, None, None] for s in spectra]))
+            spectra.append(self.denoiser.transform(batch.rate)(batch.clean.to(self.denoiser.device))[:, 0])
+        self.model.features.fit(torch.cat([self.model.logarithms(s, self.model.level(s)).flatten(0, 1) for s in spectra]))
         patches = [self.model.patches(s, self.model.level(s)).flatten(0, 1) for s in spectra]
         self.model.begin_with_components(torch.cat(patches))
 
@@ -90,7 +89,7 @@ class CodingPlayer(Player):
         """The loss of one batch ``(B, 1, N)`` and its terms."""
         corruption = self.recipe.corruption
         # Draws depend on seed, step and process alone, so that a training that is resumed draws the same.
-        torch.manual_seed((self.recipe.seed * 1_000_003 + step) * 1_009 + self.rank)
+        torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, step, self.rank]).generate_state(1, np.uint64)[0]))
         transform = self.denoiser.transform(rate)
         target = transform(clean)[:, 0]
         heard = transform(noisy)[:, 0] if corruption.noise else target

@@ -137,7 +137,7 @@ class _Run:
             models = (self.denoiser.model, self.average.model)
             self.progress = checkpoint.restore(out / CHECKPOINT, recipe, *models, optimizer)
         self.player = player_for(recipe)(self.denoiser, self.parallel.rank)
-        if not resume:
+        if not resume and not recipe.train.init:
             self.player.begin(self.mixer)
             self.average.load_state_dict(self.denoiser.state_dict())
         self.module, self.optimizer = self.parallel.prepare(self.player, optimizer)

@@ -1,5 +1,6 @@
 """Codes and back, on an autoencoder that was trained for a few steps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def fitted(*overrides: str) -> Denoiser:
     assert isinstance(model, Model)
     wave, rate = soundfile.read("samples/clean/16k-fire.flac", dtype="float32")
     spec = denoiser.transform(rate)(torch.from_numpy(wave)[None, None])[:, 0]
-    model.features.fit(spec.abs() / model.level(spec)[:, None, None])
+    model.features.fit(model.logarithms(spec, model.level(spec)))
     patches = model.patches(spec, model.level(spec)).flatten(0, 1)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(60):
@@ -135,6 +136,16 @@ def test_wrong_use_is_said(model: Denoiser, tmp_path: Path) -> None:
         audioae.reconstruct(wave, rate, model, phase="own")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="codes of 12 numbers, made by small: small has 5"):
         audioae.decode(audioae.encode(wave, rate, model), fitted("model.code=5"))
+    for work in (audioae.encode, audioae.reconstruct):
+        with pytest.raises(InputError, match="a batch of 3 recordings: give one at a time"):
+            work(torch.zeros(3, 1, 8000), rate, model)
+    good = audioae.encode(wave, rate, model)
+    with pytest.raises(InputError, match="codes of the same model"):
+        audioae.interpolate(good, replace(good, model="other"))
+    for broken, told in (({"levels": np.ones(3, np.float32)}, "holds codes of shape"), ({"rate": 3}, "sample rate 3 Hz")):
+        replace(good, **broken).save(tmp_path / "b.npz")
+        with pytest.raises(InputError, match=told):
+            Codes.load(tmp_path / "b.npz")
     (tmp_path / "x.npz").write_bytes(b"nothing of the kind")
     np.savez(tmp_path / "y.npz", values=np.zeros(3))
     for name in ("x", "y"):

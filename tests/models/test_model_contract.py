@@ -9,7 +9,7 @@ from audioae.registry import find, kinds
 
 AHEAD = "+look_ahead"
 KINDS = [*kinds("models"), *(k + AHEAD for k in kinds("models") if "look_ahead" in find("models", k).Config.model_fields)]
-BOTTLENECKS = [k for k in KINDS if getattr(find("models", k.removesuffix(AHEAD)).Config, "family", "waves") == "codes"]
+BOTTLENECKS = [k for k in KINDS if find("models", k.removesuffix(AHEAD)).Config.family == "codes"]
 BINS = [129, 257, 769]
 
 

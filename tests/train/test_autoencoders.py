@@ -1,6 +1,7 @@
 """Autoencoders through the trainer: every make trains, stages train one part at a time, a resumed run is the same run."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from audioae.denoiser import Denoiser
 from audioae.models.autoencoder import Model
 from audioae.recipe import Recipe
 from audioae.train.players import CodingPlayer
-from audioae.train.trainer import train
+from audioae.train.trainer import Watcher, train
 
 TEXT = """
 model: {kind: autoencoder, code: 6, bands: 16, widths: [4, 8], strides: [2, 2], kernel: 3, frames: 8}
@@ -41,27 +42,36 @@ def recipe(*overrides: str) -> Recipe:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path) -> None:
+def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path, impatient: Callable[[int], Watcher]) -> None:
     made = recipe(*KINDS[kind])
     train(made, tmp_path / "whole", device="cpu")
-    train(made.model_copy(update={"train": made.train.model_copy(update={"steps": 2})}), tmp_path / "parts", device="cpu")
-    # The schedule of two steps ends sooner, so that only going on from the same checkpoint can be compared.
-    checkpoint = (tmp_path / "parts/checkpoint.safetensors").read_bytes()
-    results = []
-    for name in ("once", "again"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "checkpoint.safetensors").write_bytes(checkpoint)
-        result = train(made, tmp_path / name, resume=True, device="cpu")
-        results.append(load_file(tmp_path / name / "last.safetensors"))
-    assert results[0].keys() == results[1].keys()
-    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
-    assert result.figures["reconstruction_error"] > 0
+    assert train(made, tmp_path / "parts", device="cpu", watcher=impatient(2)).interrupted
+    train(made, tmp_path / "parts", resume=True, device="cpu")
+    whole, parts = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    for name in whole:
+        assert torch.equal(whole[name], parts[name]), name
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     assert "reconstruction_error" in rows[-1]["valid"]
     denoiser = audioae.load(tmp_path / "whole/best.safetensors")
     assert denoiser.recipe == made
     assert audioae.encode(torch.randn(8000) * 0.1, 16000, denoiser).values.shape[2] == 6
     assert denoiser.model.features.deviation.std() > 0  # standardised by the training data
+
+
+def test_initial_weights_are_not_begun_anew(tmp_path: Path) -> None:
+    first = train(recipe("train.steps=1"), tmp_path / "first", device="cpu").bundle
+    still = ["train.steps=1", "train.learning_rate=1.0e-12", "train.weight_decay=0", "seed=5", f"train.init={first}"]
+    second = train(recipe(*still), tmp_path / "second", device="cpu").bundle
+    before, after = load_file(first), load_file(second)
+    for name in before:
+        if not name.endswith("activity"):
+            assert torch.allclose(before[name], after[name], atol=1e-6), name
+
+
+def test_any_seed_and_any_rate_will_do(tmp_path: Path) -> None:
+    made = recipe("train.steps=1", f"seed={2**63 - 1}", "data.other_share=1", "data.other_rates=[8000,48000]")
+    assert train(made, tmp_path / "run", device="cpu").progress.step == 1
 
 
 def test_training_learns_more_than_the_mean(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 import audioae
 from audioae.config import load
 from audioae.recipe import Recipe
-from audioae.train.trainer import train
+from audioae.train.trainer import Watcher, train
 
 SMALL = [
     "data.seconds=0.5", "data.batch_size=4", "data.memory_mb=200", "valid.at_most=2", "train.warmup=2", "train.log_every=2",
@@ -63,21 +64,11 @@ def test_a_training_leaves_everything_a_user_wants(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_resuming_equals_no_interruption(tmp_path: Path) -> None:
+def test_resuming_equals_no_interruption(tmp_path: Path, impatient: Callable[[int], Watcher]) -> None:
     whole = recipe("train.steps=7")
     train(whole, tmp_path / "whole", device="cpu")
 
-    class Impatient:
-        """Sends this process what Ctrl-C sends, after the third step."""
-
-        def started(self, *_: object) -> None: ...
-        def validated(self, *_: object) -> None: ...
-        def skipped(self, *_: object) -> None: ...
-        def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-            if step == 3:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    first = train(whole, tmp_path / "parts", device="cpu", watcher=Impatient())
+    first = train(whole, tmp_path / "parts", device="cpu", watcher=impatient(3))
     assert first.interrupted and first.progress.step == 3
     audioae.load(tmp_path / "parts/best.safetensors")
     second = train(whole, tmp_path / "parts", resume=True, device="cpu")

@@ -1,0 +1,25 @@
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+
+class Impatient:
+    """Sends this process what Ctrl-C sends, after a step."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def started(self, *_: object) -> None: ...
+    def validated(self, *_: object) -> None: ...
+    def skipped(self, *_: object) -> None: ...
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        if step == self.last:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def impatient() -> Callable[[int], Impatient]:
+    """Makes someone who looks on and interrupts after so many steps."""
+    return Impatient
