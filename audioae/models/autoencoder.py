@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
-from audioae.nn.causal import delay
+from audioae.nn.causal import delay_spectrum
 from audioae.nn.jacobian import dense_norm, hutchinson_norm
 from audioae.nn.log_bands import LogBands
-from audioae.nn.spectral import LEVEL_BINS, SILENCE, link
+from audioae.nn.spectral import LEVEL_BINS, SILENCE, link, running_level
 from audioae.nn.stacks import Level, Pass, Stack
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
@@ -198,15 +198,11 @@ class Model(nn.Module):
         after: State = {}
         magnitude = link(spec).abs()
         level = magnitude[:, LEVEL_BINS].mean(1)
-        levels = torch.cat([state["level"], torch.where(level > SILENCE, level, 0.0)], dim=1)
-        after["level"] = levels[:, levels.shape[1] - (self.config.level_window - 1) :]
-        running = levels.unfold(1, self.config.level_window, 1)
-        mean = running.sum(-1) / (running > 0).sum(-1).clamp_min(1)
-        bands = self.features(magnitude / mean.clamp_min(SILENCE)[:, None])  # (B, T, K)
+        mean, after["level"] = running_level(level, state["level"], SILENCE)
+        bands = self.features(magnitude / mean[:, None])  # (B, T, K)
         rebuilt, heard, after["sums"], after["bands"] = self._rebuild(bands, state["sums"], state["bands"])
         gain = self.features.gain(rebuilt, heard, spec.shape[2], top=0.0)
-        frames, after["noisy"] = delay(torch.view_as_real(spec).permute(0, 3, 1, 2, 4), state["noisy"])
-        late = torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1)
+        late, after["noisy"] = delay_spectrum(spec, state["noisy"])
         return late * gain.unsqueeze(1), after
 
     def _rebuild(self, bands: Tensor, sums: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
-from audioae.nn.causal import delay
+from audioae.nn.causal import delay, delay_spectrum
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask, link
@@ -94,8 +94,7 @@ class Model(nn.Module):
         """
         mask, after = self.mask(link(spec), state)
         if self.delay:
-            frames, after["noisy"] = delay(torch.view_as_real(spec).permute(0, 3, 1, 2, 4), state["noisy"])
-            spec = torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1)
+            spec, after["noisy"] = delay_spectrum(spec, state["noisy"])
         return spec * mask.unsqueeze(1), after
 
     def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:

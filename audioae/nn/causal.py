@@ -18,6 +18,12 @@ def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
     return joined[:, : x.shape[1]], joined[:, x.shape[1] :]
 
 
+def delay_spectrum(spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`delay` for spectra ``(B, C, F, T)``, whose past is held as real numbers ``(B, frames, C, F, 2)``."""
+    frames, past = delay(torch.view_as_real(spec).permute(0, 3, 1, 2, 4), past)
+    return torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1), past
+
+
 class CausalDepthwise(nn.Module):
     """Depthwise convolution over time, dilated, that looks back and, by coming late, ahead.
 

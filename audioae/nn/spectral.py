@@ -29,6 +29,19 @@ def link(spec: Tensor) -> Tensor:
     return total * (magnitude / total.abs().clamp_min(SILENCE))
 
 
+def running_level(level: Tensor, past: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """Mean of the levels ``(B, T)`` over each frame and those before it, as many as ``past`` ``(B, window - 1)`` holds.
+
+    Levels that do not exceed ``floor`` are silence and do not count; where nothing counts the mean is 1. Also returns the
+    levels to carry on.
+    """
+    levels = torch.cat([past, torch.where(level > floor, level, 0.0)], dim=1)
+    running = levels.unfold(1, past.shape[1] + 1, 1)
+    count = (running > 0).sum(-1)
+    mean = torch.where(count > 0, running.sum(-1) / count.clamp_min(1), 1.0)
+    return mean, levels[:, level.shape[1] :]
+
+
 class BandFeatures(nn.Module):
     """Power-compressed bands relative to the running level, so that a recording may be loud or quiet.
 
@@ -60,14 +73,11 @@ class BandFeatures(nn.Module):
         magnitude = squared ** (self.power / 2)
         gain = squared ** ((self.power - 1) / 2)
         level = magnitude[:, LEVEL_BINS].mean(1)
-        levels = torch.cat([past, torch.where(level > self.floor, level, 0.0)], dim=1)
-        running = levels.unfold(1, self.window, 1)
-        count = (running > 0).sum(-1)
-        mean = torch.where(count > 0, running.sum(-1) / count.clamp_min(1), 1.0)
+        mean, past = running_level(level, past, self.floor)
         stacked = torch.stack([magnitude, real * gain, imag * gain], dim=-1)  # (B, F, T, 3)
         table = bands.averages(spec.shape[-2]).to(stacked)  # (F, K)
         features = torch.einsum("fk,bftc->btkc", table, stacked)
-        return features / mean[:, :, None, None], levels[:, levels.shape[1] - (self.window - 1) :]
+        return features / mean[:, :, None, None], past
 
 
 def identity_bias(bound: float) -> float:
