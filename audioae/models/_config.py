@@ -9,7 +9,7 @@ class ModelConfig(Config):
     """Base of each kind's ``Config``."""
 
     family: ClassVar[str] = "waves"
-    """What the kind is trained on: ``waves``, or ``codes`` for autoencoders of patches."""
+    """What the kind is about: ``waves``, ``codes`` for autoencoders of patches, or ``labels`` for classifiers."""
 
     @property
     def delay(self) -> int:

@@ -4,16 +4,18 @@ What makes it undercomplete, sparse, contractive, denoising, variational or stac
 bottleneck here, the penalties in the recipe's ``losses``, its ``corruption`` and ``train.stages``. A patch is P frames of K
 standardised log-bands. Beside the stack of convolutions a linear map leads into the code and another one out of it: with
 these alone the best code is that of principal components (Baldi & Hornik, "Neural networks and principal component
-analysis", 1989), which training begins with where the code has no activation, and the stack learns what they leave over.
+analysis", 1989), which training begins with where the code may be negative, and the stack learns what they leave over.
 
-As a denoiser it hears every frame in all P patches that the frame lies in, and the ratio of what it rebuilds to what it
-heard becomes a gain; it is therefore P - 1 frames late.
+As a denoiser it hears every frame in all P patches that the frame lies in, and a power of the ratio of what it rebuilds to
+what it heard becomes the gain, as in the parametric Wiener filter (Lim & Oppenheim, "Enhancement and bandwidth compression
+of noisy speech", 1979): speech that the code has no room for is then not lost. It is P - 1 frames late.
 """
 
 from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softshrink
 
 from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
@@ -25,6 +27,8 @@ from audioae.nn.stacks import Level, Pass, Stack
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
 State = dict[str, Tensor]
+TRICKLE = 0.03
+"""Share of the gradient that reaches units of the code that are off."""
 FORGETTING = 0.05
 """Weight of the newest batch in the running mean of the code."""
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -44,10 +48,14 @@ class Config(ModelConfig):
     widths: tuple[Size, ...] = Field((32, 64, 128), description="channels after each convolution; none for a dense code")
     strides: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field((2, 2, 2), description="of each convolution")
     kernel: int = Field(5, ge=1, le=15, description="taps of each convolution along each axis, odd")
+    hidden: Literal["leaky_relu", "tanh", "sigmoid"] = Field("leaky_relu", description="activation between convolutions")
     shortcut: bool = Field(True, description="linear maps beside the convolutions, from the patch to the code and back")
-    activation: Literal["none", "relu", "sigmoid"] = Field("none", description="of the code")
+    activation: Literal["none", "relu", "shrink", "sigmoid"] = Field(
+        "none", description="of the code; `shrink` takes 0.5 off every magnitude, so that small ones are 0"
+    )
     top_k: int = Field(0, ge=0, description="how many numbers of a code may differ from 0; 0 for all")
     variational: bool = Field(False, description="the code is drawn from a Gaussian that the encoder gives")
+    gain_power: float = Field(0.5, gt=0, le=1, description="power that the gain is taken to when it denoises")
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
 
     @property
@@ -87,7 +95,9 @@ class Model(nn.Module):
         self.config = config
         self.features = LogBands(config.features, config.rate, config.bands)
         bands, size = self.features.bands, self.features.bands * config.frames
-        self.stack = Stack(int(config.backbone[0]), bands, config.frames, config.widths, config.kernel, config.strides)
+        self.stack = Stack(
+            int(config.backbone[0]), bands, config.frames, config.widths, config.kernel, config.strides, config.hidden
+        )
         self.to_code = nn.Linear(self.stack.features, config.code * (2 if config.variational else 1))
         self.from_code = nn.Linear(config.code, self.stack.features)
         shortcut = config.shortcut and bool(config.widths)
@@ -109,10 +119,10 @@ class Model(nn.Module):
     def begin_with_components(self, patches: Tensor) -> None:
         """Make the linear maps those of the principal components of patches ``(M, K, P)``, and the stack add nothing yet.
 
-        Codes with an activation, and those without linear maps, are left alone.
+        Codes that cannot be negative, and those without linear maps, are left alone.
         """
         inward, outward = self.linear_to_code, self.linear_from_code
-        if inward is None or outward is None or self.config.activation != "none" or self.config.top_k:
+        if inward is None or outward is None or self.config.activation not in ("none", "shrink"):
             return
         flat = patches.flatten(1).double()
         variances, directions = torch.linalg.eigh(flat.T @ flat / len(flat))  # the smallest first
@@ -165,22 +175,9 @@ class Model(nn.Module):
             return dense_norm(self.to_code.weight, self.to_code(patches.flatten(1)), self.config.activation)
         return hutchinson_norm(self.encode, patches, probes)
 
-    def level(self, spec: Tensor) -> Tensor:
-        """Mean magnitude ``(B,)`` of spectra ``(B, F, T)`` where they are not silent, which patches are relative to."""
-        levels = spec.abs()[:, LEVEL_BINS].mean(1)
-        return levels.sum(1) / (levels > SILENCE).sum(1).clamp_min(1)
-
     def patches(self, spec: Tensor, level: Tensor) -> Tensor:
-        """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches one after the other, ``(B, M, K, P)``.
-
-        Frames after the last whole patch are left out.
-        """
-        bands = self.features.standardise(self.logarithms(spec, level))
-        return bands.unfold(1, self.config.frames, self.config.frames)
-
-    def logarithms(self, spec: Tensor, level: Tensor) -> Tensor:
-        """Log-bands ``(B, T, K)`` of spectra ``(B, F, T)`` relative to their levels ``(B,)``, not standardised."""
-        return self.features.log(spec.abs() / level.clamp_min(SILENCE)[:, None, None])
+        """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches one after the other, ``(B, M, K, P)``."""
+        return self.features.patches(spec, level, self.config.frames)
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
@@ -196,12 +193,12 @@ class Model(nn.Module):
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)``, :attr:`delay` frames late, and the
         state after it."""
         after: State = {}
-        magnitude = link(spec).abs()
+        magnitude = torch.hypot(*link(spec.real, spec.imag))
         level = magnitude[:, LEVEL_BINS].mean(1)
         mean, after["level"] = running_level(level, state["level"], SILENCE)
         bands = self.features(magnitude / mean[:, None])  # (B, T, K)
         rebuilt, heard, after["sums"], after["bands"] = self._rebuild(bands, state["sums"], state["bands"])
-        gain = self.features.gain(rebuilt, heard, spec.shape[2], top=0.0)
+        gain = self.features.gain(rebuilt, heard, spec.shape[2], top=0.0) ** self.config.gain_power
         late, after["noisy"] = delay_spectrum(spec, state["noisy"])
         return late * gain.unsqueeze(1), after
 
@@ -228,9 +225,19 @@ class Model(nn.Module):
         if self.config.activation == "sigmoid":
             code = torch.sigmoid(code)
         elif self.config.activation == "relu":
-            code = torch.relu(code)
+            code = self._trickle(torch.relu(code), code)
+        elif self.config.activation == "shrink":
+            # As iterative soft thresholding does (Gregor & LeCun, "Learning fast approximations of sparse coding", 2010).
+            code = self._trickle(softshrink(code, 0.5), code)
         if self.config.top_k:
             # Of those that count, the gradient passes (Makhzani & Frey, "k-sparse autoencoders", 2014).
             kept = code.abs().topk(self.config.top_k, dim=1).indices
-            code = code * torch.zeros_like(code).scatter_(1, kept, 1.0)
+            code = self._trickle(code * torch.zeros_like(code).scatter_(1, kept, 1.0), code)
         return code
+
+    def _trickle(self, code: Tensor, before: Tensor) -> Tensor:
+        """``code``, with a little gradient for the numbers of ``before`` that were set to 0: else units that are never used
+        would never be."""
+        if not self.training:
+            return code
+        return code + TRICKLE * torch.where(code == 0, before - before.detach(), 0.0)

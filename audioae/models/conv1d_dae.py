@@ -16,7 +16,7 @@ from audioae.config import Field
 from audioae.models._config import ModelConfig
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
-from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, link
+from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, lay_mask, link
 from audioae.signal import bands
 
 State = dict[str, Tensor]
@@ -69,13 +69,13 @@ class Model(nn.Module):
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
-        mask, state = self.mask(link(spec), state)
-        return spec * mask.unsqueeze(1), state
+        real, imag, state = self.mask(*link(spec.real, spec.imag), state)
+        return lay_mask(spec, real, imag), state
 
-    def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
+    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""
         after: State = {}
-        features, after["level"] = self.features(spec, state["level"])
+        features, after["level"] = self.features(real, imag, state["level"])
         count = features.shape[2]
         # Bands above the recording's Nyquist frequency read as silent, and their masks are dropped.
         everything = pad(features, (0, 0, 0, self.bands - count)).flatten(2)
@@ -84,5 +84,5 @@ class Model(nn.Module):
         for i, block in enumerate(self.blocks):
             x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
         parts = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, self.bands)) + self.mask_bias[:, None]
-        real, imag = parts[..., :count].unbind(2)
-        return bounded_mask(real, imag, self.bound, spec.shape[1]), after
+        mask_real, mask_imag = parts[..., :count].unbind(2)
+        return *bounded_mask(mask_real, mask_imag, self.bound, real.shape[1]), after

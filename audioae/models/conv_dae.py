@@ -18,7 +18,7 @@ from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay, delay_spectrum
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
-from audioae.nn.spectral import BandFeatures, bounded_mask, link
+from audioae.nn.spectral import BandFeatures, bounded_mask, lay_mask, link
 from audioae.signal import bands
 
 State = dict[str, Tensor]
@@ -92,23 +92,23 @@ class Model(nn.Module):
 
         The result is :attr:`delay` frames late.
         """
-        mask, after = self.mask(link(spec), state)
+        real, imag, after = self.mask(*link(spec.real, spec.imag), state)
         if self.delay:
             spec, after["noisy"] = delay_spectrum(spec, state["noisy"])
-        return spec * mask.unsqueeze(1), after
+        return lay_mask(spec, real, imag), after
 
-    def mask(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Complex mask ``(B, F, T)`` for the linked spectrum ``(B, F, T)``."""
+    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""
         after: State = {}
-        features, after["level"] = self.features(spec, state["level"])
+        features, after["level"] = self.features(real, imag, state["level"])
         encoded = self.encoder(features)
         x = encoded
         for name, layer in self.layers():
             x, after[name] = layer(x, state[name])
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
-        real, imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
-        return bounded_mask(real, imag, self.bound, spec.shape[1]), after
+        mask_real, mask_imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
+        return *bounded_mask(mask_real, mask_imag, self.bound, real.shape[1]), after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
         """Everything between encoder and decoder with the name of its state, in the order that it runs."""

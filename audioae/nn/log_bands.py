@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
+from audioae.nn.spectral import LEVEL_BINS, SILENCE
 from audioae.signal.stft import hop_length
 
 FLOOR = 1e-3
@@ -63,6 +64,22 @@ class LogBands(nn.Module):
     def forward(self, magnitude: Tensor) -> Tensor:
         """Magnitudes ``(..., F, T)`` relative to the level to standardised log-bands ``(..., T, K)``."""
         return self.standardise(self.log(magnitude))
+
+    def level(self, spec: Tensor) -> Tensor:
+        """Mean magnitude ``(B,)`` of spectra ``(B, F, T)`` where they are not silent, which patches are relative to."""
+        levels = spec.abs()[:, LEVEL_BINS].mean(1)
+        return levels.sum(1) / (levels > SILENCE).sum(1).clamp_min(1)
+
+    def relative(self, spec: Tensor, level: Tensor) -> Tensor:
+        """Log-bands ``(B, T, K)`` of spectra ``(B, F, T)`` relative to their levels ``(B,)``, not standardised."""
+        return self.log(spec.abs() / level.clamp_min(SILENCE)[:, None, None])
+
+    def patches(self, spec: Tensor, level: Tensor, frames: int) -> Tensor:
+        """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches of P frames one after the other, ``(B, M, K, P)``.
+
+        Frames after the last whole patch are left out.
+        """
+        return self.standardise(self.relative(spec, level)).unfold(1, frames, frames)
 
     def standardise(self, logarithms: Tensor) -> Tensor:
         """What :meth:`log` gives, by mean and deviation."""

@@ -1,6 +1,7 @@
 """From a complex spectrum to what a network reads, and from what it writes to a complex mask.
 
-Both flagship denoisers stand between these two: compressed, level-normalised bands in, bounded complex mask out.
+Both flagship denoisers stand between these two: compressed, level-normalised bands in, bounded complex mask out. Between
+link() and lay_mask() complex numbers are two real ones, for ONNX has no others.
 """
 
 import math
@@ -16,17 +17,18 @@ SILENCE = 1e-8
 """Magnitudes of spectral bins are never taken as smaller; far under the rounding noise of 24-bit audio."""
 
 
-def link(spec: Tensor) -> Tensor:
-    """One spectrum that stands for all channels: ``(B, C, F, T)`` to ``(B, F, T)``.
+def link(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    """One spectrum that stands for all channels: real and imaginary part ``(B, C, F, T)`` to those ``(B, F, T)``.
 
     The magnitude is the root mean square over channels, which nothing cancels in, the phase that of the sum. One mask made
     from it and laid on every channel keeps the differences of level and phase between them: the stereo image.
     """
-    if spec.shape[1] == 1:
-        return spec[:, 0]
-    total = spec.sum(1)
-    magnitude = spec.abs().square().mean(1).sqrt()
-    return total * (magnitude / total.abs().clamp_min(SILENCE))
+    if real.shape[1] == 1:
+        return real[:, 0], imag[:, 0]
+    magnitude = (real.square() + imag.square()).mean(1).sqrt()
+    real, imag = real.sum(1), imag.sum(1)
+    scale = magnitude / (real.square() + imag.square()).sqrt().clamp_min(SILENCE)
+    return real * scale, imag * scale
 
 
 def running_level(level: Tensor, past: Tensor, floor: float) -> tuple[Tensor, Tensor]:
@@ -66,16 +68,15 @@ class BandFeatures(nn.Module):
         """Levels of the frames before the first, ``(B, window - 1)``: zeros, which do not count."""
         return torch.zeros(like.shape[0], self.window - 1, dtype=torch.float32, device=like.device)
 
-    def forward(self, spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectrum ``(B, F, T)`` and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
-        real, imag = spec.real, spec.imag
+    def forward(self, real: Tensor, imag: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Spectrum, two parts ``(B, F, T)``, and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
         squared = (real.square() + imag.square()).clamp_min(SILENCE**2)
         magnitude = squared ** (self.power / 2)
         gain = squared ** ((self.power - 1) / 2)
         level = magnitude[:, LEVEL_BINS].mean(1)
         mean, past = running_level(level, past, self.floor)
         stacked = torch.stack([magnitude, real * gain, imag * gain], dim=-1)  # (B, F, T, 3)
-        table = bands.averages(spec.shape[-2]).to(stacked)  # (F, K)
+        table = bands.averages(real.shape[-2]).to(stacked)  # (F, K)
         features = torch.einsum("fk,bftc->btkc", table, stacked)
         return features / mean[:, :, None, None], past
 
@@ -85,8 +86,8 @@ def identity_bias(bound: float) -> float:
     return bound * math.atanh(1 / bound)
 
 
-def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> Tensor:
-    """Network outputs per band ``(B, T, K)`` to a complex mask per bin ``(B, F, T)`` of magnitude under ``bound``.
+def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> tuple[Tensor, Tensor]:
+    """Network outputs per band ``(B, T, K)`` to both parts of a mask per bin ``(B, F, T)`` of magnitude under ``bound``.
 
     The magnitude passes a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for monaural
     speech separation", 2016, bound each part instead).
@@ -97,4 +98,9 @@ def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> Tensor:
     with torch.autocast(real.device.type, enabled=False):
         table = bands.weights(bins).to(real)
         real, imag = torch.einsum("fk,nbtk->nbft", table, torch.stack([real * scale, imag * scale])).unbind(0)
-    return torch.complex(real, imag)
+    return real, imag
+
+
+def lay_mask(spec: Tensor, real: Tensor, imag: Tensor) -> Tensor:
+    """The spectrum ``(B, C, F, T)`` times a mask, two parts ``(B, F, T)``, that all channels share."""
+    return spec * torch.complex(real, imag).unsqueeze(1)

@@ -6,13 +6,20 @@ what greedy layer-by-layer training needs.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, sigmoid, tanh
 
 SLOPE = 0.1
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "leaky_relu": partial(leaky_relu, negative_slope=SLOPE),
+    "tanh": tanh,
+    "sigmoid": sigmoid,
+}
+"""Of the units between levels."""
 
 
 class Pass(NamedTuple):
@@ -48,11 +55,15 @@ class Level(nn.Module):
         inner: channels on the side of the code.
         kernel: taps along each axis, odd.
         stride: along each axis.
-        outermost: what it decodes is the patch itself, which no rectifier bounds.
+        outermost: what it decodes is the patch itself, which no activation bounds.
+        activation: one of :data:`ACTIVATIONS`.
     """
 
-    def __init__(self, dimensions: int, outer: int, inner: int, kernel: int, stride: int, outermost: bool) -> None:
+    def __init__(
+        self, dimensions: int, outer: int, inner: int, kernel: int, stride: int, outermost: bool, activation: str
+    ) -> None:
         super().__init__()
+        self.activate = ACTIVATIONS[activation]
         down, up = (nn.Conv1d, nn.ConvTranspose1d) if dimensions == 1 else (nn.Conv2d, nn.ConvTranspose2d)
         self.outermost = outermost
         self.down = down(outer, inner, kernel, stride, padding=kernel // 2)
@@ -66,12 +77,12 @@ class Level(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Towards the code."""
-        return leaky_relu(self.down(x), SLOPE)
+        return self.activate(self.down(x))
 
     def decode(self, x: Tensor) -> Tensor:
         """Towards the patch."""
         y = self.up(x)
-        return y if self.outermost else leaky_relu(y, SLOPE)
+        return y if self.outermost else self.activate(y)
 
 
 class Stack(nn.Module):
@@ -84,19 +95,27 @@ class Stack(nn.Module):
         widths: channels after each level; none for a code that reads the patch itself.
         kernel: taps along each axis, odd.
         strides: of each level, along every axis that it convolves over.
+        activation: of all levels, one of :data:`ACTIVATIONS`.
 
     Attributes:
         features: M.
     """
 
     def __init__(
-        self, dimensions: int, bands: int, frames: int, widths: Sequence[int], kernel: int, strides: Sequence[int]
+        self,
+        dimensions: int,
+        bands: int,
+        frames: int,
+        widths: Sequence[int],
+        kernel: int,
+        strides: Sequence[int],
+        activation: str = "leaky_relu",
     ) -> None:
         super().__init__()
         self.dimensions = dimensions
         channels = [bands if dimensions == 1 else 1, *widths]
         self.levels = nn.ModuleList(
-            Level(dimensions, outer, inner, kernel, stride, n == 0)
+            Level(dimensions, outer, inner, kernel, stride, n == 0, activation)
             for n, (outer, inner, stride) in enumerate(zip(channels, channels[1:], strides, strict=False))
         )
         sizes: list[tuple[int, ...]] = [(frames,) if dimensions == 1 else (bands, frames)]

@@ -20,6 +20,7 @@ KINDS: list[dict[str, Any]] = [
     {"features": "log_magnitude", "rate": 8000},
     {"activation": "sigmoid", "shortcut": False},
     {"activation": "relu"},
+    {"activation": "shrink"},
     {"top_k": 3},
     {"variational": True},
 ]
@@ -64,6 +65,20 @@ def test_bottlenecks_hold_what_they_promise() -> None:
     assert torch.equal(*steady)
 
 
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"activation": "shrink"}, {"top_k": 3}], ids=str)
+def test_units_that_are_off_still_learn_and_change_nothing(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = Model(Config(**options))
+    patches = torch.randn(20, 64, 16)
+    assert torch.equal(model.train().encode(patches), model.eval().encode(patches))
+    model.train().autoencode(patches, patches).code.sum().backward()
+    trained = model.to_code.bias.grad.clone()
+    model.zero_grad()
+    model.eval().autoencode(patches, patches).code.sum().backward()
+    off = (model.encode(patches) == 0).sum(0)
+    assert torch.allclose(trained - model.to_code.bias.grad, 0.03 * off, atol=1e-4) and (off > 0).any()
+
+
 def test_training_begins_with_the_principal_components_of_scipy() -> None:
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(500, 20, generator=generator)
@@ -83,7 +98,7 @@ def test_training_begins_with_the_principal_components_of_scipy() -> None:
 def test_codes_do_not_depend_on_the_level() -> None:
     model = Model(Config()).eval()
     spec = torch.randn(2, 257, 64, dtype=torch.complex64)
-    loud, quiet = (model.patches(g * spec, model.level(g * spec)) for g in (1.0, 1e-3))
+    loud, quiet = (model.patches(g * spec, model.features.level(g * spec)) for g in (1.0, 1e-3))
     assert loud.shape == (2, 4, 64, 16) and torch.allclose(loud, quiet, atol=1e-3)
 
 

@@ -8,14 +8,15 @@ from torch.nn.functional import pad
 from audioae.registry import find, kinds
 
 AHEAD = "+look_ahead"
-KINDS = [*kinds("models"), *(k + AHEAD for k in kinds("models") if "look_ahead" in find("models", k).Config.model_fields)]
-BOTTLENECKS = [k for k in KINDS if find("models", k.removesuffix(AHEAD)).Config.family == "codes"]
+OF_SOUND = [kind for kind in kinds("models") if find(kind, "models").Config.family != "labels"]
+KINDS = [*OF_SOUND, *(k + AHEAD for k in OF_SOUND if "look_ahead" in find(k, "models").Config.model_fields)]
+BOTTLENECKS = [k for k in KINDS if find(k.removesuffix(AHEAD), "models").Config.family == "codes"]
 BINS = [129, 257, 769]
 
 
 def built(kind: str) -> nn.Module:
     """A model as it is before training, with its default sizes or looking ahead by three frames."""
-    module = find("models", kind.removesuffix(AHEAD))
+    module = find(kind.removesuffix(AHEAD), "models")
     options = {"look_ahead": (1, 1) + (0,) * (len(module.Config().dilations) - 2)} if kind.endswith(AHEAD) else {}
     return module.Model(module.Config(**options))
 

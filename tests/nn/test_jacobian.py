@@ -17,7 +17,7 @@ def truth(encode: object, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("activation", ["none", "relu", "sigmoid"])
 def test_a_dense_encoder_is_exact(activation: str) -> None:
     torch.manual_seed(0)
-    model = Model(Config(widths=(), strides=(), code=8, bands=8, frames=4, activation=activation))
+    model = Model(Config(widths=(), strides=(), code=8, bands=8, frames=4, activation=activation)).eval()
     x = torch.randn(5, 8, 4)
     assert torch.allclose(model.jacobian_norm(x), truth(model.encode, x), rtol=1e-4)
     layer = model.to_code
