@@ -1,14 +1,16 @@
 """Pictures; the only module that knows matplotlib, with librosa for decibels and axes. No screen is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from audioae.errors import OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DPI = 110
 RANGE_DB = 80.0
@@ -29,7 +31,7 @@ def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 series.setdefault(f"{section}: {name}", []).append((row["step"], value))
     columns = 3
     lines = max(1, -(-len(series) // columns))
-    figure = Figure(figsize=(4 * columns, 2.6 * lines), layout="constrained")
+    figure = _figure(4 * columns, 2.6 * lines)
     for place, (name, points) in enumerate(series.items(), 1):
         axes = figure.add_subplot(lines, columns, place)
         axes.plot(*zip(*points, strict=True), color="tab:orange" if name.startswith("valid") else "tab:blue")
@@ -60,7 +62,7 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
         padded = np.pad(wave, (0, max(0, 4 * hop - len(wave))))
         spectra[title] = np.abs(librosa.stft(padded, n_fft=4 * hop, hop_length=hop))
     reference = max(1e-6, *(float(s.max()) for s in spectra.values()))
-    figure = Figure(figsize=(11, 2.5 * len(spectra) + 0.4), layout="constrained")
+    figure = _figure(11, 2.5 * len(spectra) + 0.4)
     panels = figure.subplots(len(spectra), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     image: Any = None
     for axes, (title, spectrum) in zip(panels, spectra.items(), strict=True):
@@ -90,7 +92,7 @@ def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path) -> N
     Raises:
         OutputError: the folder cannot be written, or the ending is unknown.
     """
-    figure = Figure(figsize=(5 * len(gains), 4), layout="constrained")
+    figure = _figure(5 * len(gains), 4)
     panels = figure.subplots(1, len(gains), squeeze=False)[0]
     for axes, (name, models) in zip(panels, gains.items(), strict=True):
         for model, points in models.items():
@@ -105,13 +107,107 @@ def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path) -> N
     _save(figure, path)
 
 
+def save_patches(rows: Mapping[str, NDArray[np.float32]], path: Path, columns: Sequence[str] = ()) -> None:
+    """Patches in rows on one scale, bands upwards and frames to the right.
+
+    Args:
+        rows: patches ``(columns, K, P)`` by the name of their row.
+        path: PNG, PDF or SVG, by its ending.
+        columns: what stands above each column.
+
+    Raises:
+        OutputError: the folder cannot be written, or the ending is unknown.
+    """
+    count = max(len(patches) for patches in rows.values())
+    figure = _figure(0.9 * count + 0.8, 0.9 * len(rows) + 0.3)
+    panels = figure.subplots(len(rows), count, squeeze=False)
+    low, high = np.percentile(np.concatenate([patches.ravel() for patches in rows.values()]), [1, 99])
+    for line, (name, patches) in zip(panels, rows.items(), strict=True):
+        for place, (axes, patch) in enumerate(zip(line, patches, strict=False)):
+            axes.imshow(patch, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high, interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if place == 0:
+                axes.set_ylabel(name, fontsize=8)
+            if axes in panels[0] and place < len(columns):
+                axes.set_title(columns[place], fontsize=8)
+    _save(figure, path)
+
+
+def save_map(points: NDArray[np.floating], classes: Sequence[str], path: Path, title: str) -> None:
+    """Points ``(M, 2)`` in a plane, each in the colour of its class.
+
+    Raises:
+        OutputError: the folder cannot be written, or the ending is unknown.
+    """
+    figure = _figure(6.5, 5.5)
+    axes = figure.subplots()
+    for number, name in enumerate(sorted(set(classes))):
+        own = points[[each == name for each in classes]]
+        axes.scatter(own[:, 0], own[:, 1], s=9, label=name, color=f"C{number % 10}", alpha=0.7)
+    if len(set(classes)) > 1:
+        axes.legend(fontsize=8, markerscale=2)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel("first principal component of the codes")
+    axes.set_ylabel("second")
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def save_histogram(values: Mapping[str, NDArray[np.floating]], path: Path, what: str) -> None:
+    """Histograms of values ``(D,)``, one for each name, over each other.
+
+    Raises:
+        OutputError: the folder cannot be written, or the ending is unknown.
+    """
+    figure = _figure(6.5, 3.5)
+    axes = figure.subplots()
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 30)
+    for name, each in values.items():
+        axes.hist(each, edges.tolist(), alpha=0.6, label=name)
+    axes.set_xlabel(what)
+    axes.set_ylabel("units")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def save_lines(
+    lines: Mapping[str, Sequence[tuple[float, float]]], path: Path, across: str, up: str, powers: bool = False
+) -> None:
+    """Curves through points by name.
+
+    Raises:
+        OutputError: the folder cannot be written, or the ending is unknown.
+    """
+    figure = _figure(6.5, 4)
+    axes = figure.subplots()
+    for name, points in lines.items():
+        axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 20 else None, label=name)
+    if powers:
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3, which="both")
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """An empty one, in inches."""
+    from matplotlib.figure import Figure  # takes as long as cleaning a minute
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _few_ticks(count: int = 5) -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: "Figure", path: Path) -> None:
     temporary = path.with_name(f".{path.name}.part")
     try:
         figure.savefig(temporary, dpi=DPI, format=path.suffix.lstrip(".").lower() or "png")

@@ -20,6 +20,7 @@ EXTENSIONS = frozenset(
 )
 """Endings that a folder is searched for; any other file can be named by itself."""
 READ_FRAMES = 65_536
+SALVAGE_FRAMES = 256
 _UNKNOWN = 2**62
 # libsndfile takes a file that was cut off for a shorter whole one, but its log has both sizes of what holds the sound.
 _SIZES = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -60,17 +61,23 @@ class Reader:
     Args:
         path: any file that libsndfile reads.
         stream: where to read it from instead, seekable; ``path`` then only names it.
+        salvage: take a file that breaks off or is damaged for one that ends there, and say so in :attr:`broken`.
+
+    Attributes:
+        info: what the header says.
+        broken: why the file was read in part only; empty where it was not.
 
     Raises:
         InputError: no such file, a folder, empty, not audio, or without a single sample rate.
     """
 
-    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None, salvage: bool = False) -> None:
+        self.path, self.salvage, self.broken = Path(path), salvage, ""
         if stream is None:
             _check_file(self.path)
+        self._source = stream if stream is not None else os.fspath(self.path)
         try:
-            self._file = soundfile.SoundFile(stream if stream is not None else os.fspath(self.path))
+            self._file = soundfile.SoundFile(self._source)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)})") from None
         file = self._file
@@ -96,20 +103,42 @@ class Reader:
             InputError: the file breaks off before the end that its header promises, or is damaged.
         """
         parts: list[NDArray[np.float32]] = []
-        missing = frames
+        missing = 0 if self.broken else frames
+        most = READ_FRAMES
         while missing > 0:
             try:
-                part = self._file.read(min(missing, READ_FRAMES), dtype="float32", always_2d=True)
+                part = self._file.read(min(missing, most), dtype="float32", always_2d=True)
             except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise InputError(f"{self.path}: damaged after {self._where()} ({_reason(error)})") from None
+                if self.salvage and most > SALVAGE_FRAMES and self._back():
+                    most = SALVAGE_FRAMES
+                    continue
+                self._give_up(f"damaged after {self._where()} ({_reason(error)})")
+                break
             if not len(part):
                 break
             parts.append(part)
             missing -= len(part)
             self._position += len(part)
-        if missing and self._position < self.info.frames:
-            raise InputError(f"{self.path}: breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
+        if missing and not self.broken and self._position < self.info.frames:
+            self._give_up(f"breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
         return np.concatenate(parts) if parts else np.zeros((0, self.info.channels), np.float32)
+
+    def _give_up(self, why: str) -> None:
+        if not self.salvage:
+            raise InputError(f"{self.path}: {why} (--salvage takes what can be read)")
+        self.broken = why
+
+    def _back(self) -> bool:
+        """To where the last read began, whose beginning may still be whole; anew, for an error stays with libsndfile."""
+        try:
+            self._file.close()
+            if not isinstance(self._source, str):
+                self._source.seek(0)
+            self._file = soundfile.SoundFile(self._source)
+            self._file.seek(self._position)
+        except (soundfile.LibsndfileError, RuntimeError):
+            return False
+        return True
 
     def _where(self) -> str:
         return f"{self._position / self.info.rate:.1f} s"

@@ -50,7 +50,10 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
         samples = wave[0].T.detach().cpu().numpy().astype(dtype, copy=False)
         return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
 
-    columns = np.ascontiguousarray(audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32)
+    with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
+        columns = np.ascontiguousarray(
+            audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32
+        )
     # torch warns of read-only memory, as memory maps are; nothing is written to it, but a copy is cheap.
     return torch.from_numpy(columns if columns.flags.writeable else columns.copy()).unsqueeze(0), back
 

@@ -1,6 +1,6 @@
 """What a recipe's ``data`` section may set: where the recordings are and how they are mixed and damaged."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from audioae.config import Config, Field, Positive, Share, model_validator
 from audioae.signal.stft import MAX_RATE, MIN_RATE
@@ -201,6 +201,10 @@ class DataConfig(Config):
     pairs_share: Share = Field(0.0, description="share of examples that come from `pairs`")
     batch_size: int = Field(4, ge=1, le=4096, description="examples of one step, over all processes")
     seconds: float = Field(3.0, ge=0.2, le=600, description="length of an example")
+    crop: Literal["stream", "clip"] = Field(
+        "stream", description="`stream`: anywhere, recordings joined; `clip`: one recording from its start, then silence"
+    )
+    label: int | None = Field(None, ge=0, description="part of a clean file's name, split at _, that is its class")
     rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
     other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000, 48_000), description="rates of the other batches")
     other_share: Share = Field(0.3, description="share of batches at one of the other rates")
@@ -212,6 +216,10 @@ class DataConfig(Config):
     def _sensible(self) -> "DataConfig":
         if not self.clean and not self.pairs:
             raise ValueError("give `clean` speech or `pairs`")
+        if self.crop == "clip" and not self.clean:
+            raise ValueError("`crop: clip` needs `clean` recordings")
+        if self.label is not None and (self.crop != "clip" or self.pairs_share or self.augment.noise_only):
+            raise ValueError("`label` needs `crop: clip`, no `pairs_share` and `augment.noise_only: 0`")
         for rate in self.other_rates:
             if not MIN_RATE <= rate <= MAX_RATE:
                 raise ValueError(f"`other_rates` holds {rate}: rates go from {MIN_RATE} to {MAX_RATE} Hz")

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from audioae.data import degrade, noises, rooms
 from audioae.data.config import DataConfig
-from audioae.data.pairs import Pair, readable_pairs
-from audioae.data.sources import Clip, Found, Shelf, check_skipped, find
+from audioae.data.gather import Sources, class_of
+from audioae.data.sources import Clip, Shelf, check_skipped
 from audioae.errors import DataError, InputError
 from audioae.signal.levels import active_rms, from_db, rms, to_db
 
@@ -33,51 +33,15 @@ class Batch:
         noisy: ``(B, 1, N)``.
         clean: ``(B, 1, N)``.
         rate: Hz, the same for all.
+        labels: name of the class of each example; empty where the data has no classes.
         skipped: files that turned out to be damaged while this was mixed, with the reason.
     """
 
     noisy: Tensor
     clean: Tensor
     rate: int
+    labels: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
-
-
-@dataclass
-class Sources:
-    """What there is to mix."""
-
-    clean: Found
-    noise: Found
-    rir: Found
-    pairs: list[Pair]
-    skipped_pairs: list[tuple[Path, str]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, config: DataConfig) -> "Sources":
-        """Look for everything that the recipe names.
-
-        Raises:
-            DataError: nothing there, or too much of it unreadable; all that is wrong, each with its key in the recipe.
-        """
-        found: dict[str, Found] = {}
-        pairs: tuple[list[Pair], list[tuple[Path, str]]] = [], []
-        wrong: list[str] = []
-        for key in ("clean", "noise", "rir", "pairs"):
-            try:
-                if key == "pairs":
-                    pairs = readable_pairs(config.pairs, config.max_skipped)
-                else:
-                    found[key] = find(getattr(config, key), config.max_skipped)
-            except DataError as error:
-                wrong += [f"data.{key}: {line}" if not line.startswith(" ") else line for line in str(error).splitlines()]
-        if wrong:
-            raise DataError("\n".join(wrong))
-        return cls(found["clean"], found["noise"], found["rir"], *pairs)
-
-    @property
-    def skipped(self) -> list[tuple[Path, str]]:
-        """Files whose header could not be read, with the reason."""
-        return [*self.clean.skipped, *self.noise.skipped, *self.rir.skipped, *self.skipped_pairs]
 
 
 @dataclass
@@ -117,7 +81,10 @@ class Mixer:
         rate, before = self.rate(index), set(self.skipped)
         examples = [self.example(index, row, rate) for row in rows]
         noisy, clean = (torch.from_numpy(np.stack(side)).unsqueeze(1) for side in zip(*examples, strict=True))
-        return Batch(noisy, clean, rate, tuple(reason for path, reason in self.skipped.items() if path not in before))
+        part = self.config.label
+        labels = () if part is None else tuple(class_of(self._whole(index, row, rate)[0].path, part) for row in rows)
+        skipped = tuple(reason for path, reason in self.skipped.items() if path not in before)
+        return Batch(noisy, clean, rate, labels, skipped)
 
     def example(self, index: int, row: int, rate: int) -> tuple[Wave, Wave]:
         """One noisy and clean wave ``(N,)``."""
@@ -129,7 +96,7 @@ class Mixer:
         kind = rng.random()
         speech = np.zeros(samples, np.float32)
         if kind >= augment.noise_only:
-            speech = self.speech(rng, rate, samples)
+            speech = self.speech(rng, rate, samples) if self.config.crop == "stream" else self.clip(rng, index, row, rate)
         target = speech
         if rng.random() < augment.reverb.share:
             speech, target = self._room(rng, speech, rate)
@@ -180,6 +147,29 @@ class Mixer:
         wave = np.pad(joined, (0, samples - len(joined)))
         if replicate:
             wave = degrade.replicate(rng, wave, rate, replication.least, replication.most)
+        return self._voiced(rng, wave, rate)
+
+    def clip(self, rng: np.random.Generator, index: int, row: int, rate: int) -> Wave:
+        """Speech ``(N,)``: one recording from its start, followed by silence or cut off."""
+        wave = self._whole(index, row, rate)[1]
+        if rng.random() < self.config.augment.speed.share:
+            wave = _at_speed(wave, rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest))
+        samples = round(self.config.seconds * rate)
+        wave = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
+        return self._voiced(rng, wave, rate)
+
+    def _whole(self, index: int, row: int, rate: int) -> tuple[Clip, Wave]:
+        """The recording of an example, as far as it is needed."""
+        rng = np.random.default_rng([self.seed, index, row, 1])
+        clips = self.sources.clean.clips
+        for _ in range(ATTEMPTS):
+            clip = clips[int(rng.integers(len(clips)))]
+            wave = self._crop(clip, rate, 0, 2 * self.config.seconds)
+            if wave is not None:
+                return clip, wave
+        raise DataError(f"data.clean: none of {ATTEMPTS} recordings, drawn at random, could be read")
+
+    def _voiced(self, rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
         if rng.random() < self.config.augment.proximity.share:

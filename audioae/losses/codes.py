@@ -11,6 +11,8 @@ from torch import Tensor
 from audioae.config import Field
 from audioae.nn.stacks import Pass
 
+LOUDEST = 6.0
+"""Standardised patches beyond this many deviations are as loud as any."""
 Rho = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 Steps = Annotated[int, Field(ge=0)]
@@ -25,6 +27,16 @@ def reconstruction_mse(passed: Pass) -> Tensor:
 def reconstruction_l1(passed: Pass) -> Tensor:
     """Mean absolute difference of patches."""
     return (passed.output - passed.target).abs().mean()
+
+
+def reconstruction_compressed(passed: Pass, slope: Annotated[float, Field(gt=0, le=2)] = 0.5) -> Tensor:
+    """Mean squared difference of ``exp(slope * patch)``, which is about a power of the magnitude: what is loud counts most.
+
+    The mean of logarithms lies below the logarithm of the mean, so that a denoiser trained on logarithms alone attenuates
+    too much where it is unsure. This one, like the compressed spectra of denoisers (Braun & Tashev 2021), does less so.
+    """
+    output, target = (torch.exp(slope * side.clamp(max=LOUDEST)) for side in (passed.output, passed.target))
+    return (output - target).square().mean()
 
 
 def l1_sparsity(passed: Pass) -> Tensor:

@@ -1,7 +1,8 @@
-"""All training losses by name, for the ``losses`` section of a recipe, in two families.
+"""All training losses by name, for the ``losses`` section of a recipe, in four families.
 
 ``waves``: functions ``(estimate, target, rate, **options)`` of what denoisers give; ``codes``: functions ``(passed,
-**options)`` of one way through an autoencoder.
+**options)`` of one way through an autoencoder; ``labels``: functions ``(logits, labels, **options)`` of classifiers;
+``sounds``: functions ``(verdict, **options)`` of generators and their critics.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from audioae.config import Config, options_of
-from audioae.losses import codes, perceptual, spectral, temporal
+from audioae.losses import adversarial, codes, labels, perceptual, spectral, temporal
 from audioae.registry import public_functions
 
 Loss = Callable[..., Tensor]
@@ -19,9 +20,15 @@ Loss = Callable[..., Tensor]
 FAMILIES: dict[str, dict[str, Loss]] = {
     "waves": public_functions(perceptual, spectral, temporal),
     "codes": public_functions(codes),
+    "labels": public_functions(labels),
+    "sounds": public_functions(adversarial),
 }
 """Family to name to function: every public function of the loss modules."""
 TERMS: dict[str, Loss] = {name: function for family in FAMILIES.values() for name, function in family.items()}
+
+
+PENALTIES = frozenset({"gradient_penalty", "real_gradient"})
+"""Of a critic, which by themselves train nothing."""
 
 
 def schema_of(name: str) -> type[Config]:

@@ -1,15 +1,19 @@
-"""All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``, in two families.
+"""All measures by name, for ``valid.measures`` of a recipe and ``audioae evaluate``, in four families.
 
-``waves``: functions ``(estimate, clean, rate)``; ``codes``: functions ``(passed,)`` of one way through an autoencoder.
+``waves``: functions ``(estimate, clean, rate)``; ``codes``: functions ``(passed,)`` of one way through an autoencoder;
+``labels``: functions ``(logits, labels)`` of classifiers; ``sounds``: functions ``(beside,)`` of generators.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from audioae.metrics import codes, dnsmos, perceptual, signal
+from audioae.metrics import codes, dnsmos, labels, perceptual, signal, sounds
+from audioae.metrics.sounds import Beside
 from audioae.nn.stacks import Pass
 from audioae.registry import public_functions
 
@@ -21,8 +25,34 @@ MEASURES: dict[str, Measure] = public_functions(perceptual, signal, dnsmos)
 CODE_MEASURES: dict[str, Callable[[Pass], float]] = public_functions(codes)
 """Name to function ``(passed,) -> float``."""
 
+LABEL_MEASURES: dict[str, Callable[[Tensor, Tensor], float]] = public_functions(labels)
+"""Name to function ``(logits, labels) -> float``."""
+
+SOUND_MEASURES: dict[str, Callable[[Beside], float]] = public_functions(sounds)
+"""Name to function ``(beside,) -> float``."""
+
+OF_JUDGE = frozenset({"frechet_of_sounds", "inception_score", "diversity", "class_accuracy"})
+"""What a judge is needed for."""
+
+FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "waves": MEASURES,
+    "codes": CODE_MEASURES | MEASURES,
+    "labels": LABEL_MEASURES,
+    "sounds": SOUND_MEASURES,
+}
+"""What models of each family can be measured by: autoencoders also as denoisers."""
+
 LOWER_IS_BETTER = frozenset(
-    {"log_spectral_distance", "reconstruction_error", "code_l0", "dead_units", "jacobian_norm", "mean_activity"}
+    {
+        "log_spectral_distance",
+        "reconstruction_error",
+        "code_l0",
+        "dead_units",
+        "jacobian_norm",
+        "mean_activity",
+        "sliced_wasserstein",
+        "frechet_of_sounds",
+    }
 )
 PACKAGES = {
     "pesq": ("pesq",),

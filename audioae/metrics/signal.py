@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import stft
 
 Wave = NDArray[np.float32]
 _FLOOR = 1e-10
@@ -54,4 +53,6 @@ def high_band_level(estimate: Wave, clean: Wave, rate: int) -> float:
 
 def _power(wave: Wave, rate: int) -> NDArray[np.float64]:
     size = 2 * round(0.016 * rate)
+    from scipy.signal import stft  # half a second, which cleaning files need not wait for
+
     return np.abs(stft(wave.astype(np.float64), rate, nperseg=size, noverlap=size // 2)[2]) ** 2

@@ -12,8 +12,9 @@ from scipy.signal import correlate
 from audioae.config import parse
 from audioae.data import degrade
 from audioae.data.config import DataConfig
+from audioae.data.gather import Sources
 from audioae.data.loader import batches
-from audioae.data.mixer import Mixer, Sources
+from audioae.data.mixer import Mixer
 from audioae.errors import DataError
 from audioae.signal.levels import active_rms, rms, to_db
 
@@ -252,3 +253,19 @@ def test_long_files_are_cropped_without_decoding_them_whole(tmp_path: Path, monk
 def test_workers_share_the_memory() -> None:
     made = mixer("memory_mb=100")
     assert replace(made, workers=4)._shelf.budget == made._shelf.budget / 4
+
+
+def test_clips_are_whole_recordings_from_their_start_with_the_class_of_their_name() -> None:
+    made = mixer("clean=[samples/digits]", "crop=clip", "label=0", "rate=8000", "augment.clean_only=1", "seconds=1")
+    batch = made.batch(3, range(8))
+    assert batch.noisy.shape == (8, 1, 8000) and len(batch.labels) == 8
+    files = sorted(Path("samples/digits").glob("*.flac"))
+    for wave, label in zip(batch.clean[:, 0].numpy(), batch.labels, strict=True):
+        alike = []
+        for path in files:
+            whole = soundfile.read(path, dtype="float32")[0][:8000]
+            start = wave[: len(whole)]
+            alike.append((float(whole @ start / np.linalg.norm(whole) / np.linalg.norm(start)), path.stem[0]))
+        assert max(alike)[0] > 0.999 and max(alike)[1] == label
+    assert len(set(batch.labels)) > 2
+    assert made.batch(3, [5]).labels == batch.labels[5:6]

@@ -1,5 +1,7 @@
 """Penalties on codes against closed forms and torch.distributions."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
@@ -60,3 +62,12 @@ def test_l1_and_contractive_are_means_over_patches() -> None:
 @pytest.mark.parametrize("name", ["l1_sparsity", "kl_sparsity", "contractive", "kl_prior"])
 def test_where_there_is_no_code_there_is_no_penalty(name: str) -> None:
     assert getattr(codes, name)(Pass(PATCH, PATCH)) == 0
+
+
+def test_compressed_error_is_that_of_powers_of_the_magnitude_and_counts_what_is_loud() -> None:
+    target = torch.tensor([[[2.0]], [[-2.0]]])
+    for index, expected in ((0, (math.exp(1.1) - math.exp(1.0)) ** 2), (1, (math.exp(-0.9) - math.exp(-1.0)) ** 2)):
+        output = target.clone()
+        output[index] += 0.2
+        error = codes.reconstruction_compressed(Pass(target, output), slope=0.5)
+        assert float(error) == pytest.approx(expected / 2, rel=1e-4)

@@ -1,0 +1,8 @@
+"""Measures of classifiers: from logits ``(B, classes)`` and the right classes ``(B,)`` to a number."""
+
+from torch import Tensor
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of the recordings whose likeliest class is the right one."""
+    return float((logits.argmax(1) == labels).float().mean())
