@@ -48,10 +48,12 @@ class BundleInfo:
     latency: float = 0.0
 
 
-def shipped() -> list[str]:
-    """Names of the models in the package, the default first."""
+def shipped(family: str | None = None) -> list[str]:
+    """Names of the models in the package, the default first; all, or those of ``waves``, ``codes`` or ``labels``."""
     names = sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    return sorted(
+        (name for name in names if family is None or info(name).recipe.family == family), key=lambda name: name != DEFAULT
+    )
 
 
 def locate(name_or_path: str | os.PathLike[str]) -> Path:

@@ -147,7 +147,10 @@ class KindSection:
     ``audioae.models.conv_dae.Config`` and becomes an instance of that, whose ``kind`` is then ``"conv_dae"``.
     """
 
-    package: str
+    packages: tuple[str, ...]
+
+    def __init__(self, *packages: str) -> None:
+        object.__setattr__(self, "packages", packages)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         to_plain = core_schema.plain_serializer_function_ser_schema(self._plain, info_arg=True)
@@ -158,10 +161,10 @@ class KindSection:
             raise PydanticCustomError("section", "should be a section with a `kind`")
         kind = value.kind if isinstance(value, Config) else value.get("kind")
         if not isinstance(kind, str):
-            known = ", ".join(kinds(self.package))
+            known = ", ".join(kinds(*self.packages))
             raise PydanticCustomError("kind", "needs a `kind` (there are: {known})", {"known": known})
         try:
-            schema: type[Config] = find(self.package, kind).Config
+            schema: type[Config] = find(kind, *self.packages).Config
         except RecipeError as error:
             _raise([Mistake("kind", ("kind",), str(error), kind)])
         if isinstance(value, dict):

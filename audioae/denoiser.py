@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave
-from audioae.errors import InputError
-from audioae.recipe import Recipe
+from audioae.errors import BundleError, InputError
+from audioae.recipe import PACKAGES, Recipe
 from audioae.registry import find
 from audioae.signal.stft import STFT
 
@@ -66,7 +66,7 @@ class Denoiser(nn.Module):
     def __init__(self, recipe: Recipe, name: str = "untrained") -> None:
         super().__init__()
         self.recipe, self.name = recipe, name
-        self.model = find("models", recipe.model.kind).Model(recipe.model)
+        self.model = find(recipe.model.kind, *PACKAGES).Model(recipe.model)
         self._transforms: dict[int, STFT] = {}
 
     @property
@@ -86,7 +86,13 @@ class Denoiser(nn.Module):
         return self._transforms[rate]
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
-        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds."""
+        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
+
+        Raises:
+            BundleError: the model is one that no sound comes out of.
+        """
+        if self.recipe.family in ("labels", "sounds"):
+            raise BundleError(f"{self.name}: is a {self.recipe.model.kind}, which cleans nothing: give a denoiser")
         stft = self.transform(rate)
         streams = (batch, channels) if linked else (batch * channels, 1)
         state = {f"model.{k}": v for k, v in self.model.initial_state(*streams, stft.bins).items()}

@@ -5,9 +5,12 @@ from typing import Annotated, Literal
 from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share, field_validator, model_validator
 from audioae.data.config import DataConfig
 from audioae.losses import terms
-from audioae.metrics.measures import CODE_MEASURES, MEASURES
+from audioae.metrics.measures import FAMILIES, MEASURES, OF_JUDGE
 from audioae.models._config import ModelConfig
 from audioae.registry import did_you_mean
+
+PACKAGES = ("models", "gans")
+"""Where the kinds of ``model`` are."""
 
 
 class TrainConfig(Config):
@@ -16,6 +19,8 @@ class TrainConfig(Config):
     init: str = Field("", description="model to begin with, or to grow from: one in the package or a bundle's path")
     steps: int = Field(10_000, ge=1, description="optimiser steps; --budget may end sooner, with the same schedule")
     learning_rate: Positive = 1.5e-3
+    betas: tuple[Share, Share] = Field((0.9, 0.98), description="decay of the optimiser's two moments")
+    critic_steps: int = Field(1, ge=1, le=100, description="steps of the critic for one of the generator")
     warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")
     final_rate: Share = Field(0.02, description="share of the learning rate left at the end of the cosine")
     weight_decay: float = Field(0.01, ge=0)
@@ -35,14 +40,16 @@ class ValidConfig(Config):
     """What the model is validated on while it trains."""
 
     pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
+    clean: tuple[str, ...] = Field((), description="in place of pairs, for all but denoisers: clean recordings")
+    judge: str = Field("", description="classifier that generators are judged by: one in the package or a bundle's path")
     measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see audioae.metrics")
     best: str = Field("si_sdr", description="the one of `measures` that decides which weights are the best")
-    at_most: int = Field(50, ge=1, description="pairs to use")
+    at_most: int = Field(50, ge=1, description="pairs or recordings to use")
 
     @field_validator("measures", mode="after")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = [*MEASURES, *CODE_MEASURES]
+        known = list(dict.fromkeys(name for family in FAMILIES.values() for name in family))
         for name in names:
             if name not in known:
                 raise ValueError(f"holds {name!r} (there are: {', '.join(known)}){did_you_mean(name, known)}")
@@ -72,7 +79,7 @@ class Recipe(Config):
     """One training: data, model, losses and schedule. Fields left out take their defaults."""
 
     seed: int = Field(0, ge=0, lt=2**63)
-    model: Annotated[ModelConfig, KindSection("models")]
+    model: Annotated[ModelConfig, KindSection(*PACKAGES)]
     data: DataConfig = DataConfig()
     losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
     corruption: Corruption = Field(Corruption(), description="for autoencoders")
@@ -81,20 +88,33 @@ class Recipe(Config):
 
     @property
     def family(self) -> str:
-        """``waves`` for denoisers, ``codes`` for autoencoders of patches: what they are trained on."""
+        """``waves`` for denoisers, ``codes`` for autoencoders of patches, ``labels`` for classifiers,
+        ``sounds`` for generators."""
         return self.model.family
 
     @model_validator(mode="after")
     def _of_one_family(self) -> "Recipe":
-        fitting = terms.FAMILIES[self.family]
+        fitting, measures = terms.FAMILIES[self.family], FAMILIES[self.family]
         wrong = [f"losses.{name}" for name in self.losses if name not in fitting]
-        if self.family == "waves":
-            wrong += [f"valid.measures: {name}" for name in self.valid.measures if name in CODE_MEASURES]
+        wrong += [f"valid.measures: {name}" for name in self.valid.measures if name not in measures]
+        if self.family != "codes":
             wrong += ["corruption"] if self.corruption.any else []
             wrong += ["train.stages"] if self.train.stages else []
+        if self.family == "waves" and self.valid.clean:
+            wrong += ["valid.clean"]
         if wrong:
             raise ValueError(
                 f"{', '.join(wrong)}: not for `model.kind: {self.model.kind}`, whose losses are {', '.join(sorted(fitting))}"
+            )
+        if self.family == "sounds":
+            self._of_generators()
+        if self.family == "labels" and (self.data.label is None or not self.valid.clean):
+            raise ValueError("a classifier needs `data.label`, and `valid.clean` to be measured on")
+        if self.valid.clean and (
+            self.corruption.noise or (self.family == "codes" and set(self.valid.measures) & set(MEASURES))
+        ):
+            raise ValueError(
+                "`valid.clean` has no noisy side: give `valid.pairs` for `corruption.noise` and measures of sound"
             )
         if self.train.stages and len(self.train.stages) != (levels := len(getattr(self.model, "widths", ())) + 1):
             raise ValueError(f"`train.stages` holds {len(self.train.stages)} numbers: give {levels}, one more than `widths`")
@@ -103,3 +123,15 @@ class Recipe(Config):
         if "kl_prior" in self.losses and not getattr(self.model, "variational", False):
             raise ValueError("`losses.kl_prior` is for variational codes: set `model.variational: true`")
         return self
+
+    def _of_generators(self) -> None:
+        if not set(self.losses) - terms.PENALTIES:
+            raise ValueError(
+                f"`losses` holds penalties alone ({', '.join(self.losses)}): a critic needs a loss such as `hinge`"
+            )
+        if not self.valid.clean:
+            raise ValueError("a generator needs `valid.clean` to be measured on")
+        if getattr(self.model, "classes", ()) and self.data.label is None:
+            raise ValueError("`model.classes` needs `data.label`, the part of a file's name that is its class")
+        if not self.valid.judge and (needed := [name for name in self.valid.measures if name in OF_JUDGE]):
+            raise ValueError(f"`valid.measures` holds {', '.join(needed)}: give `valid.judge`, a classifier")

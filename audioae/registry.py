@@ -14,26 +14,31 @@ from typing import Any
 from audioae.errors import RecipeError
 
 
-def kinds(package: str) -> list[str]:
-    """Names of all kinds in ``audioae.<package>``, sorted; none of them is imported."""
+def kinds(*packages: str) -> list[str]:
+    """Names of all kinds in ``audioae.<package>``, of one or several packages, sorted; none of them is imported."""
+    return sorted(kind for package in packages for kind in _kinds(package))
+
+
+def _kinds(package: str) -> list[str]:
     parent = importlib.import_module(f"audioae.{package}")
     names = (module.name for module in pkgutil.iter_modules(parent.__path__))
-    return sorted(name for name in names if name.isidentifier() and not name.startswith("_"))
+    return [name for name in names if name.isidentifier() and not name.startswith("_")]
 
 
-def find(package: str, kind: str) -> ModuleType:
-    """The module ``audioae.<package>.<kind>``, imported.
+def find(kind: str, *packages: str) -> ModuleType:
+    """The module ``audioae.<package>.<kind>``, imported from the first of the packages that has it.
 
     Only a name that :func:`kinds` lists is ever imported, so a recipe cannot reach another module or file.
 
     Raises:
         RecipeError: there is no such kind; the message lists those there are.
     """
-    known = kinds(package)
-    if kind not in known:
-        there_are = ", ".join(known) or "none"
-        raise RecipeError(f"unknown kind {kind!r} (there are: {there_are}){did_you_mean(kind, known)}")
-    return importlib.import_module(f"audioae.{package}.{kind}")
+    for package in packages:
+        if kind in _kinds(package):
+            return importlib.import_module(f"audioae.{package}.{kind}")
+    known = kinds(*packages)
+    there_are = ", ".join(known) or "none"
+    raise RecipeError(f"unknown kind {kind!r} (there are: {there_are}){did_you_mean(kind, known)}")
 
 
 def public_functions(*modules: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -22,8 +22,9 @@ from audioae.denoiser import Denoiser
 from audioae.errors import DataError, OutputError
 from audioae.recipe import Recipe, ValidConfig
 from audioae.train.folder import LAST
-from audioae.train.trainer import Watcher, train
+from audioae.train.trainer import train
 from audioae.train.validate import Validation
+from audioae.train.watcher import Watcher
 
 SNRS = (-5.0, 0.0, 5.0, 10.0)
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
@@ -112,7 +113,7 @@ def adapt(
         held_out.mix_pairs(other_speech.judge, other_noise.judge, (*SNRS, 15.0), folder / "general", seed=2)
         measures = ("si_sdr", "log_spectral_distance")
         own, general = (
-            Validation(ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING), old.recipe.corruption)
+            Validation(old.recipe, ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
             for part in ("own", "general")
         )
         recipe = _recipe(model, folder, overrides)

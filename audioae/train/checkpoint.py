@@ -1,6 +1,7 @@
 """All that a training needs to go on as if nothing had happened, in one safetensors file."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,22 +36,22 @@ class Progress:
 
 
 def save(
-    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
-    """Write model, averaged model, optimiser and progress; the file is replaced whole or not at all.
+    """Write modules by name, such as the model and its average, optimiser and progress; the file is replaced whole or not
+    at all.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    tensors: dict[str, Tensor] = {f"{n}.{k}": v for n, module in modules.items() for k, v in module.state_dict().items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
     save_tensors(path, tensors, {"format": FORMAT, "recipe": dump(recipe), "progress": json.dumps(asdict(progress))})
 
 
-def restore(path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Fill model, averaged model and optimiser from a checkpoint.
+def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
+    """Fill modules and optimiser from a checkpoint.
 
     Raises:
         BundleError: not a checkpoint, or one of another model or data.
@@ -60,12 +61,12 @@ def restore(path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, op
     for section in ("seed", "model", "data"):
         if getattr(before, section) != getattr(recipe, section):
             raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in (*modules, "optimizer")}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
-    model.load_state_dict(groups["model"])
-    average.load_state_dict(groups["average"])
+    for name, module in modules.items():
+        module.load_state_dict(groups[name])
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, _, key = name.partition(".")

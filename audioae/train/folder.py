@@ -8,6 +8,7 @@ from audioae.errors import OutputError
 from audioae.recipe import Recipe
 
 CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
+SAMPLES = "samples"
 
 
 def prepare(out: Path, resume: bool) -> None:

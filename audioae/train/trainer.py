@@ -1,20 +1,19 @@
-"""The training loop of one player: setup, steps, validation, checkpoints."""
+"""The training loop: setup, steps of each player, validation, checkpoints."""
 
 import contextlib
 import copy
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from audioae.bundle import save_bundle
+from audioae.data.gather import Sources
 from audioae.data.loader import batches
-from audioae.data.mixer import Mixer, Sources
+from audioae.data.mixer import Batch, Mixer
 from audioae.denoiser import Denoiser
 from audioae.errors import RecipeError
 from audioae.metrics.measures import better
@@ -22,31 +21,24 @@ from audioae.recipe import Recipe, TrainConfig
 from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress
-from audioae.train.folder import BEST, CHECKPOINT, LAST
+from audioae.train.folder import BEST, CHECKPOINT, LAST, SAMPLES
+from audioae.train.gan import GamePlayer
 from audioae.train.log import Log
-from audioae.train.players import player_for
+from audioae.train.players import ClassifyingPlayer, CodingPlayer, DenoisingPlayer, Player
 from audioae.train.stop import Stop
 from audioae.train.validate import Validation
+from audioae.train.watcher import Watcher
 from audioae.train.weights import begin_with, blend
 
+PLAYERS: dict[str, type[Player]] = {
+    "waves": DenoisingPlayer,
+    "codes": CodingPlayer,
+    "labels": ClassifyingPlayer,
+    "sounds": GamePlayer,
+}
+"""Who trains the models of each family."""
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient, after which a training has failed."""
-
-
-class Watcher(Protocol):
-    """What someone who looks on is told."""
-
-    def started(self, recipe: Recipe, parameters: int, sources: Sources, noisy: dict[str, float]) -> None:
-        """All is ready; ``noisy`` are the measures of the unprocessed validation input."""
-
-    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-        """A step was taken; ``share`` of the training is done."""
-
-    def skipped(self, reasons: Sequence[str]) -> None:
-        """Files turned out to be damaged and are left out from now on."""
-
-    def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
-        """The averaged weights were measured."""
 
 
 @dataclass(frozen=True)
@@ -115,28 +107,29 @@ class _Run:
         self, recipe: Recipe, out: Path, resume: bool, budget: float | None, device: str, watcher: Watcher | None
     ) -> None:
         self.recipe, self.out, self.budget, self.watcher = recipe, out, budget, watcher
-        self.parallel = Parallel(device, recipe.train.precision, staged=bool(recipe.train.stages))
+        self.parallel = Parallel(
+            device, recipe.train.precision, staged=bool(recipe.train.stages) or recipe.family == "sounds"
+        )
         self.rows = self.parallel.rows(recipe.data.batch_size)
         self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
-        self.validation = Validation(recipe.valid, recipe.corruption)
+        self.validation = Validation(recipe)
         torch.manual_seed(recipe.seed)
         self.denoiser = Denoiser(recipe, out.name)
         if recipe.train.init:
             begin_with(self.denoiser, recipe)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False).eval().to(self.parallel.device)
-        self.denoiser.to(self.parallel.device)
-        matrices = [p for p in self.denoiser.parameters() if p.ndim >= 2]
-        vectors = [p for p in self.denoiser.parameters() if p.ndim < 2]
+        self.player = PLAYERS[recipe.family](self.denoiser, self.parallel.rank).to(self.parallel.device)
+        matrices = [p for p in self.player.parameters() if p.ndim >= 2]
+        vectors = [p for p in self.player.parameters() if p.ndim < 2]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(
-            groups, lr=recipe.train.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.train.weight_decay
+            groups, lr=recipe.train.learning_rate, betas=recipe.train.betas, weight_decay=recipe.train.weight_decay
         )
+        self.modules = {"model": self.denoiser.model, "average": self.average.model, **self.player.others}
         self.progress = Progress()
         folder.prepare(out, resume)
         if resume:
-            models = (self.denoiser.model, self.average.model)
-            self.progress = checkpoint.restore(out / CHECKPOINT, recipe, *models, optimizer)
-        self.player = player_for(recipe)(self.denoiser, self.parallel.rank)
+            self.progress = checkpoint.restore(out / CHECKPOINT, recipe, self.modules, optimizer)
         if not resume and not recipe.train.init:
             self.player.begin(self.mixer)
             self.average.load_state_dict(self.denoiser.state_dict())
@@ -178,7 +171,7 @@ class _Run:
             rate = learning_rate(config, progress.step, share)
             if batch.skipped and self.watcher and self.parallel.is_main:
                 self.watcher.skipped(batch.skipped)
-            losses, norm = self._step(batch.noisy, batch.clean, batch.rate, rate)
+            losses, norm = self._step(batch, rate)
             progress.step += 1
             for name, value in losses.items():
                 recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
@@ -216,25 +209,29 @@ class _Run:
         data = self.recipe.data
         return round(self.progress.step * data.batch_size * data.seconds / max(self.progress.seconds, 1e-3), 1)
 
-    def _step(self, noisy: Tensor, clean: Tensor, rate: int, learning_rate: float) -> tuple[dict[str, float], float]:
+    def _step(self, batch: Batch, learning_rate: float) -> tuple[dict[str, float], float]:
         config = self.recipe.train
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        noisy, clean = noisy.to(self.parallel.device), clean.to(self.parallel.device)
+        noisy, clean = batch.noisy.to(self.parallel.device), batch.clean.to(self.parallel.device)
         self.module.train()
-        self.player.stage(self.progress.step)
-        with self.parallel.forward_context():
-            loss, values = self.module(noisy, clean, rate, self.progress.step)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.parallel.backward(loss)
-        norm = float(self.parallel.clip(self.module, config.clip_norm))
-        if math.isfinite(norm):
+        told: dict[str, float] = {}
+        norm = 0.0
+        for turn in range(self.player.turns):
+            self.player.stage(self.progress.step, turn)
+            with self.parallel.forward_context():
+                loss, values = self.module(noisy, clean, batch.rate, self.progress.step, batch.labels, turn)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.parallel.backward(loss)
+            norm = float(self.parallel.clip(self.module, config.clip_norm))
+            told |= {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}
+            if not math.isfinite(norm):
+                self._skip()
+                return told, norm
             self.optimizer.step()
-            self._unlucky = 0
-            blend(self.average, self.denoiser, config.ema, self.progress.step)
-        else:
-            self._skip()
-        return {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}, norm
+        self._unlucky = 0
+        blend(self.average, self.denoiser, config.ema, self.progress.step)
+        return told, norm
 
     def _skip(self) -> None:
         self.progress.skipped += 1
@@ -257,11 +254,17 @@ class _Run:
             if best:
                 self.progress.best = value
                 save_bundle(self.out / BEST, self.average, self.figures)
+            self.validation.show(self.out / SAMPLES, f"{self.progress.step:06d}")
             if self.log:
                 self.log.write({"step": self.progress.step, "valid": self.figures})
                 self.log.draw()
             if self.watcher:
                 self.watcher.validated(self.progress.step, self.figures, best)
+            for why in [*self.validation.alarms, *self.player.alarms]:
+                if self.log:
+                    self.log.write({"step": self.progress.step, "alarm": why})
+                if self.watcher:
+                    self.watcher.alarmed(self.progress.step, why)
         self.parallel.wait()
 
     def _save(self) -> None:
@@ -270,8 +273,7 @@ class _Run:
         self.parallel.wait()
 
     def _write(self) -> None:
-        models = (self.denoiser.model, self.average.model)
-        checkpoint.save(self.out / CHECKPOINT, self.recipe, *models, self.optimizer, self.progress)
+        checkpoint.save(self.out / CHECKPOINT, self.recipe, self.modules, self.optimizer, self.progress)
         save_bundle(self.out / LAST, self.average, self.figures)
 
     def _rescue(self) -> None:

@@ -1,85 +1,148 @@
-"""How good the weights are by now: real measures on pairs that are not trained on."""
+"""How good the weights are by now: real measures on recordings that are not trained on."""
+
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from audioae.audio.files import read
-from audioae.data.pairs import Pair, find_pairs
+from audioae.audio.files import probe, read
+from audioae.data.gather import class_of
+from audioae.data.pairs import find_pairs
+from audioae.data.sources import find
 from audioae.denoiser import Denoiser
 from audioae.errors import DataError
-from audioae.metrics.measures import CODE_MEASURES, MEASURES, measure
-from audioae.models.autoencoder import Model as Autoencoder
+from audioae.listening import Listening, alarms, show
+from audioae.metrics.measures import CODE_MEASURES, LABEL_MEASURES, MEASURES, SOUND_MEASURES, measure
+from audioae.metrics.sounds import Beside
+from audioae.models.classifier import Model as Classifier
 from audioae.nn.stacks import Pass
-from audioae.recipe import Corruption, ValidConfig
+from audioae.patches import patches_of
+from audioae.recipe import Recipe, ValidConfig
 
 LONGEST_SECONDS = 20
 """Of longer recordings only the beginning is used."""
+COLLAPSED = 0.25
+"""Share of the units of a variational code below which it is said to have collapsed."""
+Wave = NDArray[np.float32]
 
 
 class Validation:
-    """The pairs and measures of a recipe's ``valid`` section.
+    """The recordings and measures of a recipe's ``valid`` section.
 
-    An autoencoder's own measures are taken on all patches of the pairs together: those of the clean side, rebuilt from the
-    noisy one where the recipe's corruption is real noise.
+    An autoencoder's own measures are taken on all patches together: those of the clean side, rebuilt from the noisy one
+    where the recipe's corruption is real noise. A classifier's are taken on all recordings together, and a generator's on as
+    many sounds as there are recordings.
 
     Args:
-        config: the section.
-        corruption: the recipe's.
+        recipe: what is trained.
+        config: another ``valid`` section than the recipe's.
 
     Raises:
-        DataError: no pairs, or pairs that do not fit.
+        DataError: no recordings, or pairs that do not fit.
     """
 
-    def __init__(self, config: ValidConfig, corruption: Corruption) -> None:
-        self.config, self.corruption = config, corruption
-        self.of_waves = [name for name in config.measures if name in MEASURES]
-        self.of_codes = [name for name in config.measures if name in CODE_MEASURES]
-        self.pairs = [pair for entry in config.pairs for pair in find_pairs(entry)][: config.at_most]
-        if not self.pairs:
+    def __init__(self, recipe: Recipe, config: ValidConfig | None = None) -> None:
+        self.recipe, self.config = recipe, config or recipe.valid
+        self.alarms: list[str] = []
+        """What the last :meth:`run` found to have gone wrong."""
+        self.of_waves, self.of_codes, self.of_labels, self.of_sounds = (
+            [name for name in self.config.measures if name in known]
+            for known in (MEASURES, CODE_MEASURES, LABEL_MEASURES, SOUND_MEASURES)
+        )
+        if self.config.clean:
+            clips = find(self.config.clean, recipe.data.max_skipped).clips
+            # Spread over all of them: the first few might all be of one class or voice.
+            every = max(1, len(clips) // self.config.at_most)
+            self.files = [(clip.path, clip.path) for clip in clips[::every][: self.config.at_most]]
+        else:
+            pairs = [pair for entry in self.config.pairs for pair in find_pairs(entry)][: self.config.at_most]
+            self.files = [(pair.noisy, pair.clean) for pair in pairs]
+        if not self.files:
             raise DataError("valid.pairs is empty: give a folder with noisy/ and clean/ below it")
+        self.listening: Listening | None = None
+        """Where what a generator draws is measured."""
+        self.heard: tuple[Beside, Wave] | None = None
+        if recipe.family == "sounds":
+            self.listening = Listening([clean for _, clean in self.files], self.config.judge)
         # Also finds out, before the training starts, whether every measure can be taken.
-        self.noisy = _means([measure(self.of_waves, *self._read(pair), pair.rate) for pair in self.pairs])
+        both = [[_beginning(path) for path in sides] for sides in self.files] if self.of_waves else []
+        self.noisy = _means([measure(self.of_waves, noisy, clean, rate) for (noisy, rate), (clean, _) in both])
         """The same measures of the unprocessed input."""
 
     def run(self, denoiser: Denoiser) -> dict[str, float]:
-        """Means of the measures over the pairs."""
+        """The measures of a model as it is now."""
         denoiser.eval()
-        figures = self._codes(denoiser) if self.of_codes else {}
-        if not self.of_waves:
-            return figures
-        results = []
-        for pair in self.pairs:
-            noisy, clean = self._read(pair)
-            with torch.inference_mode():
-                wave = torch.from_numpy(noisy.T.copy()).unsqueeze(0).to(denoiser.device)
-                estimate = denoiser.clean(wave, pair.rate)[0].T.cpu().numpy()
-            results.append(measure(self.of_waves, estimate, clean, pair.rate))
-        return figures | _means(results)
+        self.alarms = []
+        figures: dict[str, float] = {}
+        with torch.no_grad():
+            if self.of_codes:
+                figures |= self._codes(denoiser)
+            if self.of_labels:
+                figures |= self._labels(denoiser)
+        if self.listening is not None:
+            self.heard = self.listening.hear(denoiser)
+            self.alarms = alarms(self.heard[0])
+            figures |= {name: SOUND_MEASURES[name](self.heard[0]) for name in self.of_sounds}
+        if self.of_waves:
+            figures |= _means([self._waves(denoiser, *sides) for sides in self.files])
+        return figures
 
-    @torch.no_grad()
+    def show(self, folder: Path, name: str) -> None:
+        """Leave something to look at and to hear of the last :meth:`run`, where a generator was measured.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if self.heard is not None:
+            show(*self.heard, getattr(self.recipe.model, "rate", 0), folder, name)
+
+    def _waves(self, denoiser: Denoiser, *sides: Path) -> dict[str, float]:
+        (noisy, rate), (clean, _) = (_beginning(side) for side in sides)
+        with torch.inference_mode():
+            estimate = denoiser.clean(torch.from_numpy(noisy.T.copy()).unsqueeze(0).to(denoiser.device), rate)
+        return measure(self.of_waves, estimate[0].T.cpu().numpy(), clean, rate)
+
     def _codes(self, denoiser: Denoiser) -> dict[str, float]:
-        model = denoiser.model
-        assert isinstance(model, Autoencoder)
         wanted, given = [], []
-        for pair in self.pairs:
-            sides = [torch.from_numpy(side.mean(1)).to(denoiser.device) for side in self._read(pair)]
-            heard, target = (denoiser.transform(pair.rate)(side[None, None])[:, 0] for side in sides)
-            heard = heard if self.corruption.noise else target
-            level = model.level(heard)
-            wanted.append(model.patches(target, level).flatten(0, 1))
-            given.append(model.patches(heard, level).flatten(0, 1))
-        passed: Pass = model.autoencode(torch.cat(given), torch.cat(wanted))
+        for sides in self.files:
+            (noisy, rate), (clean, _) = (_beginning(side) for side in sides)
+            heard, target = (torch.from_numpy(side.mean(1, keepdims=True).T.copy()) for side in (noisy, clean))
+            found = patches_of(denoiser, heard if self.recipe.corruption.noise else target, rate)
+            given.append(found.values[0])
+            wanted.append(patches_of(denoiser, target, rate, found.level).values[0])
+        passed: Pass = denoiser.model.autoencode(torch.cat(given), torch.cat(wanted))
+        if (used := CODE_MEASURES["active_units"](passed)) < COLLAPSED:
+            self.alarms.append(
+                f"posterior collapse: {used:.0%} of the units of the code are in use; lower losses.kl_prior.weight, "
+                "or give losses.kl_prior.free_bits and a longer warm_up"
+            )
         return {name: CODE_MEASURES[name](passed) for name in self.of_codes}
 
-    @staticmethod
-    def _read(pair: Pair) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        frames = min(pair.frames, LONGEST_SECONDS * pair.rate)
-        return read(pair.noisy, 0, frames)[0], read(pair.clean, 0, frames)[0]
+    def _labels(self, denoiser: Denoiser) -> dict[str, float]:
+        model, part = cast(Classifier, denoiser.model), self.recipe.data.label
+        assert part is not None, "the recipe's check saw to it"
+        logits, right = [], []
+        for _, path in self.files:
+            wave, rate = _beginning(path)
+            spec: Tensor = denoiser.transform(rate)(torch.from_numpy(wave.mean(1))[None, None].to(denoiser.device))[:, 0]
+            name = class_of(path, part)
+            if name not in model.config.classes:
+                raise DataError(f"{path}: is of the class {name!r}, which is not among model.classes")
+            logits.append(model(model.patches(spec)))
+            right.append(model.config.classes.index(name))
+        together = torch.cat(logits).cpu(), torch.tensor(right)
+        return {name: LABEL_MEASURES[name](*together) for name in self.of_labels}
+
+
+def _beginning(path: Path) -> tuple[Wave, int]:
+    return read(path, 0, min(probe(path).frames, round(LONGEST_SECONDS * probe(path).rate)))
 
 
 def _means(results: list[dict[str, float]]) -> dict[str, float]:
     return {
         name: float(np.mean(good)) if (good := [r[name] for r in results if not np.isnan(r[name])]) else float("nan")
-        for name in results[0]
+        for name in (results[0] if results else ())
     }

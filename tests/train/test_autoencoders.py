@@ -14,7 +14,8 @@ from audioae.denoiser import Denoiser
 from audioae.models.autoencoder import Model
 from audioae.recipe import Recipe
 from audioae.train.players import CodingPlayer
-from audioae.train.trainer import Watcher, train
+from audioae.train.trainer import train
+from audioae.train.watcher import Watcher
 
 TEXT = """
 model: {kind: autoencoder, code: 6, bands: 16, widths: [4, 8], strides: [2, 2], kernel: 3, frames: 8}
@@ -122,3 +123,14 @@ def test_corruption_is_of_what_is_heard_and_not_of_what_is_wanted() -> None:
     assert 0.25 < float((seen["masking"][0] == 0).float().mean()) < 0.35
     given, wanted = seen["noise"]
     assert (given - wanted).mean() > 0.05  # noise fills what speech leaves, at the level of what is heard
+
+
+def test_a_collapsed_posterior_is_told(tmp_path: Path) -> None:
+    fine = recipe("model.variational=true", "losses.kl_prior=0.001")
+    train(fine, tmp_path / "fine", device="cpu")
+    assert "alarm" not in (tmp_path / "fine/log.jsonl").read_text()
+    crushed = recipe("model.variational=true", "model.shortcut=false", "losses.kl_prior=1", "train.steps=150",
+                     "train.learning_rate=0.01", "train.ema=0.5")  # fmt: skip
+    train(crushed, tmp_path / "crushed", device="cpu")
+    rows = [json.loads(line) for line in (tmp_path / "crushed/log.jsonl").read_text().splitlines()]
+    assert "posterior collapse" in rows[-1]["alarm"]

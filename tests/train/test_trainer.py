@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 import audioae
 from audioae.config import load
 from audioae.recipe import Recipe
-from audioae.train.trainer import Watcher, train
+from audioae.train.trainer import train
+from audioae.train.watcher import Watcher
 
 SMALL = [
     "data.seconds=0.5", "data.batch_size=4", "data.memory_mb=200", "valid.at_most=2", "train.warmup=2", "train.log_every=2",

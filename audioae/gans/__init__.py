@@ -1,0 +1,1 @@
+"""Generators of sound with their critics, one kind in each file."""

@@ -1,0 +1,55 @@
+"""The first adversarial network (Goodfellow et al. 2014): perceptrons that draw and judge whole images."""
+
+import itertools
+
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+from torch.nn.utils.parametrizations import spectral_norm
+
+from audioae.config import Field
+from audioae.gans._generator import SLOPE, Generator, GeneratorConfig, Width, bounded
+
+
+class Config(GeneratorConfig):
+    """What a recipe's ``model`` section may set for ``kind: vanilla_gan``."""
+
+    widths: tuple[Width, ...] = Field((128, 192), min_length=1, description="of the generator's layers")
+    critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, description="of the critic's layers")
+
+
+class Model(Generator):
+    """Random numbers ``(B, Z)`` to images ``(B, 1, K, P)``."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        sizes = (config.latent, *config.widths)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in config.widths)
+        self.draw_last = nn.Linear(sizes[-1], config.rows * config.frames)
+
+    def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
+        """See the class; labels are not heard."""
+        x = numbers
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = leaky_relu(norm(layer(x)), SLOPE)
+        image: Tensor = bounded(self.draw_last(x))
+        return image.view(-1, 1, self.config.rows, self.config.frames)
+
+
+class Critic(nn.Module):
+    """Images ``(B, 1, K, P)`` to scores ``(B,)``."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        hold = spectral_norm if config.spectral_norm else nn.Identity()
+        sizes = (config.rows * config.frames, *config.critic_widths)
+        self.layers = nn.ModuleList(hold(nn.Linear(a, b)) for a, b in itertools.pairwise(sizes))
+        self.score = hold(nn.Linear(sizes[-1], 1))
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
+        """See the class; labels are not heard."""
+        x = images.flatten(1)
+        for layer in self.layers:
+            x = leaky_relu(layer(x), SLOPE)
+        score: Tensor = self.score(x)[:, 0]
+        return score

@@ -1,0 +1,104 @@
+"""Training two players: a critic that tells real from drawn, and the generator that it is to take for real."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from audioae.data.mixer import Mixer
+from audioae.denoiser import Denoiser
+from audioae.gans._generator import Game, Generator
+from audioae.losses import terms
+from audioae.losses.adversarial import Verdict
+from audioae.recipe import PACKAGES
+from audioae.registry import find
+from audioae.train.players import SCOUTED, Losses, Player, places
+
+MEMORY = 0.98
+"""Of the running share of pairs that the critic gets right."""
+WON = 0.995
+"""Share beyond which the generator learns little more."""
+
+
+class GamePlayer(Player):
+    """Random numbers to images: the critic's turns come first, the generator's last."""
+
+    def __init__(self, denoiser: Denoiser, rank: int) -> None:
+        super().__init__(denoiser, rank)
+        self.critic: nn.Module = find(self.recipe.model.kind, *PACKAGES).Critic(self.recipe.model)
+        self.to(memory_format=torch.channels_last)  # two thirds of the time, on a CPU
+        self.turns = self.recipe.train.critic_steps + 1
+        self.right = 0.5
+
+    @property
+    def model(self) -> Generator:
+        """The generator."""
+        return cast(Generator, self.denoiser.model)
+
+    @property
+    def others(self) -> dict[str, nn.Module]:
+        """The critic, which is in no bundle."""
+        return {"critic": self.critic}
+
+    @property
+    def alarms(self) -> list[str]:
+        """What seems to go wrong in the game itself."""
+        if self.right < WON:
+            return []
+        return [
+            f"the critic has won: it tells {self.right:.1%} of real and drawn apart; lower model.critic_widths "
+            "or train.critic_steps, or give losses.real_gradient"
+        ]
+
+    @torch.no_grad()
+    def begin(self, mixer: Mixer) -> None:
+        """Take the level of the first batches as the typical one."""
+        levels = []
+        for index in range(SCOUTED):
+            batch = mixer.batch(index, range(self.recipe.data.batch_size))
+            levels.append(self.model.image.level(self.denoiser.transform(batch.rate)(batch.clean)[:, 0]))
+        self.model.image.fit(torch.cat(levels))
+
+    def stage(self, step: int, turn: int = 0) -> None:
+        """Train the critic or the generator, the other one frozen."""
+        last = turn == self.turns - 1
+        self.critic.requires_grad_(not last)
+        self.denoiser.requires_grad_(last)
+
+    def forward(
+        self, noisy: Tensor, clean: Tensor, rate: int, step: int, labels: Sequence[str] = (), turn: int = 0
+    ) -> Losses:
+        """The loss of the player whose turn it is, over all of the generator's games, and its terms."""
+        last = turn == self.turns - 1
+        self.draw(step * self.turns + turn)
+        classes = self.model.config.classes
+        chosen = places(classes, labels, clean.device) if classes else None
+        real = self.model.image(self.denoiser.transform(rate)(clean)[:, 0])
+        with torch.set_grad_enabled(last and torch.is_grad_enabled()):
+            games = self.model.games(real, self.model.draw(len(real)).to(real), chosen)
+        loss = real.new_zeros(())
+        values: dict[str, Tensor] = {}
+        for game in games:
+            own, named = terms.total(self.recipe.losses, self._verdict(game, chosen, last))
+            loss = loss + own
+            name = "generator" if last else "critic"
+            mark = f"_{game.level}" if len(games) > 1 else ""
+            values |= {
+                f"{name}_{term}{mark}": value for term, value in named.items() if not (last and term in terms.PENALTIES)
+            }
+        return loss, values
+
+    def _verdict(self, game: Game, chosen: Tensor | None, last: bool) -> Verdict:
+        critic = partial(self.critic, labels=chosen, level=game.level)
+        if last:
+            return Verdict(critic(game.fake))
+        real, fake = critic(game.real), critic(game.fake)
+        with torch.no_grad():
+            right = float((real > fake).float().mean())
+        if math.isfinite(right):
+            self.right += (1 - MEMORY) * (right - self.right)
+        share = game.real[0, 0].numel() / (self.model.config.rows * self.model.config.frames)
+        return Verdict(fake, real, game.fake, game.real, critic, share)

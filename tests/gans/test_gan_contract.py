@@ -1,0 +1,83 @@
+"""What every kind of generator keeps to. The kinds are found, not listed."""
+
+import pytest
+import torch
+
+from audioae.gans import lapgan
+from audioae.registry import find, kinds
+
+KINDS = kinds("gans")
+
+
+def built(kind: str, **options: object) -> tuple[torch.nn.Module, torch.nn.Module]:
+    torch.manual_seed(0)
+    module = find(kind, "gans")
+    config = module.Config(**options)
+    return module.Model(config), module.Critic(config)
+
+
+def labels(model: torch.nn.Module, count: int) -> torch.Tensor | None:
+    return torch.arange(count) % len(model.config.classes) if model.config.classes else None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rate,frames", [(8000, 64), (16000, 32)])
+def test_images_are_of_the_codecs_size_and_within_its_range(kind: str, rate: int, frames: int) -> None:
+    model, _ = built(kind, rate=rate, frames=frames)
+    images = model(model.draw(3), labels(model, 3))
+    assert images.shape == (3, 1, round(0.016 * rate), frames)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_of_both_players_is_reached(kind: str) -> None:
+    model, critic = built(kind)
+    games = model.games(torch.rand(4, 1, 128, 64) * 2 - 1, model.draw(4), labels(model, 4))
+    for image in (True, False):
+        for game in games:
+            critic(game.real if image else game.fake, labels=labels(model, 4), level=game.level).sum().backward(
+                retain_graph=True
+            )
+    for player in (model, critic):
+        for name, value in player.named_parameters():
+            assert value.grad is not None and torch.isfinite(value.grad).all(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_are_those_of_their_seed_and_keep_to_the_truncation(kind: str) -> None:
+    model, _ = built(kind)
+    first, again, other = (model.draw(50, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    near = model.draw(50, torch.Generator().manual_seed(1), truncation=0.5)
+    assert 0.45 < near.abs().max() <= 0.5
+    assert near.mean().abs() < 0.05
+
+
+def test_a_label_changes_what_is_drawn() -> None:
+    model, critic = built("cgan")
+    numbers = model.draw(2)
+    zero, one = (model(numbers, torch.full((2,), place)) for place in (0, 1))
+    assert not torch.allclose(zero, one)
+    scores = [critic(zero, labels=torch.full((2,), place)) for place in (0, 1)]
+    assert not torch.allclose(*scores)
+
+
+def test_each_level_of_the_pyramid_is_drawn_upon_the_one_below() -> None:
+    model, _ = built("lapgan")
+    model.eval()
+    numbers = model.draw(2)
+    shapes = [tuple(model(numbers, levels=n).shape[2:]) for n in (1, 2, 3, 4)]
+    assert shapes == [(16, 8), (32, 16), (64, 32), (128, 64)]
+    assert torch.equal(model(numbers, levels=4), model(numbers))
+    # A level that adds nothing gives the enlarged image back.
+    for level in model.levels[1:]:
+        torch.nn.init.zeros_(level.draw_last.weight)
+        torch.nn.init.zeros_(level.draw_last.bias)
+    assert torch.allclose(model(numbers, levels=2), lapgan.expand(model(numbers, levels=1)).clamp(-1, 1), atol=1e-6)
+
+
+def test_sizes_that_cannot_be_halved_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be halved"):
+        built("dcgan", frames=40)
+    with pytest.raises(ValueError, match="holds a name twice"):
+        built("cgan", classes=("a", "a"))

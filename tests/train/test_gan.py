@@ -1,0 +1,114 @@
+"""Two players through the trainer: both learn, runs resume, and what goes wrong is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import audioae
+from audioae.config import parse
+from audioae.denoiser import Denoiser
+from audioae.errors import RecipeError
+from audioae.listening import alarms
+from audioae.metrics.sounds import Beside
+from audioae.recipe import Recipe
+from audioae.train.gan import GamePlayer
+from audioae.train.trainer import train
+from audioae.train.watcher import Watcher
+
+TEXT = """
+model: {kind: cgan, widths: [16, 8], critic_widths: [8, 16], latent: 8}
+data: {clean: [samples/digits], noise: [], rir: [], rate: 8000, other_share: 0, crop: clip, label: 0, seconds: 1.0,
+  batch_size: 6, augment: {clean_only: 1, noise_only: 0, reverb: {share: 0}}}
+losses: {hinge: 1, real_gradient: 0.1}
+train: {steps: 4, warmup: 0, workers: 0, checkpoint_every: 2, validate_every: 100}
+valid: {clean: [samples/digits], at_most: 6, measures: [sliced_wasserstein], best: sliced_wasserstein}
+"""
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def recipe(*overrides: str) -> Recipe:
+    return parse(Recipe, TEXT, "test", overrides)
+
+
+def test_a_training_leaves_a_generator_and_something_to_hear(tmp_path: Path) -> None:
+    measures = "valid.measures=[sliced_wasserstein,frechet_of_sounds,inception_score,diversity,class_accuracy]"
+    result = train(recipe(measures, "valid.judge=digits"), tmp_path / "run", device="cpu")
+    assert set(result.figures) == {
+        "sliced_wasserstein",
+        "frechet_of_sounds",
+        "inception_score",
+        "diversity",
+        "class_accuracy",
+    }
+    assert {p.name for p in (tmp_path / "run/samples").iterdir()} >= {"000004.png", "000004-0.wav"}
+    # The critic is in the checkpoint, and not in the bundle.
+    assert any(name.startswith("critic.") for name in load_file(tmp_path / "run/checkpoint.safetensors"))
+    assert not any("critic" in name for name in load_file(result.bundle))
+    waves, rate = audioae.generate(result.bundle, 2, label="3")
+    assert waves.shape == (2, 64 * 128) and rate == 8000
+
+
+def test_a_resumed_run_is_the_same_run(tmp_path: Path, impatient: Callable[[int], Watcher]) -> None:
+    train(recipe(), tmp_path / "whole", device="cpu")
+    assert train(recipe(), tmp_path / "parts", device="cpu", watcher=impatient(2)).interrupted
+    train(recipe(), tmp_path / "parts", resume=True, device="cpu")
+    for file in ("last.safetensors", "checkpoint.safetensors"):
+        whole, parts = (load_file(tmp_path / name / file) for name in ("whole", "parts"))
+        for name in whole:
+            assert torch.equal(whole[name], parts[name]), name
+
+
+def test_each_player_learns_in_its_turn_alone() -> None:
+    torch.manual_seed(0)
+    player = GamePlayer(Denoiser(recipe("train.critic_steps=2")), 0)
+    assert player.turns == 3
+    wave = 0.1 * torch.randn(6, 1, 8000)
+    for turn in range(3):
+        player.stage(0, turn)
+        player.zero_grad()
+        player(wave, wave, 8000, 0, list("012345"), turn)[0].backward()
+        learns = {name.split(".")[0] for name, value in player.named_parameters() if value.grad is not None}
+        assert learns == ({"denoiser"} if turn == 2 else {"critic"})
+
+
+def test_a_critic_learns_to_tell() -> None:
+    torch.manual_seed(0)
+    player = GamePlayer(Denoiser(recipe()), 0)
+    optimizer = torch.optim.Adam(player.critic.parameters(), 2e-3)
+    tone = torch.sin(torch.arange(8000) * torch.linspace(0.1, 0.3, 6)[:, None])[:, None]
+    for step in range(150):
+        player.stage(step)
+        loss = player(tone, tone, 8000, step, list("012345"))[0]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step == 0:
+            first = float(loss)
+            assert not player.alarms
+    assert loss < 0.5 * first
+    assert player.right > 0.9
+    player.right = 1.0
+    assert "the critic has won" in player.alarms[0]
+
+
+def test_generators_that_are_silent_or_all_alike_are_told() -> None:
+    real = torch.rand(6, 1, 128, 64) * 2 - 1
+    assert alarms(Beside(real, real)) == []
+    told = " ".join(alarms(Beside(torch.full_like(real, -1.0), real)))
+    assert "collapse" in told and "silence" in told
+
+
+def test_wrong_recipes_are_refused() -> None:
+    for override, told in [
+        ("losses={real_gradient: 1}", "holds penalties alone"),
+        ("valid.clean=[]", "needs `valid.clean`"),
+        ("data.label=null", "needs `data.label`"),
+        ("valid={clean: [samples/digits], measures: [inception_score], best: inception_score}", "give `valid.judge`"),
+        ("losses={reconstruction_mse: 1}", "losses.reconstruction_mse: not for `model.kind: cgan`"),
+        ("corruption.masking=0.5", "corruption: not for"),
+    ]:
+        with pytest.raises(RecipeError, match=told):
+            recipe(override)
