@@ -19,10 +19,12 @@ from audioae.errors import (
 )
 
 if TYPE_CHECKING:
-    from audioae.bundle import load
     from audioae.denoiser import Denoiser
     from audioae.infer.array import denoise
     from audioae.infer.codes import Codes, decode, encode, interpolate, reconstruct, sample
+    from audioae.infer.generate import generate
+    from audioae.infer.onnx_export import export
+    from audioae.infer.onnx_run import load
     from audioae.infer.streamer import Streamer
 
 __version__ = "0.1.0"
@@ -42,6 +44,8 @@ __all__ = [
     "decode",
     "denoise",
     "encode",
+    "export",
+    "generate",
     "interpolate",
     "load",
     "reconstruct",
@@ -54,7 +58,9 @@ _LAZY = {
     "Denoiser": "audioae.denoiser",
     "Streamer": "audioae.infer.streamer",
     "denoise": "audioae.infer.array",
-    "load": "audioae.bundle",
+    "export": "audioae.infer.onnx_export",
+    "generate": "audioae.infer.generate",
+    "load": "audioae.infer.onnx_run",
 }
 
 

@@ -14,7 +14,11 @@ from audioae.cli.adapt import adapt
 from audioae.cli.codes import decode, encode, interpolate, reconstruct, sample
 from audioae.cli.denoise import denoise
 from audioae.cli.evaluate import evaluate
+from audioae.cli.export import export
+from audioae.cli.generate import generate
+from audioae.cli.live import live
 from audioae.cli.models import models
+from audioae.cli.stream import stream
 from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning
 
@@ -42,6 +46,10 @@ def main() -> None:
       audioae adapt --noise room.wav -o my.safetensors   fit a model to your own noise
       audioae models                                     what comes with the package
       audioae evaluate --pairs samples                   measure models on noisy/clean pairs
+      audioae generate dcgan -n 16 -o out/               new sounds from nothing
+      audioae stream < noisy.wav > clean.wav             the same in a pipe, while the sound comes
+      audioae live                                       from the microphone to the output
+      audioae export MODEL -o model.onnx                 a model for programs without torch
       audioae encode speech.wav -m MODEL -o codes.npz    codes of an autoencoder, and back by decode
 
     Exit codes: 0 all went well, 1 something could not be done, 2 the command line is wrong, 130 Ctrl-C.
@@ -55,5 +63,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         click.echo(f"audioae: warning: {message}", err=True)
 
 
-for command in (denoise, train, adapt, models, evaluate, encode, decode, reconstruct, sample, interpolate):
+for command in (
+    *(denoise, stream, live, export, train, adapt, models, evaluate),
+    *(encode, decode, reconstruct, sample, interpolate, generate),
+):
     main.add_command(command)

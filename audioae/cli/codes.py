@@ -107,7 +107,7 @@ def sample(model: str, out: Path, overwrite: bool, seed: int, count: int, patche
     from audioae.infer import codes
 
     waves, rate = codes.sample(model, count, seed, patches)
-    _all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite)
+    write_all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite)
 
 
 @click.command()
@@ -134,7 +134,7 @@ def interpolate(first: Path, second: Path, model: str, out: Path, overwrite: boo
         ends.append(codes.encode(wave, rate, model))
     between = codes.interpolate(ends[0], ends[1], steps)
     names = [f"{number:03d}.wav" for number in range(steps)]
-    _all(out, names, [codes.decode(each, model, seed) for each in between], ends[0].rate, overwrite)
+    write_all(out, names, [codes.decode(each, model, seed) for each in between], ends[0].rate, overwrite)
 
 
 def _check(out: Path, source: Path, overwrite: bool) -> None:
@@ -164,7 +164,12 @@ def _write(path: Path, wave: Any, info: Any) -> None:
     click.echo(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
 
-def _all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool) -> None:
+def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool) -> None:
+    """New sounds to files of a folder, none of which is there yet.
+
+    Raises:
+        OutputError: one is, without ``overwrite``, or the folder cannot be written.
+    """
     from audioae.errors import OutputError
 
     try:

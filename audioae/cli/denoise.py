@@ -1,13 +1,22 @@
 """``audioae denoise``: clean recordings."""
 
+import hashlib
 import json
+import os
 import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from audioae.cli.signals import unwind_on_signals
+from audioae.infer.jobs import Job, ModelChoice, Wishes
+
+if TYPE_CHECKING:
+    from audioae.infer.corpus import Outcome
+    from audioae.infer.journal import Journal
 
 
 @click.command()
@@ -18,6 +27,8 @@ from audioae.cli.signals import unwind_on_signals
 @click.option("--overwrite", is_flag=True, help="Replace results that are there; never the input itself.")
 @click.option("--model", default="default", show_default=True, help="A model of the package, or a bundle's path.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
+              help="What runs the network; a file of `audioae export` is always run by onnx.")  # fmt: skip
 @click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB.")
 @click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input.")
 @click.option("--channels", type=click.Choice(["linked", "independent"]), default="linked", show_default=True,
@@ -25,6 +36,13 @@ from audioae.cli.signals import unwind_on_signals
 @click.option("--save-removed", metavar="PATH", help="Write what was taken out: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
 @click.option("--report", metavar="JSON", help="Write per file: speed, levels, estimated SNR gain, clipped samples.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean so many recordings side by side, or parts of one."
+              "  [default: one after the other, parts of a long one on every core]")  # fmt: skip
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="ray: on every machine of a Ray cluster (RAY_ADDRESS names it; else on this one).")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results, and skip what it says is done "
+              "and has not changed: after a stop, give the same command again.")  # fmt: skip
+@click.option("--salvage", is_flag=True, help="Of a recording that breaks off or is damaged, clean what can be read.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="More about every file.")
 def denoise(
@@ -34,12 +52,17 @@ def denoise(
     overwrite: bool,
     model: str,
     device: str,
+    backend: str,
     atten_limit: float | None,
     mix: float,
     channels: str,
     save_removed: str | None,
     plot: str | None,
     report: str | None,
+    jobs: int | None,
+    engine: str,
+    resume: bool,
+    salvage: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -50,53 +73,146 @@ def denoise(
     \b
       audioae denoise noisy.wav -o clean.wav
       audioae denoise interview.flac --atten-limit 20      leave some of the room
-      audioae denoise recordings/ -o cleaned/ --recursive
+      audioae denoise recordings/ -o cleaned/ --recursive --jobs 4 --resume
       sox in.mp3 -t wav - | audioae denoise - -o - > clean.wav
     """
-    from audioae.bundle import load
-    from audioae.cli.progress import above, bar
+    from audioae.cli.progress import above
     from audioae.cli.targets import check_report, plan
     from audioae.errors import AudioaeError
-    from audioae.infer.files import Wishes, check_target, denoise_file
+    from audioae.infer.files import check_target
+    from audioae.infer.signals import unwind_on_signals
 
     planned = plan(inputs, out, recursive, save_removed, plot)
-    jobs, several = planned.jobs, planned.several
+    several = planned.several
     if report is not None:
-        check_report(Path(report), jobs)
-        check_target(Path(report), jobs[0].source, overwrite)
+        check_report(Path(report), planned.jobs)
+        check_target(Path(report), planned.jobs[0].source, overwrite)
     click.get_current_context().call_on_close(unwind_on_signals())
-    denoiser = load(model, device)
-    wishes = Wishes(atten_limit, mix, channels, overwrite)
+    processes = jobs if several and jobs else 1
+    threads = 1 if processes > 1 else jobs or os.cpu_count() or 1
+    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, threads)
+    journal = None
+    if resume:
+        if not planned.folder or out is None:
+            raise click.UsageError("--resume needs a folder for the results: -o FOLDER")
+        _make_folder(Path(out))
+        journal = _journal(Path(out), model, backend, wishes)
     done: list[dict[str, Any]] = []
     failed = 0
-    for number, job in enumerate(jobs, 1):
-        label = f"{number}/{len(jobs)} {job.source.name}" if several else job.source.name
-        form = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
-        with bar(1.0, label, quiet, form) as shown:
-            watch = _Watch(shown)
-            try:
-                for path in job.outputs:
-                    if several or planned.folder:
-                        _make_folder(path.parent)
-                result = denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
-            except AudioaeError as error:
+    left: list[tuple[Job, Wishes]] = []
+    for job in planned.jobs:
+        if journal and journal.is_done(job):
+            continue
+        # What an earlier run has made may be replaced by the one that goes on with it.
+        ours = journal is not None and journal.is_ours(job)
+        left.append((job, replace(wishes, overwrite=overwrite or ours)))
+    if len(left) < len(planned.jobs) and not quiet:
+        above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are done and unchanged")
+
+    def begun(job: Job) -> None:
+        if journal:
+            journal.begin(job)
+
+    choice = ModelChoice(model, device, backend)
+    if engine == "ray" or (processes > 1 and len(left) > 1):
+        outcomes = _side_by_side(left, choice, jobs if engine == "ray" else processes, begun, quiet, engine)
+    else:
+        outcomes = _one_by_one(left, choice, begun, several, several or planned.folder, quiet)
+    with closing(outcomes):
+        for job, outcome in outcomes:
+            if isinstance(outcome, AudioaeError):
                 failed += 1
-                done.append({"input": str(job.source), "error": str(error)})
-                above(f"audioae: {error}")
+                done.append({"input": str(job.source), "error": str(outcome)})
+                above(f"audioae: {outcome}")
                 continue
-        done.append(result.as_dict())
-        if not quiet:
-            above(_in_words(result, verbose))
-        for count, what in ((result.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),
-                            (result.clipped_output, "samples of the result were limited to full scale")):  # fmt: skip
-            if count and not quiet:
-                above(f"audioae: warning: {job.source}: {count} {what}")
+            done.append(outcome.as_dict())
+            if journal:
+                journal.done(job, outcome.as_dict())
+            if not quiet:
+                above(_in_words(outcome, verbose))
+            if outcome.broken and not quiet:
+                above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest is lost")
+            for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),
+                                (outcome.clipped_output, "samples of the result were limited to full scale")):  # fmt: skip
+                if count and not quiet:
+                    above(f"audioae: warning: {job.source}: {count} {what}")
     if report is not None:
         _write_json(Path(report), done)
     if failed:
         if several:
-            above(f"audioae: {failed} of {len(jobs)} files could not be cleaned")
+            above(f"audioae: {failed} of {len(left)} files could not be cleaned")
         raise SystemExit(1)
+
+
+def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journal":
+    """The journal of a folder, for results of this very model and these wishes."""
+    from audioae import __version__
+    from audioae.bundle import locate
+    from audioae.infer.journal import Journal
+
+    digest = hashlib.sha256(locate(model).read_bytes())
+    digest.update(f"{__version__} {backend} {wishes.atten_limit} {wishes.mix} {wishes.channels} {wishes.salvage}".encode())
+    return Journal(folder, digest.hexdigest()[:16])
+
+
+def _one_by_one(
+    jobs: "Sequence[tuple[Job, Wishes]]",
+    choice: ModelChoice,
+    begun: "Callable[[Job], None]",
+    several: bool,
+    folders: bool,
+    quiet: bool,
+) -> "Generator[Outcome, None, None]":
+    """Clean in this process, with a bar for each recording."""
+    from audioae.cli.progress import bar
+    from audioae.errors import AudioaeError
+    from audioae.infer.files import denoise_file
+
+    denoiser = choice.load()
+    outcome: Outcome
+    for number, (job, wishes) in enumerate(jobs, 1):
+        label = f"{number}/{len(jobs)} {job.source.name}" if several else job.source.name
+        form = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
+        with bar(1.0, label, quiet, form) as shown:
+            try:
+                if folders:
+                    _make_folders(job)
+                begun(job)
+                watch = _Watch(shown)
+                outcome = job, denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
+            except AudioaeError as error:
+                outcome = job, error
+        yield outcome
+
+
+def _side_by_side(
+    jobs: "Sequence[tuple[Job, Wishes]]",
+    choice: ModelChoice,
+    processes: int | None,
+    begun: "Callable[[Job], None]",
+    quiet: bool,
+    engine: str,
+) -> "Generator[Outcome, None, None]":
+    """Clean in several processes, with one bar for all recordings."""
+    from audioae.cli.progress import bar
+    from audioae.errors import AudioaeError
+    from audioae.infer import cluster, corpus
+
+    clean = cluster.clean if engine == "ray" else corpus.clean
+    choice.load()  # what is wrong with it is said once, not by every process
+    ready = []
+    for job, wishes in jobs:
+        try:
+            _make_folders(job)
+        except AudioaeError as error:
+            yield job, error
+        else:
+            ready.append((job, wishes))
+    outcomes: Generator[Outcome, None, None] = clean(ready, choice, processes, begun)
+    with bar(len(ready), "recordings", quiet) as shown, closing(outcomes):
+        for outcome in outcomes:
+            shown.update(1)
+            yield outcome
 
 
 class _Watch:
@@ -121,6 +237,11 @@ def _in_words(result: Any, verbose: bool) -> str:
             f"{result.level_after:.1f} dBFS; estimated SNR gain {gain}; clipped input samples {result.clipped_input}"
         )
     return text
+
+
+def _make_folders(job: "Job") -> None:
+    for path in job.outputs:
+        _make_folder(path.parent)
 
 
 def _make_folder(path: Path) -> None:

@@ -1,6 +1,6 @@
 """``audioae evaluate``: how good models are, in figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from audioae.data.pairs import Pair
     from audioae.evaluate.entrants import Entrant
+    from audioae.evaluate.pairs import Score
 
 DEFAULT_MEASURES = (
     "pesq", "pesq_nb", "stoi", "estoi", "si_sdr", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl",
@@ -39,6 +40,11 @@ class Named(click.ParamType):
     metavar="PATH",
     help="Folder with noisy/ and clean/, or a manifest; may be given again.",
 )
+@click.option("--clean", "clean", multiple=True, metavar="PATH",
+              help="Clean recordings alone, for all but denoisers: folder, glob or manifest.")  # fmt: skip
+@click.option("--components", multiple=True, metavar="PATH",
+              help="What autoencoders were trained on: also measure principal components of it.")  # fmt: skip
+@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Draw what autoencoders and generators do.")
 @click.option("--entry", "folders", multiple=True, type=Named(), metavar="NAME=DIR",
               help="Also results that are there already: files named like the noisy ones.")  # fmt: skip
 @click.option("--command", "commands", multiple=True, type=Named(), metavar="NAME='PROG {in} {out}'",
@@ -66,6 +72,9 @@ class Named(click.ParamType):
 def evaluate(
     models: tuple[str, ...],
     entries: tuple[str, ...],
+    clean: tuple[str, ...],
+    components: tuple[str, ...],
+    pictures: Path | None,
     folders: tuple[tuple[str, str], ...],
     commands: tuple[tuple[str, str], ...],
     measures: tuple[str, ...],
@@ -81,15 +90,20 @@ def evaluate(
 ) -> None:
     """Measure models on noisy recordings with clean references, and print a Markdown table.
 
-    MODEL is one of the package or a bundle's path; without any, all of the package are measured. The noisy input is
-    always in the table. Behind each mean stands its 95 % bootstrap interval over the recordings.
+    MODEL is one of the package or a bundle's path; without any, all denoisers of the package are measured. The noisy input
+    is always in the table. Behind each mean stands its 95 % bootstrap interval over the recordings.
 
     --pairs takes a folder with noisy/ and clean/ below it (the same names in both), or a CSV/JSONL manifest with the columns
     noisy, clean and, if known, snr_db and text (what is said, for --asr). pairs.csv in or beside a folder may hold
     file, snr_db and text.
 
+    Autoencoders are measured by what their codes keep and how they are made, with the measures of their kind, on the clean
+    side, or on the noisy one if they were trained on noise; then as denoisers too. Classifiers by how often they are right,
+    generators by as many sounds as there are recordings.
+
     \b
       audioae evaluate --pairs samples
+      audioae evaluate sparse_kl --pairs samples --components samples/train/clean --pictures pictures/
       audioae evaluate runs/conv_dae/best.safetensors conv_dae --pairs VoiceBank/test --by-snr --plot gain.png
       audioae evaluate --pairs samples --entry mine=cleaned/ --command 'copy=cp {in} {out}'
 
@@ -102,40 +116,74 @@ def evaluate(
     """
     from audioae.cli.progress import bar
     from audioae.data.pairs import find_pairs
+    from audioae.data.sources import list_files
+    from audioae.evaluate import families, report
     from audioae.evaluate import pairs as scoring
-    from audioae.evaluate import report
     from audioae.evaluate.words import count
 
     names = _known(measures)
-    if not entries:
+    if not entries and not clean:
         raise click.UsageError(_what_to_measure_on(models))
     for path in (plot, markdown, csv, json):
         _check_place(path)
+    denoisers, others = _by_family(models, bool(clean))
     found = [pair for entry in entries for pair in find_pairs(entry)]
     if plot is not None and all(pair.snr_db is None for pair in found):
         raise click.UsageError("--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv")
     if asr and not any(count(pair.text) for pair in found):
         raise click.UsageError("--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv")
-    entrants = _entrants(models, folders, commands, found, device, atten_limit)
-    with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
+    if (pictures or components) and not others:
+        raise click.UsageError("--pictures and --components are for autoencoders and generators: name one")
+    if csv is not None and not found:
+        raise click.UsageError("--csv holds figures of pairs: give some by --pairs")
+    labels = _labels([*(denoisers or ()), *(name for name in others if name not in denoisers)])
+    entrants = []
+    if denoisers or folders or commands:
+        entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
+    scores: list[Score] = []
+    if entrants:
+        with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
 
-        def progress(name: str) -> None:
-            shown.set_description(name)
-            shown.update()
+            def progress(name: str) -> None:
+                shown.set_description(name)
+                shown.update()
 
-        scores = scoring.score(entrants, found, names, asr, progress)
-    text = report.markdown(scores, entrants, found, by_snr)
+            scores = scoring.score(entrants, found, names, asr, progress)
+    rows: dict[str, dict[str, float]] = {}
+    if others:
+        files = [(pair.noisy, pair.clean) for pair in found] + [(path, path) for path in list_files(clean)]
+        rows = families.tables([(labels[name], name) for name in others], files, components, device)
+        if pictures is not None:
+            for path in families.draw([(labels[name], name) for name in others], files, pictures, device):
+                click.echo(str(path), err=True)
+    tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
+    text = "\n".join([*tables, report.figures_table(rows) + "\n"] if rows else tables)
     click.echo(text, nl=False)
     if markdown is not None:
         _write(markdown, text)
     if csv is not None:
         _write(csv, report.as_csv(scores))
     if json is not None:
-        _write(json, report.as_json(scores, entrants, found))
+        _write(json, report.as_json(scores, entrants, found, rows))
     if plot is not None:
         from audioae.plot import save_gains
 
         save_gains(scoring.gains(scores, [name for name in PLOTTED if name in names] or names[:2]), plot)
+
+
+def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
+    """Which models are measured by the sound that comes out, and which by their codes or names of classes."""
+    from audioae.bundle import info, shipped
+
+    for model in models:
+        if models.count(model) > 1:
+            raise click.UsageError(f"two lines of the table would be called {model!r}: give it once")
+    recipes = {model: info(model).recipe for model in models or shipped("waves")}
+    others = [model for model, recipe in recipes.items() if recipe.family != "waves"]
+    denoisers = [model for model, recipe in recipes.items() if recipe.family == "waves" or recipe.corruption.any]
+    if clean_only and (wrong := [model for model in denoisers if model not in others]):
+        raise click.UsageError(f"--clean has no noisy side, which {wrong[0]} needs: give --pairs")
+    return ([] if clean_only else denoisers), others
 
 
 def _known(measures: Sequence[str]) -> list[str]:
@@ -157,30 +205,34 @@ def _what_to_measure_on(models: Sequence[str]) -> str:
     return "give recordings to measure on: --pairs FOLDER with noisy/ and clean/ below it, or --pairs MANIFEST.csv"
 
 
+def _labels(models: Sequence[str]) -> dict[str, str]:
+    """What the tables call each model: two trainings both leave a best.safetensors."""
+    from audioae.bundle import info
+
+    stems = {given: info(given).name for given in models}
+    return {given: given if list(stems.values()).count(stem) > 1 else stem for given, stem in stems.items()}
+
+
 def _entrants(
-    models: Sequence[str],
+    models: Mapping[str, str],
     folders: Sequence[tuple[str, str]],
     commands: Sequence[tuple[str, str]],
     pairs: "Sequence[Pair]",
     device: str,
     atten_limit: float | None,
 ) -> "list[Entrant]":
-    from audioae.bundle import info, pick_device, shipped
+    from audioae.bundle import pick_device
     from audioae.evaluate.entrants import Command, Folder, model
     from audioae.evaluate.pairs import CLEAN, NOISY
 
     pick_device(device)
-    # Two trainings both leave a best.safetensors.
-    stems = [info(each).name for each in models or shipped()]
-    labels = [given if stems.count(stem) > 1 else stem for given, stem in zip(models or shipped(), stems, strict=True)]
-    if atten_limit is not None:
-        labels = [f"{label}, limit {atten_limit:g} dB" for label in labels]
-    taken = [NOISY, CLEAN, *labels, *(name for name, _ in (*folders, *commands))]
+    labels = {name: label if atten_limit is None else f"{label}, limit {atten_limit:g} dB" for name, label in models.items()}
+    taken = [NOISY, CLEAN, *labels.values(), *(name for name, _ in (*folders, *commands))]
     for name in taken:
         if taken.count(name) > 1:
             raise click.UsageError(f"two lines of the table would be called {name!r}: give another name")
     return [
-        *(model(label, given, device, atten_limit) for label, given in zip(labels, models or shipped(), strict=True)),
+        *(model(label, name, device, atten_limit) for name, label in labels.items()),
         *(Folder(name, Path(folder), pairs) for name, folder in folders),
         *(Command(name, template) for name, template in commands),
     ]

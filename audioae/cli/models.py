@@ -2,6 +2,9 @@
 
 import click
 
+HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "sounds": "generator"}
+"""What the models of each family are called."""
+
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -18,12 +21,13 @@ def models(names: tuple[str, ...]) -> None:
     from audioae.config import dump
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 
-    rows = []
+    tables: dict[str, list[dict[str, str]]] = {}
     for name in names or shipped():
         each = info(name)
+        rows = tables.setdefault(each.recipe.family, [])
         rows.append(
             {
-                "model": each.name + (" (default)" if not names and each.name == DEFAULT else ""),
+                HEADS[each.recipe.family]: each.name + (" (default)" if not names and each.name == DEFAULT else ""),
                 "parameters": f"{each.parameters:,}",
                 "size": f"{each.path.stat().st_size / 1e6:.1f} MB",
                 "rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz",
@@ -31,14 +35,18 @@ def models(names: tuple[str, ...]) -> None:
             }
             | {figure: f"{value:.3g}" for figure, value in each.figures.items()}
         )
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    widths = {c: max(len(c), *(len(row.get(c, "-")) for row in rows)) for c in columns}
-    click.echo("  ".join(c.ljust(widths[c]) for c in columns).rstrip())
-    for row in rows:
-        click.echo("  ".join(row.get(c, "-").ljust(widths[c]) for c in columns).rstrip())
+    for number, rows in enumerate(tables.values()):
+        click.echo("\n" * bool(number) + _table(rows))
     for name in names:
         each = info(name)
         click.echo(f"\n{each.path}\n{dump(each.recipe)}")
         card = each.path.with_suffix(".md")
         if card.is_file():
             click.echo("\n" + card.read_text(encoding="utf-8"))
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    widths = {c: max(len(c), *(len(row.get(c, "-")) for row in rows)) for c in columns}
+    lines = [dict(zip(columns, columns, strict=True)), *rows]
+    return "\n".join("  ".join(row.get(c, "-").ljust(widths[c]) for c in columns).rstrip() for row in lines)

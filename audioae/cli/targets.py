@@ -7,24 +7,11 @@ from pathlib import Path
 
 import click
 
+from audioae.infer.jobs import Job
+
 STANDARD = "-"
 SUFFIX = ".clean"
 STDIN_NAME = "stdin.wav"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to clean: where it is, and where the result, what was removed and the picture go."""
-
-    source: Path
-    target: Path
-    removed: Path | None = None
-    picture: Path | None = None
-
-    @property
-    def outputs(self) -> list[Path]:
-        """All files that it writes."""
-        return [path for path in (self.target, self.removed, self.picture) if path not in (None, Path(STANDARD))]
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,12 @@ class Screen:
         if not self.quiet:
             above(f"step {step}: {_in_words(figures)}{' (best so far)' if best else ''}")
 
+    def alarmed(self, step: int, why: str) -> None:
+        """A warning, also where there is no progress to be seen."""
+        from audioae.cli.progress import above
+
+        above(f"step {step}: warning: {why}")
+
 
 def _in_words(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audioae.data.pairs import Pair
@@ -31,9 +31,26 @@ def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequen
     return "\n".join([*lines, "", *_notes(_shown(rows, names), entrants)]) + "\n"
 
 
-def as_json(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair]) -> str:
+def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of plain figures by model and name; columns that no model has a figure in are left out."""
+    names = list(
+        dict.fromkeys(name for figures in rows.values() for name, value in figures.items() if not math.isnan(value))
+    )
+    lines = [f"| model | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for model, figures in rows.items():
+        cells = [f"{value:.4g}" if not math.isnan(value := figures.get(n, math.nan)) else "-" for n in names]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def as_json(
+    scores: Sequence[Score],
+    entrants: Sequence[Entrant],
+    pairs: Sequence[Pair],
+    inner: Mapping[str, Mapping[str, float]] | None = None,
+) -> str:
     """Everything that the tables hold, also by SNR, and the figures of every file; null where there is none."""
-    names = list(scores[0].figures)
+    names = list(scores[0].figures) if scores else []
     costs = {
         e.name: {"real_time_factor": _or_none(e.real_time_factor), "peak_bytes": e.peak_bytes or None} for e in entrants
     }
@@ -43,6 +60,7 @@ def as_json(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequenc
         "confidence": CONFIDENCE,
         "libraries": {name: _library(name) for name in names},
         "models": {m: {"figures": f} | costs.get(m, {}) for m, f in _plain(summaries(scores)).items()},
+        "codes": {model: {n: _or_none(v) for n, v in row.items()} for model, row in (inner or {}).items()},
         "by_snr": [{"snr_db": snr, "models": _plain(summaries(group))} for snr, group in by_snr(scores).items()],
         "files": [
             {"model": s.model, "file": str(s.pair.noisy), "snr_db": s.pair.snr_db}

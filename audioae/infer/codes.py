@@ -8,7 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from audioae.bundle import load, replace_file
 from audioae.denoiser import Denoiser, whole_rate
 from audioae.errors import BundleError, InputError
 from audioae.models.autoencoder import Model as Autoencoder
+from audioae.patches import patches_of
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.stft import HOP_SECONDS, hop_length
@@ -105,7 +106,8 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
     denoiser, autoencoder = _autoencoder(model)
     wave = _one(to_wave(audio)[0])
     with torch.inference_mode():
-        _, level, patches = _patches(denoiser, wave, whole_rate(rate))
+        found = patches_of(denoiser, wave, whole_rate(rate))
+        patches, level = found.values, found.level / denoiser.transform(whole_rate(rate)).hop
         values = _in_parts(autoencoder.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
     times = np.arange(patches.shape[1], dtype=np.float64) * (autoencoder.config.frames * HOP_SECONDS)
     return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), denoiser.name)
@@ -152,7 +154,7 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
         codes = encode(audio, rate, denoiser)
         return back(torch.from_numpy(decode(codes, denoiser).T.copy()).unsqueeze(0))
     with torch.inference_mode():
-        spec, _, heard = _patches(denoiser, _one(wave), whole_rate(rate))
+        spec, _, heard = patches_of(denoiser, _one(wave), whole_rate(rate))
         rebuilt = _in_parts(lambda p: autoencoder.decode(autoencoder.encode(p)), heard.flatten(0, 1)).view_as(heard)
         wanted, present = (side.transpose(-1, -2).flatten(1, 2) for side in (rebuilt, heard))  # (C, M * P, K)
         gain = autoencoder.features.gain(wanted, present, spec.shape[1])
@@ -212,19 +214,6 @@ def _one(wave: Tensor) -> Tensor:
     if len(wave) != 1:
         raise InputError(f"a batch of {len(wave)} recordings: give one at a time")
     return finite_or_warn(wave)[0]
-
-
-def _patches(denoiser: Denoiser, wave: Tensor, rate: int) -> tuple[Tensor, Tensor, Tensor]:
-    """A wave ``(C, N)`` to its spectra ``(C, F, M * P)``, levels ``(C,)`` and patches ``(C, M, K, P)``."""
-    autoencoder = cast(Autoencoder, denoiser.model)
-    stft = denoiser.transform(rate)
-    frames = stft.frames(wave.shape[-1])
-    whole = -(-frames // autoencoder.config.frames) * autoencoder.config.frames
-    # A transform of so many samples has just so many frames.
-    padded = torch.nn.functional.pad(wave.to(denoiser.device), (0, (whole - 1) * stft.hop - wave.shape[-1]))
-    spec = stft(padded.unsqueeze(0))[0]
-    level = autoencoder.level(spec)
-    return spec, level / stft.hop, autoencoder.patches(spec, level)
 
 
 def _sound(denoiser: Denoiser, autoencoder: Autoencoder, values: Tensor, levels: Tensor, seed: int) -> Tensor:

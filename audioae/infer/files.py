@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -21,14 +22,14 @@ from audioae.audio.layout import finite
 from audioae.audio.writer import CONTAINERS, Writer, format_for
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
+from audioae.infer.jobs import STANDARD, Wishes
 from audioae.infer.meter import Meter
+from audioae.infer.segments import side_by_side
 from audioae.infer.streamer import Streamer
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
-STANDARD = Path("-")
-"""Standard input or output."""
 CLIPPED_RUN = 3
 """So many samples at full scale in a row are taken for clipping."""
 
@@ -51,6 +52,7 @@ class Report:
         clipped_input: samples at full scale, three in a row and more.
         clipped_output: samples of the result that were limited to full scale.
         non_finite: NaN or infinite samples, taken as zero.
+        broken: why only a part of the recording could be read; empty where all was.
     """
 
     input: str
@@ -66,20 +68,11 @@ class Report:
     clipped_input: int = 0
     clipped_output: int = 0
     non_finite: int = 0
+    broken: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """How files are to be cleaned; see :class:`~audioae.infer.streamer.Streamer` and ``audioae denoise --help``."""
-
-    atten_limit: float | None = None
-    mix: float = 1.0
-    channels: str = "linked"
-    overwrite: bool = False
 
 
 @dataclass
@@ -96,6 +89,30 @@ class _Excerpt:
             self.before.append(before[: self.samples - self.held].mean(1))
             self.after.append(after[: self.samples - self.held].mean(1))
             self.held += len(self.before[-1])
+
+
+class _Waiting:
+    """What was read and has not been cleaned yet, block by block."""
+
+    def __init__(self) -> None:
+        self.blocks: deque[Wave] = deque()
+        self.count = 0
+
+    def put(self, block: Wave) -> None:
+        self.blocks.append(block)
+        self.count += len(block)
+
+    def take(self, count: int) -> Wave:
+        """The first ``(count, C)``."""
+        parts = []
+        self.count -= count
+        while count > 0:
+            block = self.blocks.popleft()
+            parts.append(block[:count])
+            if len(block) > count:
+                self.blocks.appendleft(block[count:])
+            count -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def denoise_file(
@@ -154,7 +171,7 @@ def _denoise(
     progress: Callable[[int, int, int], None] | None,
 ) -> Report:
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(source, spool(sys.stdin.buffer) if source == STANDARD else None))
+        reader = stack.enter_context(Reader(source, spool(sys.stdin.buffer) if source == STANDARD else None, wishes.salvage))
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
         result = stack.enter_context(_writer(target, source, reader))
@@ -222,15 +239,15 @@ def _run(
         raise InputError(f"{reader.path}: {error}") from None
     meter = Meter(info.rate)
     start = time.perf_counter()
-    waiting = np.zeros((0, info.channels), np.float32)
+    waiting = _Waiting()
     done = 0
 
     def take(ready: torch.Tensor) -> None:
-        nonlocal waiting, done
+        nonlocal done
         clean = np.ascontiguousarray(ready[0].T.cpu().numpy())
-        noisy, waiting = waiting[: len(clean)], waiting[len(clean) :]
         if not len(clean):
             return
+        noisy = waiting.take(len(clean))
         clean_as_stored = result.stored(clean)
         result.write(clean)
         if rest is not None:
@@ -242,20 +259,21 @@ def _run(
         if progress is not None:
             progress(done, info.frames, info.rate)
 
-    for block in reader.blocks(int(BLOCK_SECONDS * info.rate)):
-        wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
-        report.non_finite += bad
-        report.clipped_input += _clipped(block)
-        waiting = np.concatenate([waiting, wave[0].T.numpy()])
-        take(streamer.feed_wave(wave))
-    if not len(waiting) and not done:
-        raise InputError(f"{reader.path}: holds no samples")
-    take(streamer.flush_wave())
+    with side_by_side(streamer, wishes.threads, info.frames, info.channels) as cleaning:
+        for block in reader.blocks(int(BLOCK_SECONDS * info.rate)):
+            wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
+            report.non_finite += bad
+            report.clipped_input += _clipped(block)
+            waiting.put(wave[0].T.numpy())
+            take(cleaning.feed_wave(wave))
+        if not waiting.count and not done:
+            raise InputError(f"{reader.path}: holds no samples")
+        take(cleaning.flush_wave())
     report.elapsed = time.perf_counter() - start
     report.seconds = done / info.rate
     report.speed = report.seconds / max(report.elapsed, 1e-9)
     report.level_before, report.level_after, report.snr_gain = meter.level_before, meter.level_after, meter.snr_gain()
-    report.clipped_output = result.clipped
+    report.clipped_output, report.broken = result.clipped, reader.broken
     return report
 
 

@@ -53,10 +53,16 @@ class Streamer:
         self.latency_samples = self.delay + self.hop - 1
         self.reset()
 
+    def twin(self) -> "Streamer":
+        """Another one of the same settings, at its beginning."""
+        channels = "linked" if self.linked else "independent"
+        return Streamer(self.denoiser, self.rate, self.strength.atten_limit, self.strength.mix, channels)
+
     def reset(self) -> None:
         """Forget everything: the next chunk begins a new stream, of any shape."""
         self.state: State | None = None
-        self._rest: Tensor | None = None
+        self._rest: list[Tensor] = []
+        self._held = 0
         self._fed = self._returned = 0
         self._lead = self.delay
         # What flush() has to look like: that of the last chunk.
@@ -95,32 +101,35 @@ class Streamer:
         """:meth:`feed` for finite waves ``(B, C, N)``."""
         wave = wave.to(self.denoiser.device)
         batch, channels, samples = wave.shape
-        if self.state is None or self._rest is None:
+        if self.state is None:
             self.state = self.denoiser.initial_state(batch, channels, self.rate, self.linked)
-            self._rest = wave[..., :0]
-        if self._rest.shape[:2] != wave.shape[:2]:
-            before, now = tuple(self._rest.shape[:2]), (batch, channels)
+            self._rest = [wave[..., :0].clone()]
+        before = tuple(self._rest[0].shape[:2])
+        if before != (batch, channels):
+            now = (batch, channels)
             raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
         self._fed += samples
-        joined = torch.cat([self._rest, wave], dim=-1)
-        whole = joined.shape[-1] // self.hop * self.hop
-        # A copy, for a view would keep the whole chunk alive.
-        self._rest = joined[..., whole:].clone()
-        if whole == 0:
-            return joined[..., :0]
+        self._held += samples
+        if self._held < self.hop:
+            # A copy, for the caller may use the chunk's memory again, and a view would keep the whole of it alive.
+            self._rest.append(wave.clone())
+            return wave[..., :0]
+        joined = torch.cat([*self._rest, wave], dim=-1)
+        whole = self._held // self.hop * self.hop
+        self._rest, self._held = [joined[..., whole:].clone()], self._held - whole
         return self._advance(joined[..., :whole])
 
     def flush_wave(self) -> Tensor:
         """:meth:`flush` for waves ``(B, C, N)``."""
-        if self.state is None or self._rest is None:
+        if self.state is None:
             return torch.zeros(1, 1, 0)
         missing = self._fed - self._returned
-        result = self._rest[..., :0]
+        rest = torch.cat(self._rest, dim=-1)
+        result = rest[..., :0]
         if missing:
-            padding = -self._rest.shape[-1] % self.hop + self.delay
-            zeros = self._rest.new_zeros(*self._rest.shape[:2], padding)
+            zeros = rest.new_zeros(*rest.shape[:2], -self._held % self.hop + self.delay)
             with torch.inference_mode():
-                result = self._advance(torch.cat([self._rest, zeros], dim=-1))[..., :missing]
+                result = self._advance(torch.cat([rest, zeros], dim=-1))[..., :missing]
         self.reset()
         return result
 

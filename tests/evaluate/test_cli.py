@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from audioae.bundle import SHIPPED, shipped
 from audioae.cli.app import main
-from audioae.cli.evaluate import _entrants
+from audioae.cli.evaluate import _entrants, _labels
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -59,13 +59,15 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
 
 
 def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> None:
-    assert [e.name for e in _entrants([], [], [], [], "cpu", 12.0)] == [f"{name}, limit 12 dB" for name in shipped()]
+    assert [e.name for e in _entrants(_labels(shipped("waves")), [], [], [], "cpu", 12.0)] == [
+        f"{name}, limit 12 dB" for name in shipped("waves")
+    ]
     for run_of in ("a", "b"):
         (tmp_path / run_of).mkdir()
         shutil.copy(SHIPPED / "conv_dae.safetensors", tmp_path / run_of / "best.safetensors")
     paths = [str(tmp_path / run_of / "best.safetensors") for run_of in ("a", "b")]
-    assert [e.name for e in _entrants(paths, [], [], [], "cpu", None)] == paths
-    assert [e.name for e in _entrants(paths[:1], [], [], [], "cpu", None)] == ["best"]
+    assert [e.name for e in _entrants(_labels(paths), [], [], [], "cpu", None)] == paths
+    assert [e.name for e in _entrants(_labels(paths[:1]), [], [], [], "cpu", None)] == ["best"]
 
 
 @pytest.mark.parametrize(

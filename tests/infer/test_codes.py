@@ -35,8 +35,8 @@ def fitted(*overrides: str) -> Denoiser:
     assert isinstance(model, Model)
     wave, rate = soundfile.read("samples/clean/16k-fire.flac", dtype="float32")
     spec = denoiser.transform(rate)(torch.from_numpy(wave)[None, None])[:, 0]
-    model.features.fit(model.logarithms(spec, model.level(spec)))
-    patches = model.patches(spec, model.level(spec)).flatten(0, 1)
+    model.features.fit(model.features.relative(spec, model.features.level(spec)))
+    patches = model.patches(spec, model.features.level(spec)).flatten(0, 1)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(60):
         optimizer.zero_grad()

@@ -1,0 +1,33 @@
+"""``audioae export``: models for programs that know neither audioae nor torch."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", default="default")
+@click.option("-o", "--out", required=True, metavar="FILE", help="The ONNX file to write.")
+@click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate that it is for.")
+@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True,
+              help="int8 keeps the weights of matrix products in 8 bits.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
+    """Write a denoiser as an ONNX file that does one frame of 16 ms at a time.
+
+    MODEL is one of the package or a bundle's path. What it remembers goes in and out of every step; the sizes of the
+    Fourier transform, which stays outside, are in the file's metadata. `audioae denoise --model FILE.onnx` runs it, and
+    the README shows the lines that do so without audioae.
+
+    \b
+      audioae export conv_dae -o conv_dae.onnx --rate 16000
+    """
+    from audioae.bundle import load, locate, replace_file
+    from audioae.infer.files import check_target
+    from audioae.infer.onnx_export import onnx_bytes
+
+    target = Path(out)
+    check_target(target, locate(model), overwrite)
+    data = onnx_bytes(load(model), rate, precision)
+    replace_file(target, data)
+    click.echo(f"{target}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

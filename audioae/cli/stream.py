@@ -1,0 +1,74 @@
+"""``audioae stream``: a part of a pipe that cleans what flows through it."""
+
+import sys
+
+import click
+
+
+@click.command()
+@click.option("--rate", type=int, metavar="HZ", help="The input is raw samples at this rate, and so is the output."
+              "  [default: WAV, which says it itself]")  # fmt: skip
+@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, metavar="C",
+              help="Number of channels of raw samples.")  # fmt: skip
+@click.option("--encoding", type=click.Choice(["s16", "s32", "f32"]), default="s16", show_default=True,
+              help="Of raw samples, little-endian: integers of 16 or 32 bits, or floats.")  # fmt: skip
+@click.option(
+    "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
+)
+@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
+              help="What runs the network.")  # fmt: skip
+@click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB.")
+@click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input.")
+@click.option("--channels", type=click.Choice(["linked", "independent"]), default="linked", show_default=True,
+              help="One mask for all channels, which keeps the stereo image, or one each.")  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="At the end, say how long it took and whether it kept up.")
+def stream(
+    rate: int | None,
+    count: int,
+    encoding: str,
+    model: str,
+    backend: str,
+    atten_limit: float | None,
+    mix: float,
+    channels: str,
+    verbose: bool,
+) -> None:
+    """Clean standard input to standard output while it comes, for pipes and live sound.
+
+    What goes in comes out 32 ms later with the default model, which looks back only; others say their latency in `audioae
+    models`. Length and format stay as they are.
+
+    \b
+      ffmpeg -i talk.mp4 -f wav - | audioae stream | ffmpeg -i - clean.mp3
+      sox -d -t raw -r 48000 -e signed -b 16 -c 1 - | audioae stream --rate 48000 | aplay -f S16_LE -r 48000
+    """
+    from audioae.cli.live import one_thread
+    from audioae.infer.jobs import ModelChoice
+    from audioae.infer.pipe import Pcm, RawSource, Source, WavSource
+    from audioae.infer.pipe import stream as run
+    from audioae.infer.streamer import Streamer
+
+    source: Source
+    if rate is None:
+        source = WavSource(sys.stdin.buffer)
+    else:
+        source = RawSource(sys.stdin.buffer, Pcm(rate, count, encoding))
+    denoiser = ModelChoice(model, "cpu", backend).load()
+    one_thread()
+    streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)
+
+    def write(data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    if rate is None:
+        write(source.pcm.header)
+    flow = run(streamer, source, write)
+    if verbose:
+        latency = 1000 * streamer.latency_samples / source.pcm.rate
+        speed = flow.seconds / max(flow.working, 1e-9)
+        click.echo(
+            f"{flow.seconds:.1f} s at {speed:.0f}x; latency {latency:.0f} ms; slowest chunk {1000 * flow.slowest:.1f} ms, "
+            f"{flow.late} of {flow.chunks} slower than they last",
+            err=True,
+        )

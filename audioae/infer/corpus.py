@@ -1,0 +1,120 @@
+"""Cleaning many recordings side by side, in processes of which one may be lost without the others."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
+
+from audioae.denoiser import Denoiser
+from audioae.errors import AudioaeError, InputError
+from audioae.infer.files import Report, denoise_file
+from audioae.infer.jobs import Job, ModelChoice, Wishes
+from audioae.infer.signals import unwind_on_signals
+
+AHEAD = 2
+"""Recordings that are handed out for each process, so that none waits."""
+GRACE = 3.0
+"""Seconds that a process whose parent has died has to tidy up."""
+Outcome = tuple[Job, Report | AudioaeError]
+
+
+def clean(
+    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], None]
+) -> Generator[Outcome, None, None]:
+    """Clean recordings in several processes; what came of each is told as it is done, in any order.
+
+    A recording whose process is killed is tried once more, by itself. Close the iterator to stop early: nothing half
+    done is left.
+
+    Args:
+        jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
+        choice: what cleans them.
+        processes: how many; None for one on each core.
+        begun: called before a recording is begun.
+    """
+    waiting = deque(jobs)
+    running: dict[Future[Report], tuple[Job, Wishes]] = {}
+    lost: set[Job] = set()
+    processes = processes or os.cpu_count() or 1
+    pool = _pool(choice, processes)
+    try:
+        while waiting or running:
+            crashed = False
+            while waiting and len(running) < (1 if lost else AHEAD * processes) and not crashed:
+                job, wishes = waiting.popleft()
+                begun(job)
+                try:
+                    running[pool.submit(_clean, job, wishes)] = (job, wishes)
+                except BrokenProcessPool:
+                    waiting.appendleft((job, wishes))
+                    crashed = True
+            again = []
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, wishes = running.pop(future)
+                try:
+                    outcome: Report | AudioaeError = future.result()
+                except AudioaeError as error:
+                    outcome = error
+                except (BrokenProcessPool, SystemExit):
+                    crashed = True
+                    if job not in lost:
+                        again.append((job, wishes))
+                        continue
+                    outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
+                lost.discard(job)
+                yield job, outcome
+            if crashed:
+                pool.shutdown(cancel_futures=True)
+                again += running.values()
+                running.clear()
+                lost.update(job for job, _ in again)
+                waiting.extendleft(reversed(again))
+                pool = _pool(choice, processes)
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    # Not forked: torch's threads would be left behind.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
+
+
+_denoiser: Denoiser | None = None
+
+
+def _begin(choice: ModelChoice, threads: int) -> None:
+    """What each process does first."""
+    global _denoiser
+    unwind_on_signals()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its children
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    _denoiser = choice.load()
+
+
+def _clean(job: Job, wishes: Wishes) -> Report:
+    assert _denoiser is not None, "every process loads the model first"
+    return denoise_file(_denoiser, job.source, job.target, wishes, job.removed, job.picture)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a child"
+    multiprocessing.connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)

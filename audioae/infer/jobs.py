@@ -1,0 +1,58 @@
+"""One recording to clean, where all that comes of it goes, how it is wished for, and what cleans it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audioae.denoiser import Denoiser
+
+STANDARD = Path("-")
+"""Standard input or output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to clean: where it is, and where the result, what was removed and the picture go."""
+
+    source: Path
+    target: Path
+    removed: Path | None = None
+    picture: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that it writes."""
+        return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How files are to be cleaned; see :class:`~audioae.infer.streamer.Streamer` and ``audioae denoise --help``."""
+
+    atten_limit: float | None = None
+    mix: float = 1.0
+    channels: str = "linked"
+    overwrite: bool = False
+    salvage: bool = False
+    threads: int = 1
+    """How many segments of a long recording are cleaned side by side."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """What runs the network, as :func:`audioae.infer.onnx_run.load` takes it: small enough to be sent to other processes."""
+
+    model: str = "default"
+    device: str = "cpu"
+    backend: str = "torch"
+
+    def load(self) -> "Denoiser":
+        """The model, ready to run.
+
+        Raises:
+            BundleError: no such model or device, or one that cannot be run so.
+        """
+        from audioae.infer.onnx_run import load
+
+        return load(self.model, self.device, self.backend)

@@ -1,0 +1,158 @@
+"""Writing a denoiser as ONNX: one frame at a time, with all that it remembers going in and coming out.
+
+The front-end stays outside, for it is a Fourier transform that every language has; its sizes are in the file's metadata. The
+only module that knows onnx.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audioae.bundle import replace_file
+from audioae.config import dump
+from audioae.denoiser import Denoiser
+from audioae.errors import BundleError, MissingExtraError, OutputError
+from audioae.nn.causal import delay
+from audioae.nn.spectral import link
+from audioae.signal import bands
+
+FORMAT = "audioae onnx 1"
+OPSET = 18
+WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
+
+
+class Step(nn.Module):
+    """One frame of a denoiser in real numbers, for ONNX has no complex ones.
+
+    Args:
+        model: the network, one of those that give a mask.
+        names: of its state's tensors, in the order that they are given in.
+    """
+
+    def __init__(self, model: Any, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and the state after it."""
+        before = dict(zip(self.names, state, strict=True))
+        mask_real, mask_imag, after = self.model.mask(*link(*spectrum.unsqueeze(-2).unbind(-1)), before)
+        if "noisy" in before:
+            late, after["noisy"] = delay(spectrum.unsqueeze(1), before["noisy"])
+            spectrum = late[:, 0]
+        real, imag = spectrum.unbind(-1)
+        # (B, F, 1) to (B, 1, F), the same for all channels.
+        mask_real, mask_imag = mask_real.transpose(1, 2), mask_imag.transpose(1, 2)
+        clean = torch.stack([real * mask_real - imag * mask_imag, real * mask_imag + imag * mask_real], -1)
+        return clean, *(after[name] for name in self.names)
+
+
+def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
+    """Write a model's step at one sample rate as an ONNX file, whole or not at all.
+
+    Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
+    same shape and every state's value to go on with, by its name with ``next.`` before it. All states begin as zeros.
+    Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
+    by, besides the hop of the overlap), ``recipe`` and ``precision``.
+
+    Args:
+        denoiser: from :func:`audioae.load`.
+        target: the file.
+        rate: Hz, for which the file is; others of the same hop of 16 ms in samples fit too.
+        precision: ``fp32``, or ``int8`` for weights of matrix products in 8 bits.
+
+    Raises:
+        BundleError: not a denoiser with a mask.
+        InputError: the rate is not within 8 to 192 kHz.
+        MissingExtraError: onnx or onnxscript are not installed.
+        OutputError: the file cannot be written.
+    """
+    replace_file(target, onnx_bytes(denoiser, rate, precision))
+
+
+def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
+    """What :func:`export` writes."""
+    if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
+        kinds = "conv_dae, crn_dae or conv1d_dae"
+        raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - what torch's exporter writes with
+    except ImportError:
+        raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
+    stft = denoiser.transform(rate)
+    # Two of each, for the exporter would take a one for a constant.
+    state = denoiser.model.initial_state(2, 2, stft.bins)
+    names = list(state)
+    step = Step(denoiser.model, names).eval()
+    bands.averages(stft.bins), bands.weights(stft.bins)  # kept from here on: the exporter's own tensors are hollow
+    batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
+    shapes = ({0: batch, 1: channels}, tuple({0: batch, **({2: channels} if n == "noisy" else {})} for n in names))
+    example = torch.zeros(2, 2, stft.bins, 2, device=denoiser.device)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            step,
+            (example, *state.values()),
+            dynamo=True,
+            verbose=False,
+            input_names=["spectrum", *names],
+            output_names=["clean", *(f"next.{name}" for name in names)],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+        )
+    assert program is not None, "with dynamo there is one"
+    proto = program.model_proto
+    if precision == "int8":
+        proto = _quantized(proto)
+    facts = {
+        "format": FORMAT,
+        "name": denoiser.name,
+        "rate": str(rate),
+        "hop": str(stft.hop),
+        "n_fft": str(stft.n_fft),
+        "window": WINDOW,
+        "delay": str(denoiser.model.delay),
+        "recipe": dump(denoiser.recipe),
+        "precision": precision,
+        "states": json.dumps(names),
+    }
+    onnx.helper.set_model_props(proto, facts)
+    return bytes(proto.SerializeToString())
+
+
+def _quantized(proto: Any) -> Any:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        try:
+            onnx.save(proto, whole)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot write: {error.strerror}") from error
+        with _quiet():
+            quantize_dynamic(whole, small, weight_type=QuantType.QInt8)
+        return onnx.load(small)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter tells its developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

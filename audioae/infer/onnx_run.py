@@ -1,0 +1,160 @@
+"""Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioae import bundle
+from audioae.config import parse
+from audioae.denoiser import Denoiser, State
+from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
+from audioae.infer.onnx_export import FORMAT, onnx_bytes
+from audioae.recipe import Recipe
+from audioae.signal.stft import HOP_SECONDS, hop_length
+
+BACKENDS = ("torch", "onnx")
+
+
+class OnnxModel(nn.Module):
+    """A network that onnxruntime runs; one session for each number of bins, made when it is first needed.
+
+    Args:
+        denoiser: what is exported where no file of the size is given; None where only the file's sizes can be run.
+        delay: frames that the result is late by.
+        sessions: those that are there, by their bins.
+        threads: how many each uses.
+    """
+
+    def __init__(self, denoiser: Denoiser | None, delay: int, sessions: dict[int, Any], threads: int = 1) -> None:
+        super().__init__()
+        # In a tuple, that its weights are not taken for this module's.
+        self.source, self.delay, self.sessions, self.threads = (denoiser,), delay, sessions, threads
+        self.register_buffer("place", torch.zeros(0))
+        self.receptive_field = denoiser.model.receptive_field if denoiser else None
+
+    def session(self, bins: int) -> Any:
+        """The session for spectra of so many bins.
+
+        Raises:
+            InputError: the file is one for another rate.
+        """
+        if bins not in self.sessions:
+            denoiser = self.source[0]
+            if denoiser is None:
+                own = rate_of(next(iter(self.sessions)))
+                raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {rate_of(bins)}")
+            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins)), self.threads)
+        return self.sessions[bins]
+
+    def initial_state(self, batch: int, channels: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
+        sizes = {"batch": batch, "channels": channels}
+        return {
+            each.name: torch.zeros([sizes.get(size, size) for size in each.shape])
+            for each in self.session(bins).get_inputs()[1:]
+        }
+
+    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
+        session = self.session(spec.shape[2])
+        frames = torch.view_as_real(spec.permute(3, 0, 1, 2).contiguous()).numpy()
+        values = {name: tensor.numpy() for name, tensor in state.items()}
+        made = np.empty_like(frames)
+        for number, frame in enumerate(frames):
+            clean, *after = session.run(None, {"spectrum": frame, **values})
+            values = dict(zip(values, after, strict=True))
+            made[number] = clean
+        result = torch.view_as_complex(torch.from_numpy(made)).permute(1, 2, 3, 0)
+        return result, {name: torch.from_numpy(value) for name, value in values.items()}
+
+
+class OnnxDenoiser(Denoiser):
+    """A :class:`~audioae.denoiser.Denoiser` whose network onnxruntime runs, on the CPU."""
+
+    def __init__(self, recipe: Recipe, name: str, model: OnnxModel) -> None:
+        super().__init__(recipe, name)
+        self.model = model
+
+    @property
+    def device(self) -> torch.device:
+        """Always the CPU."""
+        return torch.device("cpu")
+
+
+def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", backend: str = "torch") -> Denoiser:
+    """A trained model, ready to run; a file of ``audioae export`` always by onnxruntime.
+
+    Args:
+        name_or_path: a model in the package (``audioae models`` lists them), ``default``, a bundle's path, or an ``.onnx``
+            file's.
+        device: where torch runs: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+        backend: ``torch``, or ``onnx`` for onnxruntime, on the CPU.
+
+    Raises:
+        BundleError: no such model or device, or one that cannot be run so.
+        MissingExtraError: onnxruntime is not installed.
+
+    >>> load().name
+    'conv_dae_offline'
+    """
+    path = Path(name_or_path)
+    from_file = path.suffix.lower() == ".onnx" and path.is_file()
+    if backend == "torch" and not from_file:
+        return bundle.load(name_or_path, device)
+    if backend not in BACKENDS:
+        raise BundleError(f"backend {backend!r}: give {' or '.join(BACKENDS)}")
+    if device not in ("auto", "cpu"):
+        raise BundleError(f"device {device!r}: onnxruntime runs models on the CPU here: use --device auto or cpu")
+    if from_file:
+        return _from_file(path)
+    denoiser = bundle.load(name_or_path)
+    denoiser.initial_state(1, 1, 16_000)  # refuses what is no denoiser
+    onnx = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads())
+    return OnnxDenoiser(denoiser.recipe, denoiser.name, onnx).eval()
+
+
+def rate_of(bins: int) -> int:
+    """A sample rate whose spectra have so many bins.
+
+    >>> rate_of(769)
+    48000
+    """
+    return round((bins - 1) / HOP_SECONDS)
+
+
+def open_session(model: bytes | str, threads: int) -> Any:
+    """An inference session of an ONNX model, by its contents or its path.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        BundleError: not an ONNX file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtraError("ONNX files are run by onnxruntime: pip install 'audioae[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own kinds have no common base
+        what = model if isinstance(model, str) else "model"
+        raise BundleError(f"{what}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error
+
+
+def _from_file(path: Path) -> Denoiser:
+    session = open_session(str(path), torch.get_num_threads())
+    facts = session.get_modelmeta().custom_metadata_map
+    if facts.get("format") != FORMAT:
+        raise BundleError(f"{path}: not a file of `audioae export` (its metadata say {facts.get('format')!r})")
+    try:
+        recipe, rate, delay = parse(Recipe, facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
+    except (RecipeError, KeyError, ValueError) as error:
+        raise BundleError(f"{path}: the file's metadata are damaged ({error})") from error
+    model = OnnxModel(None, delay, {hop_length(rate) + 1: session})
+    return OnnxDenoiser(recipe, path.stem, model).eval()

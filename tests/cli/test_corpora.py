@@ -1,0 +1,144 @@
+"""``audioae denoise --jobs --resume``: many recordings, side by side, killed and gone on with."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from audioae.cli.app import main
+
+Make = Callable[..., Path]
+COUNT = 6
+
+
+@pytest.fixture
+def folder(noisy: Make, tmp_path: Path) -> Path:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for number in range(COUNT):
+        noisy(f"in/{'deep/' if number % 2 else ''}talk {number}.wav", seconds=4 + number)
+    return tmp_path / "in"
+
+
+def command(folder: Path, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "audioae", "denoise", str(folder), "-o", str(out), "--recursive", "--resume", *more]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.wav")}
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill it with everything that it started, as a machine that loses power does."""
+    for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        each.kill()
+    process.wait()
+
+
+def test_side_by_side_equals_one_by_one(folder: Path, tmp_path: Path) -> None:
+    for out, jobs in (("one", "1"), ("two", "2")):
+        done = subprocess.run(command(folder, tmp_path / out, "--jobs", jobs), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(" s in ") == COUNT
+    names = sorted(files(tmp_path / "one"))
+    assert len(names) == COUNT and names == sorted(files(tmp_path / "two"))
+    for name in names:  # on other numbers of threads, sums are rounded otherwise
+        one, two = (soundfile.read(tmp_path / out / name)[0] for out in ("one", "two"))
+        assert np.abs(one - two).max() < 1e-4
+    again = CliRunner().invoke(main, command(folder, tmp_path / "two", "--jobs", "2")[3:])
+    assert again.exit_code == 0 and f"{COUNT} of {COUNT} recordings are done and unchanged" in again.output
+    changed = folder / "talk 0.wav"
+    os.utime(changed, ns=(1, 1))
+    again = CliRunner().invoke(main, command(folder, tmp_path / "two", "--jobs", "2")[3:])
+    assert again.output.count(" s in ") == 1 and "talk 0.wav" in again.output
+    assert CliRunner().invoke(main, command(folder, tmp_path / "two", "--mix", "0.5")[3:]).output.count(" s in ") == COUNT
+
+
+def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    subprocess.run(command(folder, whole, "--jobs", "2"), check=True, capture_output=True)
+    expected = files(whole)
+    dice = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.PIPE, text=True)
+        started = time.monotonic()
+        while not list(out.rglob(".*.part")) and time.monotonic() < started + 60:
+            time.sleep(0.01)
+        time.sleep(dice.random())
+        end(process)
+        # Whatever is there under its name is whole.
+        assert all(expected[name] == content for name, content in files(out).items())
+    done = subprocess.run(command(folder, out, "--jobs", "2"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert files(out) == expected
+    assert not list(out.rglob(".*.part"))
+
+
+def test_one_lost_process_loses_no_recording(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    while not list(out.rglob(".*.part")) and time.monotonic() < started + 60:
+        time.sleep(0.01)
+    workers = [each for each in psutil.Process(process.pid).children() if "spawn_main" in " ".join(each.cmdline())]
+    max(workers, key=lambda each: each.cpu_times().user).kill()
+    told = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, told
+    assert len(files(out)) == COUNT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_leaves_nothing_half_done_and_nobody_behind(folder: Path, tmp_path: Path, number: int) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    while not list(out.rglob(".*.part")) and time.monotonic() < started + 60:
+        time.sleep(0.01)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(60) == (130 if number == signal.SIGINT else 128 + number), process.stderr and process.stderr.read()
+    psutil.wait_procs(children, timeout=10)
+    assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not list(out.rglob(".*.part"))
+
+
+def test_a_bad_recording_among_many_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "text.wav").write_text("no sound")
+    report = tmp_path / "report.json"
+    done = CliRunner().invoke(main, command(folder, tmp_path / "out", "--jobs", "2", "--report", str(report))[3:])
+    assert done.exit_code == 1 and f"1 of {COUNT + 1} files could not be cleaned" in done.output
+    assert [row["input"] for row in json.loads(report.read_text()) if "error" in row] == [str(folder / "text.wav")]
+    assert "needs a folder" in CliRunner().invoke(main, ["denoise", str(folder / "talk 0.wav"), "--resume"]).output
+
+
+def test_a_cluster_that_loses_a_worker(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(folder, out, "--engine", "ray", "--jobs", "2"), stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    workers: list[psutil.Process] = []
+    while time.monotonic() < started + 120 and (len(workers) < 2 or not list(out.rglob(".*.part"))):
+        below = psutil.Process(process.pid).children(recursive=True)
+        workers = [each for each in below if each.name().startswith("ray::Worker")]
+        time.sleep(0.01)
+    assert len(workers) == 2
+    workers[0].kill()
+    told = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, told
+    subprocess.run(command(folder, tmp_path / "alone", "--jobs", "2"), check=True, capture_output=True)
+    expected = files(tmp_path / "alone")
+    assert sorted(files(out)) == sorted(expected) and len(expected) == COUNT
+    for name in expected:
+        one, two = (soundfile.read(tmp_path / each / name)[0] for each in ("out", "alone"))
+        assert np.abs(one - two).max() < 1e-4
+    again = subprocess.run(command(folder, out, "--engine", "ray"), capture_output=True, text=True)
+    assert f"{COUNT} of {COUNT} recordings are done and unchanged" in again.stderr

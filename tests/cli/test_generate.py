@@ -1,0 +1,82 @@
+"""``audioae generate`` as people use it, right and wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner, Result
+
+import audioae
+from audioae.bundle import save_bundle
+from audioae.cli.app import main
+from audioae.config import parse
+from audioae.denoiser import Denoiser
+from audioae.recipe import Recipe
+
+TEXT = """
+model: {kind: cgan, widths: [16, 8], critic_widths: [8, 16], latent: 8, classes: [a, b]}
+data: {label: 0, crop: clip, augment: {noise_only: 0}}
+losses: {hinge: 1}
+valid: {clean: [samples/digits], measures: [sliced_wasserstein], best: sliced_wasserstein}
+"""
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["generate", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "gan.safetensors"
+    save_bundle(path, Denoiser(parse(Recipe, TEXT, "test")))
+    return path
+
+
+def test_sounds_are_those_of_the_seed(bundle: Path, tmp_path: Path) -> None:
+    run(bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "a", "--plot", tmp_path / "grid.png")
+    run(bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "b")
+    run(bundle, "-n", 3, "--seed", 5, "-o", tmp_path / "c")
+    sounds = {name: [(tmp_path / name / f"{n:03d}.wav").read_bytes() for n in range(3)] for name in "abc"}
+    assert sounds["a"] == sounds["b"] != sounds["c"]
+    info = soundfile.info(tmp_path / "a/000.wav")
+    assert (info.frames, info.samplerate, info.channels) == (64 * 128, 8000, 1)
+    assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+    assert "use --overwrite" in run(bundle, "-o", tmp_path / "a", code=1).output
+
+
+def test_classes_and_truncation_are_heard(bundle: Path) -> None:
+    a, b = (audioae.generate(bundle, 2, label=label)[0] for label in "ab")
+    assert not np.allclose(a, b)
+    near, far = (audioae.generate(bundle, 12, truncation=limit)[0] for limit in (0.05, 6.0))
+    assert near.std(0).mean() < far.std(0).mean()
+
+
+def test_the_way_from_one_sound_to_another_has_no_jump(bundle: Path) -> None:
+    from audioae.infer.generate import images_and_waves
+
+    images = images_and_waves(bundle, 9, between=True)[0]
+    steps = np.abs(np.diff(images, axis=0)).mean((1, 2))
+    assert steps.max() < 0.6 * np.abs(images[-1] - images[0]).mean()
+
+
+def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
+    for arguments, told in [
+        ([bundle, "--class", "7"], "class '7': not one of gan: its classes are a, b"),
+        ([bundle, "--truncation", "0"], "truncation 0.0: give a number from 0.05 to 6"),
+        (["conv_dae"], "conv_dae: is a conv_dae, which draws no sounds: give a generator"),
+        (["no_gan"], "no_gan: is neither a model in the package nor a file"),
+    ]:
+        output = run(*arguments, "-o", tmp_path / "out", code=1).output.strip()
+        assert told in output and "\n" not in output
+    assert {p.name for p in tmp_path.iterdir()} == {"gan.safetensors"}
+    assert (
+        "cleans nothing"
+        in CliRunner().invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "--model", str(bundle)]).output
+    )

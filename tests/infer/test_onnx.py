@@ -1,0 +1,125 @@
+"""A model as an ONNX file gives what torch gives, whatever runs around it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+import audioae
+from audioae.bundle import shipped
+from audioae.cli.app import main
+from audioae.infer.onnx_run import OnnxDenoiser
+
+
+def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
+    from audioae.signal.resample import resample
+
+    wave, own = soundfile.read("samples/noisy/16k-fire.flac", dtype="float32")
+    wave = np.tile(resample(wave, own, rate), 200)[: int(seconds * rate)]
+    return wave[:, None] if channels == 1 else np.stack([wave, np.roll(wave, 77) * 0.5], 1)
+
+
+def streamed(denoiser: audioae.Denoiser, wave: np.ndarray, rate: int, **strength: float) -> np.ndarray:
+    streamer = audioae.Streamer(denoiser, rate, **strength)
+    return np.concatenate([streamer.feed(wave), streamer.flush()])
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("name", shipped("waves"))
+def test_every_denoiser_of_the_package(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.onnx"
+    audioae.export(audioae.load(name), path, 16000)
+    wave = speech(16000, 8, 2)
+    torch_made, onnx_made = (streamed(audioae.load(each), wave, 16000) for each in (name, path))
+    assert np.abs(torch_made).max() > 0.01
+    assert np.abs(torch_made - onnx_made).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_ten_minutes_stay_within_a_ten_thousandth(tmp_path: Path) -> None:
+    audioae.export(audioae.load("conv_dae"), tmp_path / "m.onnx", 8000)
+    wave = speech(8000, 600)
+    made = streamed(audioae.load(tmp_path / "m.onnx"), wave, 8000)
+    assert np.abs(made - audioae.denoise(wave, 8000, model="conv_dae")).max() < 1e-4
+
+
+@pytest.mark.usefixtures("root")
+def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
+    denoiser = audioae.load("conv_dae", backend="onnx")
+    assert isinstance(denoiser, OnnxDenoiser)
+    for rate in (11025, 44100):
+        wave = speech(rate, 2)
+        made = denoiser(wave, rate, atten_limit=12, mix=0.9)
+        assert np.abs(made - audioae.load("conv_dae")(wave, rate, atten_limit=12, mix=0.9)).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_eight_bits_keep_the_quality(tmp_path: Path) -> None:
+    whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
+    audioae.export(audioae.load("conv1d_dae"), whole, 16000)
+    audioae.export(audioae.load("conv1d_dae"), small, 16000, "int8")
+    assert small.stat().st_size < 0.8 * whole.stat().st_size
+    clean, _ = soundfile.read("samples/clean/16k-fire.flac", dtype="float32")
+    noisy, _ = soundfile.read("samples/noisy/16k-fire.flac", dtype="float32")
+
+    def si_sdr(made: np.ndarray) -> float:
+        target = made @ clean / (clean @ clean) * clean
+        return float(10 * np.log10(target @ target / np.sum((made - target) ** 2)))
+
+    before, after = (si_sdr(streamed(audioae.load(path), noisy, 16000)) for path in (whole, small))
+    assert before > si_sdr(noisy) + 3
+    assert abs(after - before) < 0.3
+
+
+@pytest.mark.usefixtures("root")
+def test_commands(tmp_path: Path) -> None:
+    runner, file = CliRunner(), str(tmp_path / "m.onnx")
+    assert runner.invoke(main, ["export", "conv_dae", "-o", file, "--rate", "16000"]).exit_code == 0
+    again = runner.invoke(main, ["export", "conv_dae", "-o", file])
+    assert again.exit_code == 1 and "--overwrite" in again.output
+    for extra, out in ((["--model", file], "a.wav"), (["--model", "conv_dae", "--backend", "onnx"], "b.wav")):
+        made = runner.invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "-o", str(tmp_path / out), *extra])
+        assert made.exit_code == 0, made.output
+    a, b = (soundfile.read(tmp_path / name)[0] for name in ("a.wav", "b.wav"))
+    assert np.array_equal(a, b)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", "vae_2d", "-o", "{}/x.onnx"], "only conv_dae, crn_dae or conv1d_dae go to ONNX"),
+        (["export", "conv_dae", "-o", "{}/x.onnx", "--rate", "4000"], "4000 Hz is not supported"),
+        (["export", "conv_dae", "-o", "{}/none/x.onnx"], "there is no folder"),
+        (["denoise", "samples/noisy/8k-fire.flac", "-o", "{}/o.wav", "--model", "{}/m.onnx"], "is for 16000 Hz: export one"),
+        (["denoise", "samples/noisy/8k-fire.flac", "-o", "{}/o.wav", "--model", "{}/bad.onnx"], "not an ONNX file"),
+        (
+            ["denoise", "samples/noisy/8k-fire.flac", "-o", "{}/o.wav", "--backend", "onnx", "--device", "cuda"],
+            "use --device auto or cpu",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_text("no model")
+    if any("m.onnx" in a for a in arguments):
+        audioae.export(audioae.load("conv_dae"), tmp_path / "m.onnx", 16000)
+    made = CliRunner().invoke(main, [a.format(tmp_path) for a in arguments])
+    assert made.exit_code == 1
+    assert message in made.output and len(made.output.splitlines()) == 1
+    assert not (tmp_path / "x.onnx").exists() and not (tmp_path / "o.wav").exists()
+
+
+@pytest.mark.usefixtures("root")
+def test_another_programs_file_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    name, kind = "x", onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", [name], ["y"])], "g", [kind], [result])
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), tmp_path / "f.onnx"
+    )
+    with pytest.raises(audioae.BundleError, match="not a file of `audioae export`"):
+        audioae.load(tmp_path / "f.onnx")

@@ -1,0 +1,103 @@
+"""A recording cut into segments is the recording."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import audioae
+from audioae.infer.files import denoise_file
+from audioae.infer.jobs import Wishes
+from audioae.infer.segments import SegmentStreamer, side_by_side
+
+
+def speech(rate: int, seconds: float, channels: int) -> torch.Tensor:
+    """Real noisy speech, whose level changes and that is silent at times."""
+    from audioae.signal.resample import resample
+
+    parts = []
+    for name in ("16k-fire", "16k-waves", "16k-rooster", "16k-rain"):
+        wave, own = soundfile.read(f"samples/noisy/{name}.flac", dtype="float32")
+        parts += [resample(wave, own, rate), np.zeros(rate, np.float32)]
+    whole = np.tile(np.concatenate(parts), 100)[: int(seconds * rate)] * np.linspace(0.1, 1, int(seconds * rate))
+    return torch.from_numpy(np.stack([np.roll(whole, 50 * c) for c in range(channels)]).astype(np.float32))[None]
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "batch"),
+    [("conv_dae_offline", 8000, 2, 1), ("conv1d_dae", 11025, 1, 1), ("conv1d_dae", 8000, 2, 3)],
+)
+def test_segments_are_the_whole(name: str, rate: int, channels: int, batch: int) -> None:
+    denoiser = audioae.load(name)
+    wave = speech(rate, 85.3, channels)
+    whole = audioae.Streamer(denoiser, rate, atten_limit=30)
+    expected = torch.cat([whole.feed_wave(wave), whole.flush_wave()], -1)
+    rng = np.random.default_rng(0)
+    sizes = np.exp(rng.uniform(0, np.log(9 * rate), 200)).astype(int).tolist()
+    with SegmentStreamer(audioae.Streamer(denoiser, rate, atten_limit=30), threads=2, seconds=8, batch=batch) as cut:
+        made, at = [], 0
+        for size in [*sizes, wave.shape[-1]]:
+            made.append(cut.feed_wave(wave[..., at : at + size]))
+            at += size
+        made.append(cut.flush_wave())
+    joined = torch.cat(made, -1)
+    assert sum(part.shape[-1] > 0 for part in made) > (2 if batch == 1 else 0)  # what is ready comes before the end
+    assert joined.shape == expected.shape and (joined - expected).abs().max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("extra", [-1, 0, 1, 700])
+def test_lengths_about_a_border(extra: int) -> None:
+    denoiser = audioae.load("conv1d_dae")
+    rate = 8000
+    cut = SegmentStreamer(audioae.Streamer(denoiser, rate), threads=2, seconds=8)
+    wave = speech(rate, 20, 1)[..., : 2 * cut.length + cut.streamer.delay + extra]
+    whole = audioae.Streamer(denoiser, rate)
+    expected = torch.cat([whole.feed_wave(wave), whole.flush_wave()], -1)
+    with cut:
+        made = torch.cat([cut.feed_wave(wave), cut.flush_wave()], -1)
+    assert made.shape == wave.shape and (made - expected).abs().max() < 1e-5
+
+
+def test_only_where_it_pays() -> None:
+    rate = 16000
+    finite, endless = (audioae.Streamer(audioae.load(name), rate) for name in ("conv_dae", "crn_dae"))
+    assert isinstance(side_by_side(finite, 2, 600 * rate, 1), SegmentStreamer)
+    for streamer, threads, seconds, channels in (
+        (finite, 1, 600, 1),
+        (finite, 2, 20, 1),
+        (finite, 2, 0, 1),  # a length that the header does not tell
+        (finite, 2, 600, 64),  # segments that memory allows would be too short
+        (endless, 2, 600, 1),
+    ):
+        assert isinstance(side_by_side(streamer, threads, seconds * rate, channels), nullcontext)
+
+
+@pytest.mark.usefixtures("root")
+def test_files(tmp_path: Path) -> None:
+    rate = 8000
+    soundfile.write(tmp_path / "long.wav", speech(rate, 150, 2)[0].T.numpy(), rate, subtype="FLOAT")
+    denoiser = audioae.load("conv1d_dae")
+    made = {}
+    for threads in (1, 3):
+        target, removed = tmp_path / f"{threads}.wav", tmp_path / f"{threads}-removed.wav"
+        report = denoise_file(denoiser, tmp_path / "long.wav", target, Wishes(threads=threads), removed)
+        assert report.seconds == 150
+        made[threads] = [soundfile.read(path)[0] for path in (target, removed)]
+    for one, three in zip(made[1], made[3], strict=True):
+        assert one.shape == three.shape and np.abs(one - three).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_an_error_within_a_segment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoiser = audioae.load("conv1d_dae")
+    wave = speech(8000, 40, 1)
+    with SegmentStreamer(audioae.Streamer(denoiser, 8000), threads=2, seconds=8) as cut:
+        monkeypatch.setattr(denoiser.model, "forward", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cut.feed_wave(wave)
+            cut.flush_wave()
