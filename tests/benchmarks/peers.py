@@ -109,7 +109,7 @@ def main() -> None:
     from audioae.evaluate.pairs import score
 
     pairs = find_pairs(given.pairs)
-    entrants = [model(name, name, "cpu") for name in shipped()]
+    entrants = [model(name, name, "cpu") for name in shipped("waves")]
     absent = []
     for package, (module, ways) in PEERS.items():
         if importlib.util.find_spec(module) is None:

@@ -4,6 +4,7 @@ Prints seconds of sound per second for every model of the package and, in the sa
 scipy there and back, so that figures of different machines can be compared by their ratio.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -36,13 +37,14 @@ def live(denoiser: audioae.Denoiser, wave: np.ndarray, rate: int) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     print("| model | rate | way | x real time | share of a scipy STFT |\n|---|---|---|---|---|")
     for rate in (16_000, 48_000):
         wave = np.random.default_rng(0).normal(0, 0.1, SECONDS * rate).astype(np.float32)
         window = round(0.032 * rate)
         reference = speed(lambda: istft(stft(wave, nperseg=window)[2], nperseg=window))  # noqa: B023
-        for name in shipped():
+        for name in shipped("waves"):
             denoiser = audioae.load(name)
             whole = speed(lambda: audioae.denoise(wave, rate, model=name))  # noqa: B023
             frames = speed(lambda: live(denoiser, wave[: 4 * rate], rate), 4, 2)  # noqa: B023

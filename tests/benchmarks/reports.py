@@ -1,0 +1,78 @@
+"""What reports have in common: sections that can be made anew one by one, tables, verdicts."""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from trainings import ROOT, bundle
+
+
+class Report:
+    """Markdown in sections, of models of a folder or the package.
+
+    A section is a method that says what stands below its heading; of those that are not asked for, the text of the report
+    that is there already is kept.
+    """
+
+    sections: tuple[str, ...] = ()
+    title = ""
+
+    def __init__(self, data: Path, runs: Path, out: Path) -> None:
+        self.data, self.runs, self.out = data, runs, out
+        self.digits = {
+            part: sorted(p for p in (data / "digits").glob("*.flac") if (int(p.stem.split("_")[2]) < 5) == (part == "test"))
+            for part in ("train", "test")
+        }
+        self.lines: list[str] = []
+
+    def load(self, name: str):
+        import audioae
+
+        denoiser = audioae.load(bundle(name, self.runs))
+        denoiser.name = name
+        return denoiser
+
+    def say(self, *lines: str) -> None:
+        self.lines += [*lines, ""]
+
+    def table(self, rows: dict[str, dict[str, float]]) -> None:
+        from audioae.evaluate.report import figures_table
+
+        self.say(figures_table(rows))
+
+    def verdict(self, *claims: tuple[str, bool]) -> None:
+        self.say(*[f"- {'holds' if holds else '**does not hold**'}: {claim}" for claim, holds in claims])
+
+    def head(self) -> None:
+        """What stands above the first section."""
+
+    def write(self, path: Path, chosen: tuple[str, ...]) -> None:
+        texts = re.split(r"^## ", path.read_text(), flags=re.M)[1:] if path.is_file() else []
+        kept = {text.splitlines()[0].lower().replace(" ", "_"): text for text in texts}
+        parts = [self._said(self.head)]
+        for name in self.sections:
+            if name in chosen:
+                print(name, flush=True)
+                text = self._said(getattr(self, name))
+                parts.append(f"## {name.capitalize().replace('_', ' ')}\n\n{text}")
+            elif name in kept:
+                parts.append("## " + kept[name].strip())
+        path.write_text("\n\n".join([f"# {self.title}", *parts]) + "\n")
+
+    def _said(self, section: Callable[[], None]) -> str:
+        self.lines = []
+        section()
+        return "\n".join(self.lines).strip()
+
+
+def arguments(description: str | None, sections: tuple[str, ...]) -> argparse.Namespace:
+    """``data``, ``runs``, ``out`` and ``sections`` of the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path, default=ROOT / "recipes/report")
+    parser.add_argument("--sections", nargs="*", choices=sections, default=sections, help="which to make anew")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    return given

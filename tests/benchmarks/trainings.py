@@ -1,0 +1,68 @@
+"""How every autoencoder of the report and its twins are trained."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+SIZES = (8, 16, 32, 64)
+TRAININGS: dict[str, tuple[str, list[str]]] = {
+    "digits": ("digits", []),
+    "undercomplete_1d": ("undercomplete_1d", []),
+    **{f"undercomplete_1d_{size}": ("undercomplete_1d", [f"model.code={size}"]) for size in SIZES if size != 32},
+    "undercomplete_2d": ("undercomplete_2d", []),
+    "sparse_kl": ("sparse_kl", []),
+    "dense_of_kl": ("sparse_kl", ["losses.kl_sparsity.weight=0"]),
+    "sparse_l1": ("sparse_l1", []),
+    "dense_of_l1": ("sparse_l1", ["losses.l1_sparsity=0", "model.activation=none"]),
+    "sparse_top_k": ("sparse_l1", ["losses.l1_sparsity=0", "model.top_k=16", "model.activation=none"]),
+    "contractive": ("contractive", []),
+    "plain_of_contractive": ("contractive", ["losses.contractive=0"]),
+    "denoising_1d": ("denoising_1d", []),
+    "plain_of_denoising_1d": ("denoising_1d", ["corruption.noise=false"]),
+    "denoising_2d": ("denoising_2d", []),
+    "plain_of_denoising_2d": ("denoising_2d", ["corruption.noise=false"]),
+    "stacked": ("stacked", []),
+    "joint_of_stacked": ("stacked", ["train.stages=[]"]),
+    "stacked_sparse_dae": ("stacked_sparse_dae", []),
+    "vae_1d": ("vae_1d", []),
+    "plain_of_vae_1d": ("vae_1d", ["model.variational=false", "losses={reconstruction_mse: 1}"]),
+    "vae_2d": ("vae_2d", []),
+    "plain_of_vae_2d": ("vae_2d", ["model.variational=false", "losses={reconstruction_mse: 1}"]),
+}
+"""Name to recipe and overrides; a twin differs from its recipe in these alone."""
+
+
+def command(name: str, data: Path, runs: Path) -> list[str]:
+    """How the model of that name is trained."""
+    recipe, overrides = TRAININGS[name]
+    if recipe == "digits" or recipe.startswith("vae"):
+        own = [
+            f"data.clean=['{data}/digits/*_[5-9].flac', '{data}/digits/*_[1-4][0-9].flac']",
+            f"valid.clean=['{data}/digits/*_[0-4].flac']",
+        ]
+    else:
+        # The mean activity is to hold on speech without long pauses, which one of the four collections consists of.
+        parts = [f"/{each}" for each in ("asterisk-en", "asterisk-fr", "kerstin", "s2i")] if recipe == "sparse_kl" else [""]
+        folders = ", ".join(f"{data}/train/speech{part}" for part in parts)
+        own = [f"data.clean=[{folders}]", f"valid.pairs=[{data}/valid/16k]"]
+        if "dae" in recipe or "denoising" in recipe:
+            own += [f"data.noise=[{data}/train/noise]", f"data.rir=[{data}/train/rir]"]
+
+    return [sys.executable, "-m", "audioae", "train", str(ROOT / f"recipes/{recipe}.yaml"), *own, *overrides, "--out",
+            str(runs / name)]  # fmt: skip
+
+
+def train(data: Path, runs: Path) -> None:
+    """Train what is not there yet."""
+    for name in TRAININGS:
+        if not bundle(name, runs).is_file():
+            subprocess.run(command(name, data, runs), check=True)
+
+
+def bundle(name: str, runs: Path) -> Path:
+    """The model's file, of this folder or of the package."""
+    from audioae.bundle import SHIPPED
+
+    own = runs / name / "best.safetensors"
+    return own if own.is_file() else SHIPPED / f"{name}.safetensors"
