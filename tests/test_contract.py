@@ -16,7 +16,8 @@ from safetensors import safe_open
 import audioae
 from audioae.bundle import SHIPPED
 from audioae.denoiser import Denoiser
-from audioae.infer.files import Wishes, denoise_file
+from audioae.infer.files import denoise_file
+from audioae.infer.jobs import Wishes
 from audioae.metrics.signal import si_sdr
 from audioae.signal.resample import resample
 
@@ -215,8 +216,11 @@ def test_9_weights_are_safetensors_with_the_whole_recipe(tmp_path: Path) -> None
         copy = tmp_path / "anything.bin"
         copy.write_bytes(path.read_bytes())
         own, other = audioae.load(path.stem), audioae.load(copy)
-        wave = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) * 0.1
-        assert torch.equal(own(wave, 16000), other(wave, 16000))
+        for name, value in own.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name])
+        if own.recipe.family in ("waves", "codes"):
+            wave = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0)) * 0.1
+            assert torch.equal(own(wave, 16000), other(wave, 16000))
 
 
 def test_9_no_pickle_is_loaded(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 
 
 def test_every_kind_of_model_has_a_recipe() -> None:
-    assert {load(Recipe, path).model.kind for path in RECIPES} >= set(kinds("models"))
+    assert {load(Recipe, path).model.kind for path in RECIPES} >= set(kinds("models", "gans"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -29,7 +29,12 @@ def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
     assert all(line.startswith("#") for line in comment.splitlines())
     assert "audioae train recipes/" + path.name in comment
     recipe = load(Recipe, path)
-    reached = {"waves": r"PESQ \d\.\d", "codes": r"reconstruction error of 0\.\d"}[recipe.family]
+    reached = {
+        "waves": r"PESQ \d\.\d",
+        "codes": r"reconstruction error of 0\.\d",
+        "labels": r"accuracy of 0\.\d",
+        "sounds": r"Frechet distance of \d+\.\d",
+    }[recipe.family]
     assert re.search(reached, comment) and re.search(r"\d+ (min|h)", comment)
     assert parse(Recipe, dump(recipe), "again") == recipe
 
@@ -37,6 +42,7 @@ def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path) -> None:
     out = fresh_clone / "runs" / f"{path.stem}-short"
+    seconds = 10 if load(Recipe, path).family == "waves" else 5
     command = [
         sys.executable,
         "-m",
@@ -44,7 +50,7 @@ def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path) -> None:
         "train",
         f"recipes/{path.name}",
         "--budget",
-        "15s",
+        f"{seconds}s",
         "--device",
         "cpu",
         "--out",

@@ -34,7 +34,7 @@ def test_kinds_are_the_public_modules_sorted_and_unimported() -> None:
 
 @pytest.mark.usefixtures("zoo")
 def test_every_kind_is_found_by_its_name() -> None:
-    assert [find("zoo", kind).NAME for kind in kinds("zoo")] == ["cat", "dog"]
+    assert [find(kind, "zoo").NAME for kind in kinds("zoo")] == ["cat", "dog"]
 
 
 def test_a_new_file_is_a_new_kind(zoo: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_new_file_is_a_new_kind(zoo: Path) -> None:
 @pytest.mark.usefixtures("zoo")
 def test_an_unknown_kind_names_all_there_are_and_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"^unknown kind 'dgo' \(there are: cat, dog\); did you mean 'dog'\?$"):
-        find("zoo", "dgo")
+        find("dgo", "zoo")
 
 
 @pytest.mark.usefixtures("zoo")
@@ -57,7 +57,7 @@ def test_an_unknown_kind_names_all_there_are_and_the_nearest() -> None:
 def test_only_listed_names_are_imported(name: str) -> None:
     before = set(sys.modules)
     with pytest.raises(RecipeError, match="there are: cat, dog"):
-        find("zoo", name)
+        find(name, "zoo")
     assert set(sys.modules) - before <= {"audioae.zoo"}
 
 
