@@ -42,7 +42,7 @@ def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path) -> None:
     out = fresh_clone / "runs" / f"{path.stem}-short"
-    seconds = 10 if load(Recipe, path).family == "waves" else 5
+    seconds = 8 if load(Recipe, path).family == "waves" else 4
     command = [
         sys.executable,
         "-m",

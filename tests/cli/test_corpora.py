@@ -69,7 +69,7 @@ def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path) -> Non
     subprocess.run(command(folder, whole, "--jobs", "2"), check=True, capture_output=True)
     expected = files(whole)
     dice = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.PIPE, text=True)
         started = time.monotonic()
         while not list(out.rglob(".*.part")) and time.monotonic() < started + 60:
