@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audioae.cli.options import backend as backend_option
+from audioae.cli.options import strength
 from audioae.infer.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
@@ -27,12 +29,8 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace results that are there; never the input itself.")
 @click.option("--model", default="default", show_default=True, help="A model of the package, or a bundle's path.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
-              help="What runs the network; a file of `audioae export` is always run by onnx.")  # fmt: skip
-@click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB.")
-@click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input.")
-@click.option("--channels", type=click.Choice(["linked", "independent"]), default="linked", show_default=True,
-              help="One mask for all channels, which keeps the stereo image, or one each.")  # fmt: skip
+@backend_option
+@strength
 @click.option("--save-removed", metavar="PATH", help="Write what was taken out: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
 @click.option("--report", metavar="JSON", help="Write per file: speed, levels, estimated SNR gain, clipped samples.")

@@ -2,6 +2,9 @@
 
 import click
 
+from audioae.cli.options import backend as backend_option
+from audioae.cli.options import strength
+
 
 @click.command()
 @click.option("--input", "source", metavar="DEVICE", help="Name or number of the input device.  [default: the system's]")
@@ -13,10 +16,8 @@ import click
 @click.option(
     "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
 )
-@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
-              help="What runs the network.")  # fmt: skip
-@click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB.")
-@click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input.")
+@backend_option
+@strength
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
 def live(
     source: str | None,
@@ -29,6 +30,7 @@ def live(
     backend: str,
     atten_limit: float | None,
     mix: float,
+    channels: str,
     quiet: bool,
 ) -> None:
     """Clean what the microphone hears while you speak, and play it. Wear headphones, or it howls.
@@ -49,7 +51,7 @@ def live(
         return
     denoiser = ModelChoice(model, "cpu", backend).load()
     one_thread()
-    streamer = Streamer(denoiser, rate, atten_limit, mix)
+    streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
     def show(status: Status) -> None:
         text = (

@@ -4,6 +4,9 @@ import sys
 
 import click
 
+from audioae.cli.options import backend as backend_option
+from audioae.cli.options import strength
+
 
 @click.command()
 @click.option("--rate", type=int, metavar="HZ", help="The input is raw samples at this rate, and so is the output."
@@ -15,12 +18,8 @@ import click
 @click.option(
     "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
 )
-@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
-              help="What runs the network.")  # fmt: skip
-@click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB.")
-@click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input.")
-@click.option("--channels", type=click.Choice(["linked", "independent"]), default="linked", show_default=True,
-              help="One mask for all channels, which keeps the stereo image, or one each.")  # fmt: skip
+@backend_option
+@strength
 @click.option("-v", "--verbose", is_flag=True, help="At the end, say how long it took and whether it kept up.")
 def stream(
     rate: int | None,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from audioae.config import Field, field_validator, model_validator
+from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
 from audioae.nn.spectrogram_image import SpectrogramImage
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
@@ -33,13 +33,6 @@ class GeneratorConfig(ModelConfig):
     def rows(self) -> int:
         """K, rows of an image."""
         return hop_length(self.rate)
-
-    @field_validator("classes", mode="after")
-    @classmethod
-    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) < len(names):
-            raise ValueError("holds a name twice")
-        return names
 
 
 class HalvingConfig(GeneratorConfig):

@@ -1,5 +1,6 @@
 """From a microphone to an output while one speaks; the only module that knows sounddevice."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -73,13 +74,17 @@ def run(
     heard: queue.Queue[NDArray[np.float32] | None] = queue.Queue(WAITING)
     ready = _Ready(channels)
     busy = 0.0
+    failure: Exception | None = None
 
     def clean() -> None:
-        nonlocal busy
-        while (block := heard.get()) is not None:
-            begun = time.perf_counter()
-            ready.put(np.asarray(streamer.feed(block), np.float32))
-            busy += time.perf_counter() - begun
+        nonlocal busy, failure
+        try:
+            while (block := heard.get()) is not None:
+                begun = time.perf_counter()
+                ready.put(np.asarray(streamer.feed(block), np.float32))
+                busy += time.perf_counter() - begun
+        except Exception as error:  # told by the thread that waits for this one
+            failure = error
 
     def callback(given: Any, taken: Any, frames: int, _: Any, flags: Any) -> None:
         status.overruns += bool(flags.input_overflow)
@@ -108,7 +113,7 @@ def run(
     start = time.monotonic()
     try:
         with stream:
-            while seconds is None or time.monotonic() - start < seconds:
+            while failure is None and (seconds is None or time.monotonic() - start < seconds):
                 time.sleep(0.5 if seconds is None else min(0.5, max(0.0, seconds - (time.monotonic() - start))))
                 status.seconds = time.monotonic() - start
                 status.latency = sum(stream.latency) + (streamer.latency_samples + ready.count) / rate
@@ -116,8 +121,12 @@ def run(
                 if watch is not None:
                     watch(status)
     finally:
-        heard.put(None)
-        worker.join(5)
+        while worker.is_alive():  # nobody listens any more: what waits is dropped, that the end finds room
+            with contextlib.suppress(queue.Full):
+                heard.put(None, timeout=0.1)
+            worker.join(0.1)
+    if failure is not None:
+        raise failure
     return status
 
 

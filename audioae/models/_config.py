@@ -2,14 +2,22 @@
 
 from typing import ClassVar
 
-from audioae.config import Config
+from audioae.config import Config, field_validator
 
 
 class ModelConfig(Config):
     """Base of each kind's ``Config``."""
 
     family: ClassVar[str] = "waves"
-    """What the kind is about: ``waves``, ``codes`` for autoencoders of patches, or ``labels`` for classifiers."""
+    """What the kind is about: ``waves``, ``codes`` for autoencoders of patches, ``labels`` for classifiers, or ``sounds``
+    for generators."""
+
+    @field_validator("classes", mode="after", check_fields=False)  # of the kinds that have some
+    @classmethod
+    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("holds a name twice")
+        return names
 
     @property
     def delay(self) -> int:

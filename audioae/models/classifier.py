@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu, pad
 
-from audioae.config import Field, field_validator
+from audioae.config import Field
 from audioae.models._config import ModelConfig
 from audioae.nn.log_bands import LogBands
 from audioae.nn.norm import BatchNorm
@@ -33,13 +33,6 @@ class Config(ModelConfig):
     )
     embedding: int = Field(64, ge=2, le=1024, description="E, size of the embedding")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of the embedding that is left out while training")
-
-    @field_validator("classes", mode="after")
-    @classmethod
-    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) < len(names):
-            raise ValueError("holds a name twice")
-        return names
 
 
 class Model(nn.Module):

@@ -1,18 +1,14 @@
 """The commands of autoencoders as people use them, right and wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 from click.testing import CliRunner, Result
 
-from audioae.bundle import save_bundle
 from audioae.cli.app import main
-from audioae.config import parse
-from audioae.denoiser import Denoiser
-from audioae.recipe import Recipe
 
 TEXT = """
 model: {kind: autoencoder, code: 6, widths: [4], strides: [2], variational: true}
@@ -31,11 +27,8 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "vae.safetensors"
-    save_bundle(path, Denoiser(parse(Recipe, TEXT, "test")))
-    return path
+def bundle(untrained: Callable[[str, str], Path]) -> Path:
+    return untrained("vae", TEXT)
 
 
 def test_there_and_back(bundle: Path, tmp_path: Path) -> None:

@@ -1,19 +1,15 @@
 """``audioae generate`` as people use it, right and wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 from click.testing import CliRunner, Result
 
 import audioae
-from audioae.bundle import save_bundle
 from audioae.cli.app import main
-from audioae.config import parse
-from audioae.denoiser import Denoiser
-from audioae.recipe import Recipe
 
 TEXT = """
 model: {kind: cgan, widths: [16, 8], critic_widths: [8, 16], latent: 8, classes: [a, b]}
@@ -32,11 +28,8 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "gan.safetensors"
-    save_bundle(path, Denoiser(parse(Recipe, TEXT, "test")))
-    return path
+def bundle(untrained: Callable[[str, str], Path]) -> Path:
+    return untrained("gan", TEXT)
 
 
 def test_sounds_are_those_of_the_seed(bundle: Path, tmp_path: Path) -> None:

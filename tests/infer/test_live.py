@@ -51,3 +51,16 @@ def test_what_is_ready_is_given_out_once_and_in_order(sizes: tuple[int, ...]) ->
     first, second = np.empty((6, 1), np.float32), np.full((6, 1), 9, np.float32)
     assert (ready.take(first), ready.take(second)) == (6, 4)
     assert np.array_equal(np.concatenate([first, second])[:, 0], [*range(10), 0, 0])
+
+
+@pytest.mark.usefixtures("root")
+def test_what_goes_wrong_while_cleaning_is_told(tmp_path: Path) -> None:
+    (tmp_path / "asound.conf").write_text("pcm.!default { type null }\nctl.!default { type null }\n")
+    program = (
+        "import audioae; from audioae.infer.live import run\n"
+        "s = audioae.Streamer(audioae.load('conv1d_dae'), 16000); s.feed = lambda block: 1 / 0\n"
+        "run(s, seconds=60)"
+    )
+    environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=50)
+    assert told.returncode == 1 and ("ZeroDivisionError" if PORTAUDIO else "libportaudio2") in told.stderr

@@ -1,0 +1,23 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from audioae.bundle import save_bundle
+from audioae.config import parse
+from audioae.denoiser import Denoiser
+from audioae.recipe import Recipe
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Callable[[str, str], Path]:
+    """The bundle of a model by its name and the text of its recipe, with the weights that training begins with."""
+
+    def make(name: str, text: str) -> Path:
+        torch.manual_seed(0)
+        path = tmp_path / f"{name}.safetensors"
+        save_bundle(path, Denoiser(parse(Recipe, text, "test")))
+        return path
+
+    return make
