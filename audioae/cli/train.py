@@ -4,9 +4,12 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from audioae.train.trainer import Result
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -71,15 +74,21 @@ def train(
     resolved = load(Recipe, recipe, overrides)
     folder = out or Path("runs") / recipe.stem
     result = run(resolved, folder, resume, budget, device, Screen(quiet))
+    if result.is_main:
+        _tell(result, resume, resolved.train.steps)
+    if result.interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _tell(result: "Result", resumed: bool, steps: int) -> None:
     minutes = result.progress.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
     click.echo(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
         click.echo("stopped early; the same command with --resume goes on", err=True)
-        sys.exit(INTERRUPTED)
-    if resume and not result.taken:
-        click.echo(_why_nothing(result.progress.step >= resolved.train.steps), err=True)
+    elif resumed and not result.taken:
+        click.echo(_why_nothing(result.progress.step >= steps), err=True)
 
 
 def _why_nothing(all_taken: bool) -> str:

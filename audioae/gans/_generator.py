@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
+from audioae.nn.groups import Groups
 from audioae.nn.spectrogram_image import SpectrogramImage
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
@@ -38,14 +39,25 @@ class GeneratorConfig(ModelConfig):
 class HalvingConfig(GeneratorConfig):
     """Of generators whose images grow by doubling."""
 
+    groups: int = Field(
+        0, ge=0, le=1024, description="find so many groups of sounds that are alike, and learn each by itself; 0 for none"
+    )
+
     @model_validator(mode="after")
     def _fits(self) -> "HalvingConfig":
+        if self.groups and self.classes:
+            raise ValueError("`groups` take the place of `classes`: give one of them")
         times = 2**self.doublings
         if self.rows % times or self.frames % times:
             raise ValueError(
                 f"images of {self.rows} x {self.frames} cannot be halved {self.doublings} times: change `rate` or `frames`"
             )
         return self
+
+    @property
+    def parts(self) -> int:
+        """Classes or groups, whichever there are."""
+        return len(self.classes) or self.groups
 
     @property
     def doublings(self) -> int:
@@ -76,6 +88,7 @@ class Generator(nn.Module):
     Attributes:
         image: the codec.
         size: random numbers that :meth:`draw` gives for each sound.
+        groups: of real images that are alike, for generators that draw of one of them: the last random number says which.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -83,15 +96,27 @@ class Generator(nn.Module):
         self.config = config
         self.image = SpectrogramImage(config.rate, config.frames)
         self.size = config.latent
+        self.groups = Groups(config.groups) if isinstance(config, HalvingConfig) and config.groups else None
         self.delay = config.delay
 
     def draw(self, count: int, generator: torch.Generator | None = None, truncation: float = math.inf) -> Tensor:
-        """Random numbers ``(count, size)``, none of which is further than ``truncation`` from 0 (Brock et al. 2019)."""
+        """Random numbers ``(count, size)``, none of which is further than ``truncation`` from 0 (Brock et al. 2019).
+
+        One that chooses a group is not held back: all groups are drawn.
+        """
+        numbers = torch.randn(count, self.size, generator=generator)
         if math.isinf(truncation):
-            return torch.randn(count, self.size, generator=generator)
+            return numbers
         within = math.erf(truncation / math.sqrt(2))
         uniform = torch.rand(count, self.size, generator=generator, dtype=torch.float64)
-        return math.sqrt(2) * torch.erfinv((2 * uniform - 1) * within).float()
+        held = math.sqrt(2) * torch.erfinv((2 * uniform - 1) * within).float()
+        return held if self.groups is None else torch.cat([held[:, :-1], numbers[:, -1:]], 1)
+
+    def told(self, numbers: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The numbers without the one that chooses a group, and what to draw of: ``labels``, or the groups chosen."""
+        if self.groups is None:
+            return numbers, labels
+        return numbers[:, :-1], self.groups.drawn(numbers[:, -1]) if labels is None else labels
 
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
         """What the critic is to tell apart, given real images ``(B, 1, K, P)`` and what :meth:`draw` gave."""

@@ -23,11 +23,12 @@ class Config(HalvingConfig):
 
 
 class Model(Generator):
-    """Random numbers ``(B, Z)``, and labels ``(B,)`` where there are classes, to images ``(B, 1, K, P)``."""
+    """Random numbers ``(B, size)``, and labels ``(B,)`` where there are classes, to images ``(B, 1, K, P)``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        count, widths = len(config.classes), config.widths
+        self.size += self.groups is not None
+        count, widths = config.parts, config.widths
         scale = 2 ** len(widths)
         self.shape = (widths[0], config.rows // scale, config.frames // scale)
         self.of_class = nn.Embedding(count, config.latent) if count else None
@@ -40,6 +41,7 @@ class Model(Generator):
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
         """See the class."""
+        numbers, labels = self.told(numbers, labels)
         if self.of_class is not None:
             numbers = torch.cat([numbers, self.of_class(labels)], 1)
         x = leaky_relu(self.norm(self.begin(numbers).view(-1, *self.shape)), SLOPE)
@@ -50,12 +52,11 @@ class Model(Generator):
 
 
 class Critic(nn.Module):
-    """Images ``(B, 1, K, P)``, and labels ``(B,)`` where there are classes, to scores ``(B,)``."""
+    """Images ``(B, 1, K, P)``, and labels ``(B,)`` where there are classes or groups, to scores ``(B,)``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        count = len(config.classes)
-        self.judge = Judgement(1, config.rows, config.frames, config.critic_widths, config.spectral_norm, count)
+        self.judge = Judgement(1, config.rows, config.frames, config.critic_widths, config.spectral_norm, config.parts)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
         """See the class."""

@@ -46,25 +46,27 @@ class Model(Generator):
         super().__init__(config)
         self.shapes = [(config.rows >> n, config.frames >> n) for n in reversed(range(len(config.widths)))]
         self.sizes = [config.latent, *(rows * columns for rows, columns in self.shapes[1:])]
-        self.size = sum(self.sizes)
-        self.levels = nn.ModuleList([_Smallest(config.latent, self.shapes[0], config.widths[0])])
+        self.size = sum(self.sizes) + (self.groups is not None)
+        self.levels = nn.ModuleList([_Smallest(config.latent, self.shapes[0], config.widths[0], config.parts)])
         self.levels.extend(_Added(width) for width in config.widths[1:])
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None, levels: int | None = None) -> Tensor:
         """See the class; with ``levels`` given, what so many levels draw, in their own size."""
+        numbers, labels = self.told(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
-        image: Tensor = self.levels[0](parts[0])
+        image: Tensor = self.levels[0](parts[0], labels)
         for level, noise, shape in list(zip(self.levels, parts, self.shapes, strict=True))[1:levels]:
             image = level(expand(image), noise.view(-1, 1, *shape))
         return image
 
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
         """One for each level, with real images below."""
+        numbers, labels = self.told(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
         pyramid = [real]
         for _ in self.shapes[1:]:
             pyramid.insert(0, avg_pool2d(pyramid[0], 2))
-        played = [Game(pyramid[0], self.levels[0](parts[0]))]
+        played = [Game(pyramid[0], self.levels[0](parts[0], labels))]
         for n in range(1, len(self.levels)):
             below = expand(pyramid[n - 1])
             drawn = self.levels[n](below, parts[n].view(-1, 1, *self.shapes[n]))
@@ -75,18 +77,21 @@ class Model(Generator):
 
 
 class _Smallest(nn.Module):
-    def __init__(self, latent: int, shape: tuple[int, int], width: int) -> None:
+    def __init__(self, latent: int, shape: tuple[int, int], width: int, classes: int) -> None:
         super().__init__()
         self.shape = (2 * width, shape[0] // 4, shape[1] // 4)
-        self.begin = nn.Linear(latent, 2 * width * self.shape[1] * self.shape[2])
+        self.of_class = nn.Embedding(classes, latent) if classes else None
+        self.begin = nn.Linear(latent * (2 if classes else 1), 2 * width * self.shape[1] * self.shape[2])
         self.norm = nn.BatchNorm2d(2 * width)
-        self.ups = nn.ModuleList([Up(2 * width, 2 * width), Up(2 * width, width)])
+        self.ups = nn.ModuleList([Up(2 * width, 2 * width, classes), Up(2 * width, width, classes)])
         self.draw_last = nn.Conv2d(width, 1, 3, padding=1)
 
-    def forward(self, numbers: Tensor) -> Tensor:
+    def forward(self, numbers: Tensor, labels: Tensor | None) -> Tensor:
+        if self.of_class is not None:
+            numbers = torch.cat([numbers, self.of_class(labels)], 1)
         x = leaky_relu(self.norm(self.begin(numbers).view(-1, *self.shape)), SLOPE)
         for up in self.ups:
-            x = up(x, None)
+            x = up(x, labels)
         image: Tensor = bounded(self.draw_last(x))
         return image
 
@@ -120,9 +125,10 @@ class Critic(nn.Module):
         for n in reversed(range(len(config.widths))):
             widths = tuple(width * min(WIDEST, 2**n) for width in config.critic_widths)
             channels = 1 if n == len(config.widths) - 1 else 2
-            self.judges.append(Judgement(channels, config.rows >> n, config.frames >> n, widths, config.spectral_norm))
+            size = config.rows >> n, config.frames >> n
+            self.judges.append(Judgement(channels, *size, widths, config.spectral_norm, config.parts))
 
     def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
         """See the class."""
-        score: Tensor = self.judges[level](images)
+        score: Tensor = self.judges[level](images, labels)
         return score

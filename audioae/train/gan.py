@@ -17,6 +17,8 @@ from audioae.recipe import PACKAGES
 from audioae.registry import find
 from audioae.train.players import SCOUTED, Losses, Player, places
 
+GROUPED = 160
+"""Batches among which groups are found."""
 MEMORY = 0.98
 """Of the running share of pairs that the critic gets right."""
 WON = 0.995
@@ -55,12 +57,16 @@ class GamePlayer(Player):
 
     @torch.no_grad()
     def begin(self, mixer: Mixer) -> None:
-        """Take the level of the first batches as the typical one."""
-        levels = []
-        for index in range(SCOUTED):
+        """Take the level of the first batches as the typical one, and find the groups where the recipe has some."""
+        levels, images = [], []
+        for index in range(GROUPED if self.model.groups is not None else SCOUTED):
             batch = mixer.batch(index, range(self.recipe.data.batch_size))
-            levels.append(self.model.image.level(self.denoiser.transform(batch.rate)(batch.clean)[:, 0]))
+            spec = self.denoiser.transform(batch.rate)(batch.clean.to(self.denoiser.device))[:, 0]
+            levels.append(self.model.image.level(spec))
+            images.append(self.model.image(spec))
         self.model.image.fit(torch.cat(levels))
+        if self.model.groups is not None:
+            self.model.groups.fit(torch.cat(images), self.recipe.seed)
 
     def stage(self, step: int, turn: int = 0) -> None:
         """Train the critic or the generator, the other one frozen."""
@@ -74,9 +80,12 @@ class GamePlayer(Player):
         """The loss of the player whose turn it is, over all of the generator's games, and its terms."""
         last = turn == self.turns - 1
         self.draw(step * self.turns + turn)
-        classes = self.model.config.classes
-        chosen = places(classes, labels, clean.device) if classes else None
         real = self.model.image(self.denoiser.transform(rate)(clean)[:, 0])
+        chosen: Tensor | None = None
+        if self.model.config.classes:
+            chosen = places(self.model.config.classes, labels, clean.device)
+        elif self.model.groups is not None:
+            chosen = self.model.groups(real)
         with torch.set_grad_enabled(last and torch.is_grad_enabled()):
             games = self.model.games(real, self.model.draw(len(real)).to(real), chosen)
         loss = real.new_zeros(())

@@ -51,6 +51,7 @@ class Result:
         interrupted: it was stopped before its end; ``resume`` goes on.
         taken: steps of this run alone.
         bundle: the file with the best weights.
+        is_main: whether this process, of several that train together, is the one that writes and tells.
     """
 
     progress: Progress
@@ -58,6 +59,7 @@ class Result:
     interrupted: bool
     taken: int
     bundle: Path
+    is_main: bool = True
 
 
 def train(
@@ -156,7 +158,7 @@ class _Run:
                 raise
             self._save()
         taken = self.progress.step - self._first
-        return Result(self.progress, self.figures, interrupted, taken, self.out / BEST)
+        return Result(self.progress, self.figures, interrupted, taken, self.out / BEST, self.parallel.is_main)
 
     def _steps(self, stop: Stop) -> bool:
         """Train and validate; returns whether a signal ended it early."""

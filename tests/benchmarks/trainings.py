@@ -42,8 +42,8 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
             f"valid.clean=['{data}/digits/*_[0-4].flac']",
         ]
     else:
-        # The mean activity is to hold on speech without long pauses, which one of the four collections consists of.
-        parts = [f"/{each}" for each in ("asterisk-en", "asterisk-fr", "kerstin", "s2i")] if recipe == "sparse_kl" else [""]
+        # The mean activity is to hold on speech without long pauses, which two of the collections consist of.
+        parts = [f"/{each}" for each in ("asterisk-en", "asterisk-fr", "kerstin")] if recipe == "sparse_kl" else [""]
         folders = ", ".join(f"{data}/train/speech{part}" for part in parts)
         own = [f"data.clean=[{folders}]", f"valid.pairs=[{data}/valid/16k]"]
         if "dae" in recipe or "denoising" in recipe:

@@ -7,6 +7,7 @@ from audioae.gans import lapgan
 from audioae.registry import find, kinds
 
 KINDS = kinds("gans")
+GROUPED = [kind for kind in KINDS if kind not in ("cgan", "vanilla_gan")]
 
 
 def built(kind: str, **options: object) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -60,6 +61,31 @@ def test_a_label_changes_what_is_drawn() -> None:
     assert not torch.allclose(zero, one)
     scores = [critic(zero, labels=torch.full((2,), place)) for place in (0, 1)]
     assert not torch.allclose(*scores)
+
+
+@pytest.mark.parametrize("kind", GROUPED)
+def test_one_of_the_random_numbers_chooses_a_group(kind: str) -> None:
+    model, critic = built(kind, groups=3)
+    model.eval()
+    numbers = model.draw(3)
+    assert numbers.shape[1] == built(kind)[0].draw(1).shape[1] + 1
+    numbers[:] = numbers[:1]
+    numbers[:, -1] = torch.tensor([-2.0, 0.0, 2.0])
+    images = model(numbers)
+    assert not torch.allclose(images[0], images[1]) and not torch.allclose(images[1], images[2])
+    assert torch.allclose(model(numbers[:1].expand(3, -1), torch.arange(3)), images, atol=1e-6)
+    # All groups are drawn, however near to the middle the other numbers are to be.
+    near = model.draw(500, torch.Generator().manual_seed(0), truncation=0.5)
+    assert near[:, :-1].abs().max() <= 0.5 and model.groups.drawn(near[:, -1]).unique().tolist() == [0, 1, 2]
+    games = model.games(torch.rand(3, 1, 128, 64) * 2 - 1, model.draw(3), torch.arange(3))
+    for game in games:
+        scores = [critic(game.real, labels=torch.full((3,), place), level=game.level) for place in (0, 1)]
+        assert not torch.allclose(*scores)
+
+
+def test_groups_beside_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="take the place of `classes`"):
+        built("cgan", groups=3)
 
 
 def test_each_level_of_the_pyramid_is_drawn_upon_the_one_below() -> None:

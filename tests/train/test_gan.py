@@ -51,6 +51,14 @@ def test_a_training_leaves_a_generator_and_something_to_hear(tmp_path: Path) -> 
     assert waves.shape == (2, 64 * 128) and rate == 8000
 
 
+def test_groups_are_found_before_the_first_step_and_are_in_the_bundle(tmp_path: Path) -> None:
+    result = train(recipe("model.kind=dcgan", "model.groups=4"), tmp_path / "run", device="cpu")
+    model = audioae.load(result.bundle).model
+    assert model.groups.centres.abs().sum() > 0 and model.groups.shares.sum() == pytest.approx(1)
+    first, again = (audioae.generate(result.bundle, 2, seed=1)[0] for _ in range(2))
+    assert (first == again).all()
+
+
 def test_a_resumed_run_is_the_same_run(tmp_path: Path, impatient: Callable[[int], Watcher]) -> None:
     train(recipe(), tmp_path / "whole", device="cpu")
     assert train(recipe(), tmp_path / "parts", device="cpu", watcher=impatient(2)).interrupted

@@ -1,0 +1,93 @@
+"""Groups of images that are alike, found without being told: what an unconditional generator is conditioned on.
+
+A generator that draws everything from one cloud of numbers blends what lies between its kinds of images. Told which group to
+draw of, with a critic that is told too, it learns each by itself (Liu et al., "Diverse image generation via self-conditioned
+GANs", 2020).
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
+
+SIDE = 16
+"""Rows and columns of what images are compared by."""
+COMPONENTS = 60
+"""Principal components of that. Each counts with the root of its deviation: beside what varies most, which is who speaks in
+which room, what is said counts too."""
+QUIET = -0.9
+"""Mean of an image's column, from -1 to 1, at which a sound begins and ends."""
+ROUNDS = 50
+
+
+class Groups(nn.Module):
+    """Images ``(B, 1, H, W)`` in [-1, 1] to the number of the group that each is nearest to.
+
+    They are compared from where the sound begins to where it ends, so that it doesn't matter when it comes or how long it
+    takes.
+
+    Args:
+        count: G, groups.
+
+    Attributes:
+        shares: of the images that belong to each group ``(G,)``.
+    """
+
+    mean: Tensor
+    plane: Tensor
+    centres: Tensor
+    shares: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(SIDE * SIDE))
+        self.register_buffer("plane", torch.zeros(SIDE * SIDE, COMPONENTS))
+        self.register_buffer("centres", torch.zeros(count, COMPONENTS))
+        self.register_buffer("shares", torch.full((count,), 1 / count))
+
+    @torch.no_grad()
+    def fit(self, images: Tensor, seed: int = 0) -> None:
+        """Find the groups of images ``(M, 1, H, W)`` by k-means; with fewer images than groups, some stay empty."""
+        seen = _compared(images).cpu()
+        self.mean.copy_(seen.mean(0))
+        _, values, plane = torch.linalg.svd(seen - seen.mean(0), full_matrices=False)
+        kept = (values > 1e-4 * values[0]).sum().clamp(max=COMPONENTS)
+        self.plane.zero_()
+        self.plane[:, :kept] = (plane[:kept].T / values[:kept].sqrt()).to(self.plane)
+        places = self._places(images).cpu().double().numpy()
+        count = min(len(self.centres), len(np.unique(places, axis=0)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of groups that nothing belongs to
+            centres, _ = kmeans2(places, count, iter=ROUNDS, minit="++", rng=np.random.default_rng(seed))
+        # Where there are fewer images than groups, what is left of the groups is like the first, which takes all.
+        self.centres[:] = torch.from_numpy(centres[0])
+        self.centres[:count] = torch.from_numpy(centres)
+        counts = torch.bincount(self(images), minlength=len(self.shares))
+        self.shares.copy_(counts / len(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Numbers of the groups ``(B,)``."""
+        return torch.cdist(self._places(images), self.centres).argmin(1)
+
+    def drawn(self, numbers: Tensor) -> Tensor:
+        """Normal random numbers ``(B,)`` to groups ``(B,)``, as often each as its share is."""
+        within = torch.special.ndtr(numbers.float())
+        return torch.bucketize(within, self.shares.cumsum(0)[:-1], right=True)
+
+    def _places(self, images: Tensor) -> Tensor:
+        return (_compared(images) - self.mean) @ self.plane
+
+
+def _compared(images: Tensor) -> Tensor:
+    """Images ``(B, 1, H, W)`` to ``(B, SIDE * SIDE)``: the sound alone, brought to one length."""
+    found = []
+    for image in images[:, 0].float():
+        heard = (image.mean(0) > QUIET).nonzero()[:, 0]
+        if len(heard):
+            image = image[:, int(heard[0]) : int(heard[-1]) + 1]
+        stretched = interpolate(image[None], size=SIDE, mode="linear")
+        found.append(adaptive_avg_pool2d(stretched[None], (SIDE, SIDE)).flatten())
+    return torch.stack(found)
