@@ -28,6 +28,9 @@ class GeneratorConfig(ModelConfig):
     frames: int = Field(64, ge=16, le=1024, description="P, columns of an image, 16 ms each")
     latent: int = Field(64, ge=1, le=4096, description="Z, random numbers that a sound is made from")
     classes: tuple[str, ...] = Field((), description="names of the classes, for generators that are told one")
+    groups: int = Field(
+        0, ge=0, le=1024, description="find so many groups of sounds that are alike, and learn each by itself; 0 for none"
+    )
     spectral_norm: bool = Field(True, description="hold the critic's layers at a spectral norm of 1 (Miyato et al. 2018)")
 
     @property
@@ -35,29 +38,29 @@ class GeneratorConfig(ModelConfig):
         """K, rows of an image."""
         return hop_length(self.rate)
 
+    @property
+    def parts(self) -> int:
+        """Classes or groups, whichever there are."""
+        return len(self.classes) or self.groups
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "GeneratorConfig":
+        if self.groups and self.classes:
+            raise ValueError("`groups` take the place of `classes`: give one of them")
+        return self
+
 
 class HalvingConfig(GeneratorConfig):
     """Of generators whose images grow by doubling."""
 
-    groups: int = Field(
-        0, ge=0, le=1024, description="find so many groups of sounds that are alike, and learn each by itself; 0 for none"
-    )
-
     @model_validator(mode="after")
     def _fits(self) -> "HalvingConfig":
-        if self.groups and self.classes:
-            raise ValueError("`groups` take the place of `classes`: give one of them")
         times = 2**self.doublings
         if self.rows % times or self.frames % times:
             raise ValueError(
                 f"images of {self.rows} x {self.frames} cannot be halved {self.doublings} times: change `rate` or `frames`"
             )
         return self
-
-    @property
-    def parts(self) -> int:
-        """Classes or groups, whichever there are."""
-        return len(self.classes) or self.groups
 
     @property
     def doublings(self) -> int:
@@ -96,7 +99,7 @@ class Generator(nn.Module):
         self.config = config
         self.image = SpectrogramImage(config.rate, config.frames)
         self.size = config.latent
-        self.groups = Groups(config.groups) if isinstance(config, HalvingConfig) and config.groups else None
+        self.groups = Groups(config.groups) if config.groups else None
         self.delay = config.delay
 
     def draw(self, count: int, generator: torch.Generator | None = None, truncation: float = math.inf) -> Tensor:
@@ -185,7 +188,7 @@ class Judgement(nn.Module):
         self.score = hold(nn.Linear(widths[-1] * (height // scale) * (width // scale), 1))
         self.of_class = hold(nn.Embedding(classes, widths[-1])) if classes else None
         if not normed:
-            self.apply(_begin)
+            self.apply(begin)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """See the class."""
@@ -200,9 +203,12 @@ class Judgement(nn.Module):
         return score
 
 
-def _begin(layer: nn.Module) -> None:
-    # Scores that differ from the start (He et al. 2015): the generator has the mean right after a few steps, and beside
-    # torch's own small weights that leaves the critic, of small images above all, nothing to learn from.
+def begin(layer: nn.Module) -> None:
+    """Weights of a critic whose scores differ from the start (He et al. 2015).
+
+    The generator has the mean right after a few steps, and beside torch's own small weights that leaves the critic, of small
+    images above all, nothing to learn from.
+    """
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(layer.weight, a=SLOPE)
         if layer.bias is not None:

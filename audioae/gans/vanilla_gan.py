@@ -2,12 +2,13 @@
 
 import itertools
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from audioae.config import Field
-from audioae.gans._generator import SLOPE, Generator, GeneratorConfig, Width, bounded
+from audioae.gans._generator import SLOPE, Generator, GeneratorConfig, Width, begin, bounded
 
 
 class Config(GeneratorConfig):
@@ -18,18 +19,22 @@ class Config(GeneratorConfig):
 
 
 class Model(Generator):
-    """Random numbers ``(B, Z)`` to images ``(B, 1, K, P)``."""
+    """Random numbers ``(B, size)`` to images ``(B, 1, K, P)``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        sizes = (config.latent, *config.widths)
+        self.size += self.groups is not None
+        self.of_class = nn.Embedding(config.parts, config.latent) if config.parts else None
+        sizes = (config.latent * (2 if config.parts else 1), *config.widths)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in config.widths)
         self.draw_last = nn.Linear(sizes[-1], config.rows * config.frames)
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
-        """See the class; labels are not heard."""
-        x = numbers
+        """See the class."""
+        x, labels = self.told(numbers, labels)
+        if self.of_class is not None:
+            x = torch.cat([x, self.of_class(labels)], 1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = leaky_relu(norm(layer(x)), SLOPE)
         image: Tensor = bounded(self.draw_last(x))
@@ -45,11 +50,16 @@ class Critic(nn.Module):
         sizes = (config.rows * config.frames, *config.critic_widths)
         self.layers = nn.ModuleList(hold(nn.Linear(a, b)) for a, b in itertools.pairwise(sizes))
         self.score = hold(nn.Linear(sizes[-1], 1))
+        self.of_class = hold(nn.Embedding(config.parts, sizes[-1])) if config.parts else None
+        if not config.spectral_norm:
+            self.apply(begin)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
-        """See the class; labels are not heard."""
+        """See the class."""
         x = images.flatten(1)
         for layer in self.layers:
             x = leaky_relu(layer(x), SLOPE)
         score: Tensor = self.score(x)[:, 0]
+        if self.of_class is not None:
+            score = score + (self.of_class(labels) * x).sum(1)
         return score

@@ -7,7 +7,7 @@ from audioae.gans import lapgan
 from audioae.registry import find, kinds
 
 KINDS = kinds("gans")
-GROUPED = [kind for kind in KINDS if kind not in ("cgan", "vanilla_gan")]
+GROUPED = [kind for kind in KINDS if kind != "cgan"]
 
 
 def built(kind: str, **options: object) -> tuple[torch.nn.Module, torch.nn.Module]:
