@@ -16,6 +16,7 @@ from audioae.nn.spectrogram_image import SpectrogramImage
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
 SLOPE = 0.2
+BEYOND = 1.1
 Width = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -121,6 +122,11 @@ class Generator(nn.Module):
             return numbers, labels
         return numbers[:, :-1], self.groups.drawn(numbers[:, -1]) if labels is None else labels
 
+    def begin_with(self, images: Tensor, seed: int) -> None:
+        """What there is to take from training images ``(M, 1, K, P)`` before the first step."""
+        if self.groups is not None:
+            self.groups.fit(images, seed)
+
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
         """What the critic is to tell apart, given real images ``(B, 1, K, P)`` and what :meth:`draw` gave."""
         return [Game(real, self(numbers, labels))]
@@ -128,7 +134,7 @@ class Generator(nn.Module):
 
 def bounded(x: Tensor) -> Tensor:
     """Any numbers to [-1, 1], both ends of which are reached: what is silent in real sounds is wholly so."""
-    return (1.1 * x.tanh()).clamp(-1, 1)
+    return (BEYOND * x.tanh()).clamp(-1, 1)
 
 
 class Up(nn.Module):

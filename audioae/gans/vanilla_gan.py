@@ -1,6 +1,7 @@
 """The first adversarial network (Goodfellow et al. 2014): perceptrons that draw and judge whole images."""
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,11 @@ from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from audioae.config import Field
-from audioae.gans._generator import SLOPE, Generator, GeneratorConfig, Width, begin, bounded
+from audioae.gans._generator import BEYOND, SLOPE, Generator, GeneratorConfig, Width, begin, bounded
+
+HIDDEN_MEAN = (1 - SLOPE) / math.sqrt(2 * math.pi)
+HIDDEN_DEVIATION = math.sqrt((1 + SLOPE**2) / 2 - HIDDEN_MEAN**2)
+"""Of normal numbers after the leaky rectifier."""
 
 
 class Config(GeneratorConfig):
@@ -29,6 +34,22 @@ class Model(Generator):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in config.widths)
         self.draw_last = nn.Linear(sizes[-1], config.rows * config.frames)
+
+    @torch.no_grad()
+    def begin_with(self, images: Tensor, seed: int) -> None:
+        """Also makes the last layer draw the images' principal components, each with its deviation.
+
+        Perceptrons know nothing of what is beside what: from random weights they have to learn it pixel by pixel.
+        """
+        super().begin_with(images, seed)
+        flat = (images.flatten(1) / BEYOND).atanh()
+        mean = flat.mean(0)
+        values, mixtures = torch.linalg.eigh((flat - mean) @ (flat - mean).T / len(flat))  # the smallest first
+        count = min(self.draw_last.in_features, len(values))
+        components = (flat - mean).T @ mixtures[:, -count:] / len(flat) ** 0.5  # of the length of the deviation
+        self.draw_last.weight.zero_()
+        self.draw_last.weight[:, :count] = components / HIDDEN_DEVIATION
+        self.draw_last.bias.copy_(mean - self.draw_last.weight.sum(1) * HIDDEN_MEAN)
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
         """See the class."""

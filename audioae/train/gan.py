@@ -15,10 +15,10 @@ from audioae.losses import terms
 from audioae.losses.adversarial import Verdict
 from audioae.recipe import PACKAGES
 from audioae.registry import find
-from audioae.train.players import SCOUTED, Losses, Player, places
+from audioae.train.players import Losses, Player, places
 
-GROUPED = 160
-"""Batches among which groups are found."""
+SHOWN = 160
+"""Batches that the generator sees before the first step."""
 MEMORY = 0.98
 """Of the running share of pairs that the critic gets right."""
 WON = 0.995
@@ -57,16 +57,15 @@ class GamePlayer(Player):
 
     @torch.no_grad()
     def begin(self, mixer: Mixer) -> None:
-        """Take the level of the first batches as the typical one, and find the groups where the recipe has some."""
+        """Take the level of the first batches as the typical one, and let the generator see their images."""
         levels, images = [], []
-        for index in range(GROUPED if self.model.groups is not None else SCOUTED):
+        for index in range(SHOWN):
             batch = mixer.batch(index, range(self.recipe.data.batch_size))
             spec = self.denoiser.transform(batch.rate)(batch.clean.to(self.denoiser.device))[:, 0]
             levels.append(self.model.image.level(spec))
             images.append(self.model.image(spec))
         self.model.image.fit(torch.cat(levels))
-        if self.model.groups is not None:
-            self.model.groups.fit(torch.cat(images), self.recipe.seed)
+        self.model.begin_with(torch.cat(images), self.recipe.seed)
 
     def stage(self, step: int, turn: int = 0) -> None:
         """Train the critic or the generator, the other one frozen."""

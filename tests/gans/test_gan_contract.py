@@ -83,6 +83,23 @@ def test_one_of_the_random_numbers_chooses_a_group(kind: str) -> None:
         assert not torch.allclose(*scores)
 
 
+def test_perceptrons_begin_with_what_images_have_in_common() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = 0.3 * torch.randn(3, 128 * 64, generator=generator)
+    mean = torch.linspace(-1.2, 0.3, 128 * 64)
+    before = mean + torch.randn(100, 3, generator=generator) @ shapes
+    model, _ = built("vanilla_gan", widths=(32, 16))
+    model.begin_with((1.1 * before.tanh()).clamp(-1, 1).view(100, 1, 128, 64), seed=0)
+    drawn = (model(model.draw(400, generator)).flatten(1) / 1.1).atanh()
+    seen = (before.tanh().clamp(-1 / 1.1, 1 / 1.1)).atanh()
+    assert (drawn.mean(0) - seen.mean(0)).abs().mean() < 0.1
+    assert 0.4 < drawn.var(0).sum() / seen.var(0).sum() < 2
+    # Of what the components explain, little is lost: drawn images lie in their span.
+    plane = torch.linalg.svd(seen - seen.mean(0), full_matrices=False)[2][:16]
+    apart = drawn - seen.mean(0)
+    assert (apart - apart @ plane.T @ plane).square().sum() < 0.2 * apart.square().sum()
+
+
 def test_groups_beside_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="take the place of `classes`"):
         built("cgan", groups=3)
