@@ -67,7 +67,12 @@ def images_and_waves(
         raise InputError(f"class {label!r}: not one of {denoiser.name}: {known}")
     limit = math.inf if truncation is None else truncation
     source = torch.Generator().manual_seed(seed)
-    numbers = _between(generator.draw(2, source, limit), count) if between else generator.draw(count, source, limit)
+    numbers = generator.draw(2 if between else count, source, limit)
+    if between:
+        group = numbers[0, -1].clone()
+        numbers = _between(numbers, count)
+        if generator.groups is not None:
+            numbers[:, -1] = group  # what lies between two groups is a third one, and no way from one to the other
     if label is not None:
         labels = [classes.index(label)] * count
     else:
