@@ -15,10 +15,10 @@ from audioae.losses import terms
 from audioae.losses.adversarial import Verdict
 from audioae.recipe import PACKAGES
 from audioae.registry import find
-from audioae.train.players import Losses, Player, places
+from audioae.train.players import SCOUTED, Losses, Player, places
 
-SHOWN = 160
-"""Batches that the generator sees before the first step."""
+GROUPED = 160
+"""Batches that a generator of groups sees before the first step: each group needs some images."""
 MEMORY = 0.98
 """Of the running share of pairs that the critic gets right."""
 WON = 0.995
@@ -59,7 +59,7 @@ class GamePlayer(Player):
     def begin(self, mixer: Mixer) -> None:
         """Take the level of the first batches as the typical one, and let the generator see their images."""
         levels, images = [], []
-        for index in range(SHOWN):
+        for index in range(GROUPED if self.model.groups is not None else SCOUTED):
             batch = mixer.batch(index, range(self.recipe.data.batch_size))
             spec = self.denoiser.transform(batch.rate)(batch.clean.to(self.denoiser.device))[:, 0]
             levels.append(self.model.image.level(spec))
