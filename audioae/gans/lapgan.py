@@ -28,6 +28,13 @@ class Config(HalvingConfig):
         description=f"of the largest level's critic; smaller levels' are up to {WIDEST} x",
     )
 
+    detail: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="deviation of the largest level's image of noise when sounds are drawn; it learns with 1",
+    )
+
     @property
     def doublings(self) -> int:
         """From a quarter of the smallest image to the largest."""
@@ -44,6 +51,7 @@ class Model(Generator):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self.detail = config.detail
         self.shapes = [(config.rows >> n, config.frames >> n) for n in reversed(range(len(config.widths)))]
         self.sizes = [config.latent, *(rows * columns for rows, columns in self.shapes[1:])]
         self.size = sum(self.sizes) + (self.groups is not None)
@@ -56,7 +64,8 @@ class Model(Generator):
         parts = numbers.split(self.sizes, dim=1)
         image: Tensor = self.levels[0](parts[0], labels)
         for level, noise, shape in list(zip(self.levels, parts, self.shapes, strict=True))[1:levels]:
-            image = level(expand(image), noise.view(-1, 1, *shape))
+            share = self.detail if shape == self.shapes[-1] else 1.0
+            image = level(expand(image), share * noise.view(-1, 1, *shape))
         return image
 
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:

@@ -119,6 +119,19 @@ def test_each_level_of_the_pyramid_is_drawn_upon_the_one_below() -> None:
     assert torch.allclose(model(numbers, levels=2), lapgan.expand(model(numbers, levels=1)).clamp(-1, 1), atol=1e-6)
 
 
+def test_the_last_level_may_draw_without_noise() -> None:
+    model, _ = built("lapgan", detail=0.0)
+    model.eval()
+    numbers = model.draw(2)
+    other = numbers.clone()
+    other[:, -model.sizes[-1] :] += 1
+    assert torch.equal(model(numbers), model(other))
+    # Training goes on with all of it.
+    real = torch.rand(2, 1, 128, 64) * 2 - 1
+    played, again = (model.games(real, n, None)[-1].fake for n in (numbers, other))
+    assert not torch.allclose(played, again)
+
+
 def test_sizes_that_cannot_be_halved_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be halved"):
         built("dcgan", frames=40)
