@@ -53,7 +53,11 @@ def live(
     one_thread()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
+    shown = False
+
     def show(status: Status) -> None:
+        nonlocal shown
+        shown = True
         text = (
             f"{status.seconds:.0f} s: latency {1000 * status.latency:.0f} ms, busy {status.load:.0%}, "
             f"{status.overruns} overruns, {status.underruns} underruns"
@@ -65,7 +69,7 @@ def live(
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:
-        if not quiet:
+        if shown:  # ends the line that it rewrites
             click.echo(err=True)
 
 
