@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,12 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import audioae
 from audioae.denoiser import Denoiser
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
+
+
+def pytest_configure() -> None:
+    """Workers share the cores: threads that wait for each other cost more than they bring."""
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        threads = max(1, (os.cpu_count() or 1) // int(workers))
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the commands that tests start
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("readme")  # later commands use what earlier ones wrote
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)( skip)?\n(.*?)^```", README, re.M | re.S)
 COMMANDS = [

@@ -87,8 +87,9 @@ def denoise(
         check_target(Path(report), planned.jobs[0].source, overwrite)
     click.get_current_context().call_on_close(unwind_on_signals())
     processes = jobs if several and jobs else 1
-    threads = 1 if processes > 1 else jobs or os.cpu_count() or 1
-    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, threads)
+    # Two cores share the work on one segment well, more do not.
+    workers = 1 if processes > 1 else jobs or max(1, (os.cpu_count() or 1) // 2)
+    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers)
     journal = None
     if resume:
         if not planned.folder or out is None:

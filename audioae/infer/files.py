@@ -24,7 +24,7 @@ from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
 from audioae.infer.jobs import STANDARD, Wishes
 from audioae.infer.meter import Meter
-from audioae.infer.segments import side_by_side
+from audioae.infer.segments import in_background
 from audioae.infer.streamer import Streamer
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
@@ -242,11 +242,16 @@ def _run(
     waiting = _Waiting()
     done = 0
 
+    block_frames = int(BLOCK_SECONDS * info.rate)
+
     def take(ready: torch.Tensor) -> None:
+        # Segments come whole, and what is computed from them takes several times their memory.
+        for part in ready[0].cpu().split(block_frames, dim=-1):
+            if part.numel():
+                take_block(np.ascontiguousarray(part.T.numpy()))
+
+    def take_block(clean: Wave) -> None:
         nonlocal done
-        clean = np.ascontiguousarray(ready[0].T.cpu().numpy())
-        if not len(clean):
-            return
         noisy = waiting.take(len(clean))
         clean_as_stored = result.stored(clean)
         result.write(clean)
@@ -259,8 +264,8 @@ def _run(
         if progress is not None:
             progress(done, info.frames, info.rate)
 
-    with side_by_side(streamer, wishes.threads, info.frames, info.channels) as cleaning:
-        for block in reader.blocks(int(BLOCK_SECONDS * info.rate)):
+    with in_background(streamer, wishes.workers, info.frames, info.channels) as cleaning:
+        for block in reader.blocks(block_frames):
             wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
             report.non_finite += bad
             report.clipped_input += _clipped(block)

@@ -35,7 +35,7 @@ class Wishes:
     channels: str = "linked"
     overwrite: bool = False
     salvage: bool = False
-    threads: int = 1
+    workers: int = 1
     """How many segments of a long recording are cleaned side by side."""
 
 

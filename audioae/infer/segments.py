@@ -1,4 +1,4 @@
-"""A long recording cut into segments that are cleaned side by side, with the result of one stream.
+"""Cleaning while the caller reads and writes: one stream, or a long recording cut into segments, with the same result.
 
 A network whose receptive field is finite cannot tell a stream that begins so many frames before a segment from one that
 begins with the recording. Each segment is therefore cleaned by a stream of its own that hears those frames first.
@@ -6,7 +6,7 @@ begins with the recording. Each segment is therefore cleaned by a stream of its 
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -18,18 +18,20 @@ from audioae.infer.streamer import Streamer
 SEGMENT_SECONDS = 60.0
 """Length of a segment: ten times what is heard twice for the default model."""
 BLOCK_SECONDS = 4.0
+AHEAD = 2
+"""Blocks that may wait for a stream's thread."""
 BATCH = 8
 """Segments that a GPU cleans in one go."""
 MOST_NUMBERS = 16 * 2**20
 """A segment's samples of all channels are kept below this, 64 MB, for memory's sake."""
 
 
-def side_by_side(streamer: Streamer, threads: int, frames: int, channels: int) -> "AbstractContextManager[Cleaning]":
-    """What cleans a recording: segments in several threads where that pays, else the streamer itself.
+def in_background(streamer: Streamer, workers: int, frames: int, channels: int) -> "AbstractContextManager[Cleaning]":
+    """What cleans a recording in threads: segments in several of them where that pays, else the streamer itself in one.
 
     Args:
         streamer: at its beginning.
-        threads: how many at most.
+        workers: how many segments at most.
         frames: N of the recording; 0 where it is not known.
         channels: C.
     """
@@ -38,9 +40,9 @@ def side_by_side(streamer: Streamer, threads: int, frames: int, channels: int) -
     batch = 1 if streamer.denoiser.device.type == "cpu" else BATCH
     seconds = min(SEGMENT_SECONDS, MOST_NUMBERS / channels / rate)
     heard_twice = (field or 0) * streamer.hop / rate
-    if (threads < 2 and batch < 2) or field is None or frames < 2 * seconds * rate or heard_twice > seconds / 4:
-        return nullcontext(streamer)
-    return SegmentStreamer(streamer, threads, seconds, batch)
+    if (workers < 2 and batch < 2) or field is None or frames < 2 * seconds * rate or heard_twice > seconds / 4:
+        return AheadStreamer(streamer)
+    return SegmentStreamer(streamer, workers, seconds, batch)
 
 
 class Cleaning(Protocol):
@@ -53,32 +55,14 @@ class Cleaning(Protocol):
         """All that is still to come."""
 
 
-class SegmentStreamer:
-    """:class:`~audioae.infer.streamer.Streamer` for files, in several threads; equal to it within 1e-5.
+class _Pooled:
+    """A context manager: its threads end with it."""
 
-    Use it as a context manager: the threads end with it.
-
-    Args:
-        streamer: what is to be equalled; its network has a finite receptive field.
-        threads: how many.
-        seconds: length of a segment.
-        batch: so many segments go through the network at once, which a GPU takes no longer for.
-    """
-
-    def __init__(self, streamer: Streamer, threads: int, seconds: float = SEGMENT_SECONDS, batch: int = 1) -> None:
-        field = streamer.denoiser.model.receptive_field
-        assert isinstance(field, int), "only a finite receptive field can be cut"
-        self.streamer, self.threads, self.batch = streamer, threads, batch
-        hop = streamer.hop
-        # The synthesis of a frame reaches into the hop after it.
-        self.context = (field + 1) * hop
-        self.length = max(1, round(seconds * streamer.rate / hop)) * hop
-        self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    def __init__(self, workers: int) -> None:
+        # Where they are fewer than torch may use, each shares its work among several.
+        each = max(1, torch.get_num_threads() // workers)
+        self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
         self._running: deque[Future[Tensor]] = deque()
-        self._segments: list[Tensor] = []  # that wait for a batch, each with its context
-        self._parts: list[Tensor] = []
-        self._held = 0  # samples in _parts
-        self._before = 0  # of them, those of the segment before
 
     def __enter__(self) -> Self:
         return self
@@ -86,11 +70,64 @@ class SegmentStreamer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def _ready(self, most: int) -> list[Tensor]:
+        """What is done, in order, and as much more as leaves at most so many running."""
+        ready = []
+        while self._running and (len(self._running) > most or self._running[0].done()):
+            ready.append(self._running.popleft().result())
+        return ready
+
+
+class AheadStreamer(_Pooled):
+    """A :class:`~audioae.infer.streamer.Streamer` in a thread of its own.
+
+    Args:
+        streamer: what cleans.
+    """
+
+    def __init__(self, streamer: Streamer) -> None:
+        super().__init__(1)
+        self.streamer = streamer
+
+    def feed_wave(self, wave: Tensor) -> Tensor:
+        """Take a chunk ``(1, C, N)`` of any length and return what is ready, ``(1, C, M)``."""
+        self._running.append(self._pool.submit(self.streamer.feed_wave, wave))
+        return torch.cat([wave[..., :0], *self._ready(AHEAD)], dim=-1)
+
+    def flush_wave(self) -> Tensor:
+        """End the stream: all that is still to come."""
+        self._running.append(self._pool.submit(self.streamer.flush_wave))
+        return torch.cat(self._ready(0), dim=-1)
+
+
+class SegmentStreamer(_Pooled):
+    """:class:`~audioae.infer.streamer.Streamer` for files, in several threads; equal to it within 1e-5.
+
+    Args:
+        streamer: what is to be equalled; its network has a finite receptive field.
+        workers: how many threads clean a segment each.
+        seconds: length of a segment.
+        batch: so many segments go through the network at once, which a GPU takes no longer for.
+    """
+
+    def __init__(self, streamer: Streamer, workers: int, seconds: float = SEGMENT_SECONDS, batch: int = 1) -> None:
+        super().__init__(workers)
+        field = streamer.denoiser.model.receptive_field
+        assert isinstance(field, int), "only a finite receptive field can be cut"
+        self.streamer, self.workers, self.batch = streamer, workers, batch
+        hop = streamer.hop
+        # The synthesis of a frame reaches into the hop after it.
+        self.context = (field + 1) * hop
+        self.length = max(1, round(seconds * streamer.rate / hop)) * hop
+        self._segments: list[Tensor] = []  # that wait for a batch, each with its context
+        self._parts: list[Tensor] = []
+        self._held = 0  # samples in _parts
+        self._before = 0  # of them, those of the segment before
+
     def feed_wave(self, wave: Tensor) -> Tensor:
         """Take a chunk ``(1, C, N)`` of any length and return what is ready, ``(1, C, M)``."""
         self._parts.append(wave)
         self._held += wave.shape[-1]
-        ready = [wave[..., :0]]
         while self._held >= self._before + self.length + self.streamer.delay:
             joined = torch.cat(self._parts, dim=-1)
             end = self._before + self.length
@@ -102,9 +139,7 @@ class SegmentStreamer:
             self._parts = [joined[..., end - kept :]]
             self._held, self._before = self._parts[0].shape[-1], kept
         # One more than there are threads, so that none waits while the caller reads and writes.
-        while self._running and (len(self._running) > self.threads + 1 or self._running[0].done()):
-            ready.append(self._running.popleft().result())
-        return torch.cat(ready, dim=-1)
+        return torch.cat([wave[..., :0], *self._ready(self.workers + 1)], dim=-1)
 
     def flush_wave(self) -> Tensor:
         """End the stream: all that is still to come."""
@@ -113,8 +148,7 @@ class SegmentStreamer:
             self._segments = [torch.cat(self._parts, dim=-1)]
             self._submit(None)
         self._parts, self._held, self._before = [], 0, 0
-        made = [future.result() for future in self._running]
-        self._running.clear()
+        made = self._ready(0)
         return torch.cat(made, dim=-1) if made else torch.zeros(1, 1, 0)
 
     def _submit(self, length: int | None) -> None:

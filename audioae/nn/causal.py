@@ -61,9 +61,15 @@ class CausalDepthwise(nn.Module):
         last ``span`` frames."""
         frames = x.shape[1]
         joined = torch.cat([past, x], dim=1)
+        rest = joined.narrow(1, self.span - self.delay, frames), joined.narrow(1, joined.shape[1] - self.span, self.span)
+        if frames == 1:
+            # Live, and in ONNX, it is the number of operations that counts.
+            taps = self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
+            taps = taps.view(-1, *[1] * (x.dim() - 3), taps.shape[1])
+            return (joined[:, :: self.dilation] * taps).sum(1, keepdim=True), *rest
         # Views by narrow() instead of conv2d: its backward for depthwise kernels takes ten times as long on a CPU.
         y = joined.narrow(1, 0, frames) * self.weight[0]
         later = [*self.weight[1:], *(() if self.ahead is None else self.ahead)]
         for tap, weight in enumerate(later, 1):
-            y = torch.addcmul(y, joined.narrow(1, tap * self.dilation, frames), weight)
-        return y, joined.narrow(1, self.span - self.delay, frames), joined.narrow(1, joined.shape[1] - self.span, self.span)
+            y.addcmul_(joined.narrow(1, tap * self.dilation, frames), weight)
+        return y, *rest

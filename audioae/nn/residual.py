@@ -43,6 +43,10 @@ class ResidualBlock(nn.Module):
         if self.exchange is not None:
             # Positions above the recording's Nyquist frequency are absent: their rows and columns are left out.
             present = x.shape[2]
-            y = y + torch.matmul(self.exchange[:present, :present], x)
-        y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1))
-        return x + y, past
+            matrix = self.exchange[:present, :present]
+            if x.shape[1] == 1:  # in ONNX this is one operation, the other is six
+                y = y + torch.matmul(matrix, x)
+            else:
+                y.flatten(0, 1).baddbmm_(matrix.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1))
+        y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
+        return y.add_(x), past

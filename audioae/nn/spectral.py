@@ -72,12 +72,12 @@ class BandFeatures(nn.Module):
         """Spectrum, two parts ``(B, F, T)``, and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
         squared = (real.square() + imag.square()).clamp_min(SILENCE**2)
         magnitude = squared ** (self.power / 2)
-        gain = squared ** ((self.power - 1) / 2)
+        gain = magnitude / squared.sqrt()
         level = magnitude[:, LEVEL_BINS].mean(1)
         mean, past = running_level(level, past, self.floor)
-        stacked = torch.stack([magnitude, real * gain, imag * gain], dim=-1)  # (B, F, T, 3)
+        stacked = torch.stack([magnitude, real * gain, imag * gain], dim=1)  # (B, 3, F, T)
         table = bands.averages(real.shape[-2]).to(stacked)  # (F, K)
-        features = torch.einsum("fk,bftc->btkc", table, stacked)
+        features = torch.matmul(stacked.transpose(2, 3), table).permute(0, 2, 3, 1)
         return features / mean[:, :, None, None], past
 
 
@@ -97,7 +97,7 @@ def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> tuple[T
     scale = bound * torch.tanh(magnitude / bound) / magnitude
     with torch.autocast(real.device.type, enabled=False):
         table = bands.weights(bins).to(real)
-        real, imag = torch.einsum("fk,nbtk->nbft", table, torch.stack([real * scale, imag * scale])).unbind(0)
+        real, imag = torch.matmul(torch.stack([real * scale, imag * scale]), table.T).transpose(2, 3).unbind(0)
     return real, imag
 
 

@@ -211,6 +211,6 @@ def test_a_full_pipe_of_threads_ends_with_the_command(noisy: Callable[..., Path]
     path.write_bytes(content[: len(content) * 3 // 4])
     before = threading.active_count()
     with pytest.raises(InputError, match="breaks off"):
-        denoise_file(audioae.load("conv1d_dae"), path, out, Wishes(threads=3))
+        denoise_file(audioae.load("conv1d_dae"), path, out, Wishes(workers=3))
     time.sleep(0.1)
     assert threading.active_count() == before and not out.exists()

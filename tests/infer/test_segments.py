@@ -1,7 +1,9 @@
 """A recording cut into segments is the recording."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 import audioae
 from audioae.infer.files import denoise_file
 from audioae.infer.jobs import Wishes
-from audioae.infer.segments import SegmentStreamer, side_by_side
+from audioae.infer.segments import AheadStreamer, SegmentStreamer, in_background
 
 
 def speech(rate: int, seconds: float, channels: int) -> torch.Tensor:
@@ -38,7 +40,7 @@ def test_segments_are_the_whole(name: str, rate: int, channels: int, batch: int)
     expected = torch.cat([whole.feed_wave(wave), whole.flush_wave()], -1)
     rng = np.random.default_rng(0)
     sizes = np.exp(rng.uniform(0, np.log(9 * rate), 200)).astype(int).tolist()
-    with SegmentStreamer(audioae.Streamer(denoiser, rate, atten_limit=30), threads=2, seconds=8, batch=batch) as cut:
+    with SegmentStreamer(audioae.Streamer(denoiser, rate, atten_limit=30), workers=2, seconds=8, batch=batch) as cut:
         made, at = [], 0
         for size in [*sizes, wave.shape[-1]]:
             made.append(cut.feed_wave(wave[..., at : at + size]))
@@ -54,7 +56,7 @@ def test_segments_are_the_whole(name: str, rate: int, channels: int, batch: int)
 def test_lengths_about_a_border(extra: int) -> None:
     denoiser = audioae.load("conv1d_dae")
     rate = 8000
-    cut = SegmentStreamer(audioae.Streamer(denoiser, rate), threads=2, seconds=8)
+    cut = SegmentStreamer(audioae.Streamer(denoiser, rate), workers=2, seconds=8)
     wave = speech(rate, 20, 1)[..., : 2 * cut.length + cut.streamer.delay + extra]
     whole = audioae.Streamer(denoiser, rate)
     expected = torch.cat([whole.feed_wave(wave), whole.flush_wave()], -1)
@@ -63,18 +65,30 @@ def test_lengths_about_a_border(extra: int) -> None:
     assert made.shape == wave.shape and (made - expected).abs().max() < 1e-5
 
 
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("sizes", [(70_000,), (100, 30_000, 1, 39_899), (5,)])
+def test_a_stream_in_a_thread_of_its_own_is_the_stream(sizes: tuple[int, ...]) -> None:
+    denoiser = audioae.load("conv1d_dae")
+    wave = speech(8000, sum(sizes) / 8000, 2)
+    whole = audioae.Streamer(denoiser, 8000)
+    expected = torch.cat([whole.feed_wave(wave), whole.flush_wave()], -1)
+    with AheadStreamer(audioae.Streamer(denoiser, 8000)) as ahead:
+        made = torch.cat([*[ahead.feed_wave(part) for part in wave.split(sizes, -1)], ahead.flush_wave()], -1)
+    assert made.shape == wave.shape and (made - expected).abs().max() < 1e-5
+
+
 def test_only_where_it_pays() -> None:
     rate = 16000
     finite, endless = (audioae.Streamer(audioae.load(name), rate) for name in ("conv_dae", "crn_dae"))
-    assert isinstance(side_by_side(finite, 2, 600 * rate, 1), SegmentStreamer)
-    for streamer, threads, seconds, channels in (
+    assert isinstance(in_background(finite, 2, 600 * rate, 1), SegmentStreamer)
+    for streamer, workers, seconds, channels in (
         (finite, 1, 600, 1),
         (finite, 2, 20, 1),
         (finite, 2, 0, 1),  # a length that the header does not tell
         (finite, 2, 600, 64),  # segments that memory allows would be too short
         (endless, 2, 600, 1),
     ):
-        assert isinstance(side_by_side(streamer, threads, seconds * rate, channels), nullcontext)
+        assert isinstance(in_background(streamer, workers, seconds * rate, channels), AheadStreamer)
 
 
 @pytest.mark.usefixtures("root")
@@ -83,20 +97,21 @@ def test_files(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", speech(rate, 150, 2)[0].T.numpy(), rate, subtype="FLOAT")
     denoiser = audioae.load("conv1d_dae")
     made = {}
-    for threads in (1, 3):
-        target, removed = tmp_path / f"{threads}.wav", tmp_path / f"{threads}-removed.wav"
-        report = denoise_file(denoiser, tmp_path / "long.wav", target, Wishes(threads=threads), removed)
+    for workers in (1, 3):
+        target, removed = tmp_path / f"{workers}.wav", tmp_path / f"{workers}-removed.wav"
+        report = denoise_file(denoiser, tmp_path / "long.wav", target, Wishes(workers=workers), removed)
         assert report.seconds == 150
-        made[threads] = [soundfile.read(path)[0] for path in (target, removed)]
+        made[workers] = [soundfile.read(path)[0] for path in (target, removed)]
     for one, three in zip(made[1], made[3], strict=True):
         assert one.shape == three.shape and np.abs(one - three).max() < 1e-5
 
 
 @pytest.mark.usefixtures("root")
-def test_an_error_within_a_segment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [partial(SegmentStreamer, workers=2, seconds=8), AheadStreamer])
+def test_an_error_in_a_thread_is_told(make: Callable[[audioae.Streamer], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     denoiser = audioae.load("conv1d_dae")
     wave = speech(8000, 40, 1)
-    with SegmentStreamer(audioae.Streamer(denoiser, 8000), threads=2, seconds=8) as cut:
+    with make(audioae.Streamer(denoiser, 8000)) as cut:
         monkeypatch.setattr(denoiser.model, "forward", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             cut.feed_wave(wave)
