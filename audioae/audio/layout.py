@@ -90,9 +90,10 @@ def finite(wave: Tensor) -> tuple[Tensor, int]:
     >>> finite(torch.tensor([0.5, float("nan")]))
     (tensor([0.5000, 0.0000]), 1)
     """
-    good = wave.abs() <= LARGEST  # false for NaN too
-    bad = int(good.numel() - good.sum())
-    return (torch.where(good, wave, 0.0), bad) if bad else (wave, 0)
+    if not wave.numel() or float(wave.abs().amax()) <= LARGEST:  # false for NaN too, which is the largest of all
+        return wave, 0
+    good = wave.abs() <= LARGEST
+    return torch.where(good, wave, 0.0), int(good.numel() - good.sum())
 
 
 def finite_or_warn(wave: Tensor) -> Tensor:

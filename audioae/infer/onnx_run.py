@@ -63,12 +63,13 @@ class OnnxModel(nn.Module):
         session = self.session(spec.shape[2])
         frames = torch.view_as_real(spec.permute(3, 0, 1, 2).contiguous()).numpy()
         values = {name: tensor.numpy() for name, tensor in state.items()}
-        made = np.empty_like(frames)
-        for number, frame in enumerate(frames):
+        made = []
+        for frame in frames:
             clean, *after = session.run(None, {"spectrum": frame, **values})
             values = dict(zip(values, after, strict=True))
-            made[number] = clean
-        result = torch.view_as_complex(torch.from_numpy(made)).permute(1, 2, 3, 0)
+            made.append(clean)
+        joined = np.stack(made) if len(made) != 1 else made[0][None]
+        result = torch.view_as_complex(torch.from_numpy(joined)).permute(1, 2, 3, 0)
         return result, {name: torch.from_numpy(value) for name, value in values.items()}
 
 

@@ -61,7 +61,8 @@ class CausalDepthwise(nn.Module):
         last ``span`` frames."""
         frames = x.shape[1]
         joined = torch.cat([past, x], dim=1)
-        rest = joined.narrow(1, self.span - self.delay, frames), joined.narrow(1, joined.shape[1] - self.span, self.span)
+        late = joined.narrow(1, self.span - self.delay, frames) if self.delay else x
+        rest = late, joined.narrow(1, joined.shape[1] - self.span, self.span)
         if frames == 1:
             # Live, and in ONNX, it is the number of operations that counts.
             taps = self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])

@@ -97,7 +97,9 @@ class STFT(nn.Module):
         """
         framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.window
         first, second = framed[..., : self.hop], framed[..., self.hop :]
-        before = torch.cat([tail.unsqueeze(-2), second[..., :-1, :]], dim=-2)
+        before = tail.unsqueeze(-2)
+        if spec.shape[-1] > 1:
+            before = torch.cat([before, second[..., :-1, :]], dim=-2)
         return (first + before).flatten(-2), second[..., -1, :]
 
     def forward(self, wave: Tensor) -> Tensor:

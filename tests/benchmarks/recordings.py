@@ -6,14 +6,16 @@ can be set against. Of the peers in ``peers.py`` those are run that are installe
 
 import argparse
 import contextlib
+import importlib.metadata
 import importlib.util
+import inspect
 import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +86,7 @@ def hour(folder: Path) -> None:
     source = make(folder / "hour.wav", seconds)
     ours = denoised(source)
     rows: list[list[object]] = [["audioae denoise", *ours[:2], seconds / ours[0], 1.0, ours[2]]]
-    for options in (["--jobs", "1"], ["--model", "conv_dae"], ["--model", "conv1d_dae"]):
+    for options in (["--jobs", "2"], ["--model", "conv_dae"], ["--model", "conv1d_dae"]):
         took, cpu, memory = denoised(source, *options)
         rows.append([f"audioae denoise {' '.join(options)}", took, cpu, seconds / took, took / ours[0], memory])
     for name in COMPARED:
@@ -144,24 +146,54 @@ def parts(folder: Path) -> None:
 
 
 def frames(folder: Path) -> None:
-    """One frame of 16 ms after the other at 16 and 48 kHz, on one thread; a share of 1 would just keep up."""
+    """One frame of 16 ms after the other at 16 and 48 kHz, on one thread; a share of 1 would just keep up.
+
+    With torch and with onnxruntime, transform and all, and what `audioae export` writes, by onnxruntime alone.
+    """
     import torch
 
     import audioae
 
     torch.set_num_threads(1)
     rows: list[list[object]] = []
-    for rate, name, backend in itertools.product((16_000, 48_000), ("conv_dae", "conv_dae_offline"), ("torch", "onnx")):
+    for rate, name in itertools.product((16_000, 48_000), ("conv_dae", "conv_dae_offline")):
         wave = np.random.default_rng(0).normal(0, 0.1, 20 * rate).astype(np.float32)
-        streamer = audioae.Streamer(audioae.load(name, backend=backend), rate)
-        took = []
-        for start in range(0, len(wave) - streamer.hop, streamer.hop):
-            begin = time.perf_counter()
-            streamer.feed(wave[start : start + streamer.hop])
-            took.append(1000 * (time.perf_counter() - begin))
-        took = took[50:]
-        rows.append([name, rate, backend, float(np.mean(took)) / 16, float(np.mean(took)), float(np.percentile(took, 99))])
-    table(["model", "rate", "backend", "share of real time", "ms a frame", "99th percentile ms"], rows)
+        for backend in ("torch", "onnx"):
+            streamer = audioae.Streamer(audioae.load(name, backend=backend), rate)
+            chunks = wave[: len(wave) // streamer.hop * streamer.hop].reshape(-1, streamer.hop)
+            rows.append([name, rate, backend, *times_of(streamer.feed, chunks)])
+        rows.append([name, rate, "exported file alone", *times_of(*exported(folder / f"{name}.onnx", name, rate))])
+    table(["model", "rate", "with", "share of real time", "ms a frame", "99th percentile ms"], rows)
+
+
+def exported(path: Path, name: str, rate: int) -> tuple[Callable[[np.ndarray], object], list[np.ndarray]]:
+    """One step of the file of ``audioae export``, its state carried on, and what to give it."""
+    import onnxruntime
+
+    subprocess.run([*AUDIOAE, "export", name, "-o", str(path), "--rate", str(rate), "--overwrite"], check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options)
+    first, *states = session.get_inputs()
+    state = {each.name: np.zeros([n if isinstance(n, int) else 1 for n in each.shape], np.float32) for each in states}
+
+    def step(frame: np.ndarray) -> None:
+        _, *after = session.run(None, {first.name: frame, **state})
+        state.update(zip(state, after, strict=True))
+
+    spectra = np.random.default_rng(0).normal(0, 1, (1000, 1, 1, first.shape[2], 2)).astype(np.float32)
+    return step, list(spectra)
+
+
+def times_of(step: Callable[[np.ndarray], object], frames: Iterable[np.ndarray]) -> tuple[float, float, float]:
+    """Share of real time, ms on average, and ms of the slowest hundredth."""
+    took = []
+    for frame in frames:
+        begin = time.perf_counter()
+        step(frame)
+        took.append(1000 * (time.perf_counter() - begin))
+    took = took[50:]
+    return float(np.mean(took)) / 16, float(np.mean(took)), float(np.percentile(took, 99))
 
 
 def start_up(folder: Path) -> None:
@@ -206,6 +238,16 @@ def best(work: Callable[[], object], times: int = 5) -> float:
 SECTIONS = {work.__name__: work for work in (hour, memory, parts, frames, start_up, growth)}
 
 
+def machine() -> str:
+    """What all was measured on."""
+    text = Path("/proc/cpuinfo").read_text()
+    cpu = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "")
+    return (
+        f"Made by `python tests/benchmarks/recordings.py` on {os.cpu_count()} cores{' of ' * bool(cpu)}{cpu}, "
+        f"torch {importlib.metadata.version('torch')}, everything else closed."
+    )
+
+
 def run_peer(name: str, source: Path) -> None:
     """What ``--peer`` does: read, clean, write."""
     package, _, way = name.partition(" ")
@@ -228,8 +270,9 @@ def main() -> None:
     if given.peer:
         run_peer(given.peer[0], Path(given.peer[1]))
         return
+    print(f"# Long recordings\n\n{machine()}\n")
     for name in given.sections or SECTIONS:
-        print(f"## {name.replace('_', ' ').capitalize()}\n\n{SECTIONS[name].__doc__}\n")
+        print(f"## {name.replace('_', ' ').capitalize()}\n\n{inspect.cleandoc(SECTIONS[name].__doc__ or '')}\n")
         with scratch() as folder:
             SECTIONS[name](folder)
 
