@@ -253,10 +253,9 @@ def _run(
     def take_block(clean: Wave) -> None:
         nonlocal done
         noisy = waiting.take(len(clean))
-        clean_as_stored = result.stored(clean)
         result.write(clean)
         if rest is not None:
-            rest.write(noisy - clean_as_stored)
+            rest.write(noisy - result.stored(clean))
         meter.feed(noisy, clean)
         if picture is not None:
             picture.feed(noisy, clean)

@@ -70,14 +70,16 @@ class BandFeatures(nn.Module):
 
     def forward(self, real: Tensor, imag: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrum, two parts ``(B, F, T)``, and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
+        # Time before frequency, as the transform lays them out in memory.
+        real, imag = real.transpose(1, 2), imag.transpose(1, 2)
         squared = (real.square() + imag.square()).clamp_min(SILENCE**2)
         magnitude = squared ** (self.power / 2)
         gain = magnitude / squared.sqrt()
-        level = magnitude[:, LEVEL_BINS].mean(1)
+        level = magnitude[..., LEVEL_BINS].mean(-1)
         mean, past = running_level(level, past, self.floor)
-        stacked = torch.stack([magnitude, real * gain, imag * gain], dim=1)  # (B, 3, F, T)
-        table = bands.averages(real.shape[-2]).to(stacked)  # (F, K)
-        features = torch.matmul(stacked.transpose(2, 3), table).permute(0, 2, 3, 1)
+        stacked = torch.stack([magnitude, real * gain, imag * gain], dim=1)  # (B, 3, T, F)
+        table = bands.averages(real.shape[-1]).to(stacked)  # (F, K)
+        features = torch.matmul(stacked, table).permute(0, 2, 3, 1)
         return features / mean[:, :, None, None], past
 
 
