@@ -135,10 +135,11 @@ class Writer:
         if self._bits is not None:
             # In integers, for libsndfile scales floats by 2**15 - 1 after having read them by 2**15.
             scale = 2.0 ** (self._bits - 1)
-            whole = np.rint(block * np.float64(scale))
+            # float32 holds all whole numbers of 24 bits, and times a power of two it stays exact.
+            whole = np.rint(block * scale) if self._bits <= 24 else np.rint(block * np.float64(scale))
             limited = np.clip(whole, -scale, scale - 1)
             self.clipped += int(np.count_nonzero(whole != limited))
-            data = (limited.astype(np.int64) << (32 - self._bits)).astype(np.int32)
+            data = limited.astype(np.int32) << (32 - self._bits)
         try:
             self._file.write(data)
         except (soundfile.LibsndfileError, RuntimeError, AssertionError, OSError) as error:

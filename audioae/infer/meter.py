@@ -29,22 +29,24 @@ class Meter:
         self.energy = np.zeros(2)
         bins = HIGHEST_DB - LOWEST_DB + 1
         self._count, self._sums = np.zeros(bins), np.zeros((bins, 2))
-        self._rest = np.zeros((2, 0))
+        self._rest: NDArray[np.float32] | None = None  # what makes no whole frame yet, before and after
 
     def feed(self, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
         """Two aligned blocks ``(frames, C)``."""
-        powers = np.stack([_power(b) for b in (before, after)])
-        self.samples += powers.shape[1]
-        self.energy += powers.sum(1)
-        joined = np.concatenate([self._rest, powers], axis=1)
-        whole = joined.shape[1] // self.size * self.size
-        self._rest = joined[:, whole:]
+        both = np.stack([before, after])
+        if self._rest is not None:
+            both = np.concatenate([self._rest, both], axis=1)
+        whole = both.shape[1] // self.size
+        self._rest = both[:, whole * self.size :].copy()
+        self.samples += whole * self.size
         if whole:
-            frames = joined[:, :whole].reshape(2, -1, self.size).mean(2)
-            level = 10 * np.log10(np.maximum(frames[1], 1e-15))
+            frames = both[:, : whole * self.size].reshape(2, whole, -1)
+            powers = np.einsum("sft,sft->sf", frames, frames) / np.float64(frames.shape[2])
+            self.energy += powers.sum(1) * self.size
+            level = 10 * np.log10(np.maximum(powers[1], 1e-15))
             place = np.clip(np.rint(level).astype(int) - LOWEST_DB, 0, len(self._count) - 1)
             np.add.at(self._count, place, 1)
-            np.add.at(self._sums, place, frames.T)
+            np.add.at(self._sums, place, powers.T)
 
     @property
     def level_before(self) -> float:
@@ -76,10 +78,8 @@ class Meter:
         return 10 * math.log10(after / before)
 
     def _level(self, side: int) -> float:
-        return 10 * math.log10(max(self.energy[side] / max(self.samples, 1), 1e-15))
-
-
-def _power(block: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean square over channels of ``(frames, C)``."""
-    squares = np.square(block, dtype=np.float64)
-    return squares[:, 0] if squares.shape[1] == 1 else squares.mean(1)  # a mean of one takes longer than all the rest
+        energy, samples = self.energy[side], self.samples
+        if self._rest is not None and self._rest.size:
+            energy += np.square(self._rest[side], dtype=np.float64).mean(1).sum()
+            samples += self._rest.shape[1]
+        return 10 * math.log10(max(energy / max(samples, 1), 1e-15))

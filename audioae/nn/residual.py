@@ -44,9 +44,10 @@ class ResidualBlock(nn.Module):
             # Positions above the recording's Nyquist frequency are absent: their rows and columns are left out.
             present = x.shape[2]
             matrix = self.exchange[:present, :present]
-            if x.shape[1] == 1:  # in ONNX this is one operation, the other is six
+            # In ONNX, of one frame, this is one operation and the other six; mixed precision changes types.
+            if x.shape[1] == 1 or torch.is_autocast_enabled(x.device.type):
                 y = y + torch.matmul(matrix, x)
             else:
                 y.flatten(0, 1).baddbmm_(matrix.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1))
         y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
-        return y.add_(x), past
+        return y.add_(x) if y.dtype == x.dtype else x + y, past
