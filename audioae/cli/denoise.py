@@ -87,7 +87,7 @@ def denoise(
         check_target(Path(report), planned.jobs[0].source, overwrite)
     click.get_current_context().call_on_close(unwind_on_signals())
     processes = jobs if several and jobs else 1
-    # Two cores share the work on one segment well, more do not.
+    # Two cores that share one segment are about as quick as with one each, and need less memory.
     workers = 1 if processes > 1 else jobs or max(1, (os.cpu_count() or 1) // 2)
     wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers)
     journal = None

@@ -48,6 +48,6 @@ class ResidualBlock(nn.Module):
             if x.shape[1] == 1 or torch.is_autocast_enabled(x.device.type):
                 y = y + torch.matmul(matrix, x)
             else:
-                y.flatten(0, 1).baddbmm_(matrix.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1))
+                y.view(-1, *y.shape[2:]).baddbmm_(matrix.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1))
         y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
         return y.add_(x) if y.dtype == x.dtype else x + y, past
