@@ -28,6 +28,9 @@ class TrainConfig(Config):
     ema: float = Field(0.9985, ge=0, lt=1, description="decay of the averaged weights, which are those that are saved")
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
     workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads of the training itself; torch's choice without"
+    )
     validate_every: int = Field(500, ge=1, description="steps between validations")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
     stages: tuple[Annotated[int, Field(ge=1)], ...] = Field(

@@ -59,16 +59,20 @@ class _Pooled:
     """A context manager: its threads end with it."""
 
     def __init__(self, workers: int) -> None:
+        self._own = torch.get_num_threads()
         # Where they are fewer than torch may use, each shares its work among several.
-        each = max(1, torch.get_num_threads() // workers)
+        each = max(1, self._own // workers)
         self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
         self._running: deque[Future[Tensor]] = deque()
 
     def __enter__(self) -> Self:
+        # The caller's little work on blocks would keep as many threads busy, which then wait actively for more.
+        torch.set_num_threads(1)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._own)
 
     def _ready(self, most: int) -> list[Tensor]:
         """What is done, in order, and as much more as leaves at most so many running."""

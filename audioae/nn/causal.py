@@ -4,8 +4,12 @@ All streamable layers here work on ``(B, T, ..., C)``: time second, channels las
 matrix product without a copy and a shift in time is a slice.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,21 +60,60 @@ class CausalDepthwise(nn.Module):
         """What came before the first frame of ``(B, T, ..., C)``: zeros ``(B, span, ..., C)``."""
         return like.new_zeros(like.shape[0], self.span, *like.shape[2:])
 
-    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, the input ``delay`` frames late, and the
-        last ``span`` frames."""
+    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, the input ``delay`` frames late, in parts
+        that follow one another in time, and the last ``span`` frames."""
         frames = x.shape[1]
+        taps = self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
+        if frames > self.span and (not self.delay or len(x) == 1):
+            # What follows one another need not be copied together: a tenth of the network's time on a CPU.
+            parts = [part for _, part in _late(past, x, self.delay)]
+            return _Taps.apply(past, x, taps, self.dilation), parts, x.narrow(1, frames - self.span, self.span)
         joined = torch.cat([past, x], dim=1)
-        late = joined.narrow(1, self.span - self.delay, frames) if self.delay else x
-        rest = late, joined.narrow(1, joined.shape[1] - self.span, self.span)
+        rest = [joined.narrow(1, self.span - self.delay, frames)], joined.narrow(1, frames, self.span)
         if frames == 1:
             # Live, and in ONNX, it is the number of operations that counts.
-            taps = self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
             taps = taps.view(-1, *[1] * (x.dim() - 3), taps.shape[1])
             return (joined[:, :: self.dilation] * taps).sum(1, keepdim=True), *rest
-        # Views by narrow() instead of conv2d: its backward for depthwise kernels takes ten times as long on a CPU.
-        y = joined.narrow(1, 0, frames) * self.weight[0]
-        later = [*self.weight[1:], *(() if self.ahead is None else self.ahead)]
-        for tap, weight in enumerate(later, 1):
-            y.addcmul_(joined.narrow(1, tap * self.dilation, frames), weight)
-        return y, *rest
+        return _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation), *rest
+
+
+def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:
+    """``x`` so many frames later, in the one or two parts that it consists of, each with its place."""
+    frames, span = x.shape[1], past.shape[1]
+    early = min(back, frames)
+    if early:
+        yield slice(0, early), past.narrow(1, span - back, early)
+    if early < frames:
+        yield slice(early, frames), x.narrow(1, 0, frames - early)
+
+
+class _Taps(torch.autograd.Function):
+    """Sum of ``x`` at several shifts, each times its weights ``(C,)``.
+
+    Not conv2d, whose backward for depthwise kernels takes ten times as long on a CPU; with a backward of its own, for
+    autograd would make a padded copy of the gradient for every shift and add them up.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, past: Tensor, x: Tensor, taps: Tensor, dilation: int) -> Tensor:
+        ctx.save_for_backward(past, x, taps)
+        ctx.dilation = dilation
+        y = x * taps[-1]
+        for number, weight in enumerate(reversed(taps[:-1].unbind()), 1):
+            for place, part in _late(past, x, number * dilation):
+                y[:, place].addcmul_(part, weight)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        past, x, taps = ctx.saved_tensors
+        to_past, to_x, to_taps = torch.zeros_like(past), gradient * taps[-1], torch.zeros_like(taps)
+        to_taps[-1] = (gradient * x).flatten(0, -2).sum(0)
+        for number, weight in enumerate(reversed(taps[:-1].unbind()), 1):
+            back = number * ctx.dilation
+            for (place, part), (_, to_part) in zip(_late(past, x, back), _late(to_past, to_x, back), strict=True):
+                to_part.addcmul_(gradient[:, place], weight)
+                to_taps[-1 - number] += (gradient[:, place] * part).flatten(0, -2).sum(0)
+        return to_past, to_x, to_taps, None

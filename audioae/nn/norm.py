@@ -1,8 +1,11 @@
 """Batch normalisation over the last axis, with statistics shared by all processes and folded away at inference."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.functional import linear
 
@@ -45,7 +48,7 @@ class BatchNorm(nn.Module):
             moments = all_reduce(moments) / dist.get_world_size()
             mean, var = moments[0], moments[1] - moments[0].square()
         else:
-            var, mean = torch.var_mean(x, axes, correction=0)
+            mean, var = _Moments.apply(x)
         with torch.no_grad():
             self.running_mean.lerp_(mean.detach().float(), self.momentum)
             self.running_var.lerp_(var.detach().float(), self.momentum)
@@ -57,10 +60,8 @@ class BatchNorm(nn.Module):
         return x * scale + shift
 
     def then(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """``layer(self(x))``; at inference as one product, the normalisation folded into the layer's weights."""
-        if self.training:
-            return layer(self(x))
-        scale, shift = self.scale_and_shift()
+        """``layer(self(x))`` as one product, the normalisation folded into the layer's weights."""
+        scale, shift = self.scale_and_shift(x if self.training else None)
         return linear(x, layer.weight * scale, layer.bias + layer.weight @ shift)
 
     def after(self, layer: nn.Linear, x: Tensor) -> Tensor:
@@ -69,3 +70,21 @@ class BatchNorm(nn.Module):
             return self(layer(x))
         scale, shift = self.scale_and_shift()
         return linear(x, layer.weight * scale.unsqueeze(-1), layer.bias * scale + shift)
+
+
+class _Moments(torch.autograd.Function):
+    """Mean and variance of ``(..., C)`` over every axis but the last; its backward is one pass, autograd's four."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        var, mean = torch.var_mean(x, tuple(range(x.dim() - 1)), correction=0)
+        ctx.save_for_backward(x, mean)
+        return mean, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_mean: Tensor, to_var: Tensor) -> Tensor:
+        x, mean = ctx.saved_tensors
+        count = x.numel() // x.shape[-1]
+        slope = 2 / count * to_var
+        return torch.addcmul(to_mean / count - slope * mean, x, slope)

@@ -1,6 +1,7 @@
 """The residual block that both flagship denoisers are made of."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -39,15 +40,37 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
-        y, x, past = self.time(x, past)
-        if self.exchange is not None:
-            # Positions above the recording's Nyquist frequency are absent: their rows and columns are left out.
-            present = x.shape[2]
-            matrix = self.exchange[:present, :present]
-            # In ONNX, of one frame, this is one operation and the other six; mixed precision changes types.
-            if x.shape[1] == 1 or torch.is_autocast_enabled(x.device.type):
-                y = y + torch.matmul(matrix, x)
-            else:
-                y.view(-1, *y.shape[2:]).baddbmm_(matrix.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1))
+        y, late, past = self.time(x, past)
+        matrix = self._matrix(x.shape[2]) if self.exchange is not None else None
+        # Gradients through views that are written to cost copies, mixed precision changes types, and of one frame, as in
+        # ONNX, it is the number of operations that counts.
+        mixed = torch.is_autocast_enabled(x.device.type)
+        if torch.is_grad_enabled() or mixed or x.shape[1] == 1:
+            whole = late[0] if len(late) == 1 else torch.cat(late, dim=1)
+            if matrix is not None and (mixed or x.shape[1] == 1):
+                y = y + torch.matmul(matrix, whole)
+            elif matrix is not None:
+                flat = whole.flatten(0, 1)
+                y = torch.baddbmm(y.flatten(0, 1), matrix.expand(len(flat), -1, -1), flat).view_as(y)
+            return whole + self.project(leaky_relu(self.norm.then(self.expand, y), 0.1)), past
+        if matrix is not None:
+            for part, place in _places(y, late):
+                flat = part.flatten(0, 1)
+                place.view(-1, *y.shape[2:]).baddbmm_(matrix.expand(len(flat), -1, -1), flat)
         y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
-        return y.add_(x) if y.dtype == x.dtype else x + y, past
+        for part, place in _places(y, late):
+            place.add_(part)
+        return y, past
+
+    def _matrix(self, present: int) -> Tensor:
+        """Positions above the recording's Nyquist frequency are absent: their rows and columns are left out."""
+        assert self.exchange is not None
+        return self.exchange[:present, :present]
+
+
+def _places(y: Tensor, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each part with its place in ``(B, T, ...)``."""
+    start = 0
+    for part in parts:
+        yield part, y if len(parts) == 1 else y.narrow(1, start, part.shape[1])
+        start += part.shape[1]

@@ -86,11 +86,16 @@ def train(
         OutputError: ``out`` cannot be written, holds a training that is not to be resumed, or none that is.
         BundleError: a checkpoint or initial weights of something else.
     """
-    run = _Run(recipe, out, resume, budget, device, watcher)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(recipe.train.threads or threads)
     try:
-        return run.fit()
+        run = _Run(recipe, out, resume, budget, device, watcher)
+        try:
+            return run.fit()
+        finally:
+            run.close()
     finally:
-        run.close()
+        torch.set_num_threads(threads)
 
 
 def learning_rate(config: TrainConfig, step: int, share: float) -> float:

