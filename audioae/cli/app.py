@@ -3,6 +3,7 @@
 Command modules import torch and the like only when they run, so that ``--help`` is quick.
 """
 
+import errno
 import sys
 import warnings
 from typing import Any
@@ -29,6 +30,11 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except AudioaeError as error:
             click.echo(f"audioae: {error}", err=True)
+            sys.exit(1)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise  # EPIPE is a reader who has seen enough, which click ends quietly
+            click.echo(f"audioae: {error.filename or 'what is printed'}: cannot be written: {error.strerror}", err=True)
             sys.exit(1)
         except KeyboardInterrupt:
             click.echo("audioae: interrupted", err=True)

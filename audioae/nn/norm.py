@@ -50,8 +50,8 @@ class BatchNorm(nn.Module):
         else:
             mean, var = _Moments.apply(x)
         with torch.no_grad():
-            self.running_mean.lerp_(mean.detach().float(), self.momentum)
-            self.running_var.lerp_(var.detach().float(), self.momentum)
+            self.running_mean.lerp_(mean.detach().to(self.running_mean), self.momentum)
+            self.running_var.lerp_(var.detach().to(self.running_var), self.momentum)
         return mean, var
 
     def forward(self, x: Tensor) -> Tensor:

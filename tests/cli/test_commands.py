@@ -1,5 +1,7 @@
 """``audioae train``, ``models`` and ``evaluate`` at the command line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,11 @@ def test_models_lists_what_is_there_with_its_figures() -> None:
         described = run("models", name).output
         assert '"kind"' in described and "licence" in described.lower()
     assert "pesq" in output and "si_sdr" in output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_what_is_printed_to_a_full_disk_is_told_in_a_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "audioae", "models"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "audioae: what is printed: cannot be written: No space left on device\n"

@@ -85,6 +85,22 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
     assert_equal(*(weights(tmp_path / f"{w}/last.safetensors") for w in (0, 2)))
 
 
+class Counting(Watcher):
+    """Notes how many threads compute."""
+
+    threads = 0
+
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        self.threads = torch.get_num_threads()
+
+
+@pytest.mark.usefixtures("root")
+def test_a_recipe_chooses_the_threads_of_its_training_alone(tmp_path: Path) -> None:
+    before, watcher = torch.get_num_threads(), Counting()
+    train(recipe("train.steps=1", "train.threads=3"), tmp_path / "run", device="cpu", watcher=watcher)
+    assert (watcher.threads, torch.get_num_threads()) == (3, before)
+
+
 @pytest.mark.usefixtures("root")
 def test_a_budget_ends_with_a_finished_schedule(tmp_path: Path) -> None:
     result = train(recipe("train.steps=100000"), tmp_path / "run", budget=8.0, device="cpu")
