@@ -147,7 +147,8 @@ class Autoencoders(Report):
         from audioae.evaluate.pairs import NOISY, evaluate, means
         from audioae.metrics.measures import measure
 
-        names = ["denoising_1d", "plain_of_denoising_1d", "denoising_2d", "plain_of_denoising_2d", "stacked_sparse_dae"]
+        denoisers = ("denoising_1d", "denoising_2d", "stacked_sparse_dae")
+        names = [name for each in denoisers for name in (each, f"plain_of_{each}")]
         measures = ["si_sdr", "log_spectral_distance", "pesq", "estoi"]
         rows = means(evaluate([self.load(name) for name in names], self.pairs, measures))
         classical = {
@@ -165,9 +166,8 @@ class Autoencoders(Report):
         self.say(f"As denoisers, on the {len(self.pairs)} noisy recordings. Bottlenecks of 128 numbers for 8 frames.")
         self.table(rows)
         save = [*classical, NOISY]
-        for ours in ("denoising_1d", "denoising_2d", "stacked_sparse_dae"):
-            twin = [f"plain_of_{ours}"] if ours != "stacked_sparse_dae" else []
-            for other in [*twin, *save]:
+        for ours in denoisers:
+            for other in [f"plain_of_{ours}", *save]:
                 a, b = rows[ours], rows[other]
                 better = a["si_sdr"] > b["si_sdr"], a["log_spectral_distance"] < b["log_spectral_distance"]
                 self.lines.append(
