@@ -127,9 +127,10 @@ class Denoiser(nn.Module):
         clean = clean.reshape(spec.shape)
         after |= {f"model.{k}": v for k, v in inner.items()}
         result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
-        noisy = torch.cat([state["noisy"], wave], dim=-1)
-        after["noisy"] = noisy[..., wave.shape[-1] :].clone()
-        if strength.dry > 0:
+        after["noisy"] = state["noisy"]
+        if strength.dry > 0:  # else nobody asks for the input again
+            noisy = torch.cat([state["noisy"], wave], dim=-1)
+            after["noisy"] = noisy[..., wave.shape[-1] :].clone()
             result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
         return result, after
 

