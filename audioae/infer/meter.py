@@ -29,19 +29,20 @@ class Meter:
         self.energy = np.zeros(2)
         bins = HIGHEST_DB - LOWEST_DB + 1
         self._count, self._sums = np.zeros(bins), np.zeros((bins, 2))
-        self._rest: NDArray[np.float32] | None = None  # what makes no whole frame yet, before and after
+        self._rest = np.zeros((2, 0), np.float32)  # energies of the samples that make no whole frame yet, before and after
+        self._channels = 1
 
     def feed(self, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
         """Two aligned blocks ``(frames, C)``."""
-        both = np.stack([before, after])
-        if self._rest is not None:
-            both = np.concatenate([self._rest, both], axis=1)
+        self._channels = before.shape[1]
+        energies = np.stack([np.einsum("tc,tc->t", side, side) for side in (before, after)])
+        both = np.concatenate([self._rest, energies], axis=1)
         whole = both.shape[1] // self.size
         self._rest = both[:, whole * self.size :].copy()
         self.samples += whole * self.size
         if whole:
-            frames = both[:, : whole * self.size].reshape(2, whole, -1)
-            powers = np.einsum("sft,sft->sf", frames, frames) / np.float64(frames.shape[2])
+            frames = both[:, : whole * self.size].reshape(2, whole, self.size)
+            powers = frames.sum(2) / np.float64(self.size * self._channels)
             self.energy += powers.sum(1) * self.size
             level = 10 * np.log10(np.maximum(powers[1], 1e-15))
             place = np.clip(np.rint(level).astype(int) - LOWEST_DB, 0, len(self._count) - 1)
@@ -79,7 +80,6 @@ class Meter:
 
     def _level(self, side: int) -> float:
         energy, samples = self.energy[side], self.samples
-        if self._rest is not None and self._rest.size:
-            energy += np.square(self._rest[side], dtype=np.float64).mean(1).sum()
-            samples += self._rest.shape[1]
+        energy += self._rest[side].sum(dtype=np.float64) / self._channels
+        samples += self._rest.shape[1]
         return 10 * math.log10(max(energy / max(samples, 1), 1e-15))
