@@ -25,15 +25,10 @@ def link(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     """
     if real.shape[1] == 1:
         return real[:, 0], imag[:, 0]
-    magnitude = (_sum(real.square() + imag.square()) / real.shape[1]).sqrt()
-    real, imag = _sum(real), _sum(imag)
+    magnitude = (real.square() + imag.square()).mean(1).sqrt()
+    real, imag = real.sum(1), imag.sum(1)
     scale = magnitude / (real.square() + imag.square()).sqrt().clamp_min(SILENCE)
     return real * scale, imag * scale
-
-
-def _sum(parts: Tensor) -> Tensor:
-    """``(B, C, F, T)`` to ``(B, F, T)``, channel by channel in the layout that they have, which sum() is slow at."""
-    return sum(parts.unbind(1)[1:], parts[:, 0])
 
 
 def running_level(level: Tensor, past: Tensor, floor: float) -> tuple[Tensor, Tensor]:
