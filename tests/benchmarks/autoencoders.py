@@ -148,7 +148,8 @@ class Autoencoders(Report):
         from audioae.metrics.measures import measure
 
         denoisers = ("denoising_1d", "denoising_2d", "stacked_sparse_dae")
-        names = [name for each in denoisers for name in (each, f"plain_of_{each}")]
+        twins = {f"plain_of_{each}" for each in denoisers} & TRAININGS.keys()
+        names = [*denoisers, *sorted(twins)]
         measures = ["si_sdr", "log_spectral_distance", "pesq", "estoi"]
         rows = means(evaluate([self.load(name) for name in names], self.pairs, measures))
         classical = {
@@ -167,7 +168,7 @@ class Autoencoders(Report):
         self.table(rows)
         save = [*classical, NOISY]
         for ours in denoisers:
-            for other in [f"plain_of_{ours}", *save]:
+            for other in [*twins & {f"plain_of_{ours}"}, *save]:
                 a, b = rows[ours], rows[other]
                 better = a["si_sdr"] > b["si_sdr"], a["log_spectral_distance"] < b["log_spectral_distance"]
                 self.lines.append(
