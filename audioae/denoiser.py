@@ -112,7 +112,7 @@ class Denoiser(nn.Module):
             wave: ``(B, C, T * hop)``, finite.
             state: from :meth:`initial_state` or the step before.
             rate: Hz.
-            strength: how much of the cleaning is let through.
+            strength: how much of the cleaning is let through, the same from step to step.
             linked: one mask for all channels, which keeps the stereo image, or one for each.
 
         Returns:

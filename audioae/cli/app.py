@@ -32,7 +32,7 @@ class _Command(click.Group):
             click.echo(f"audioae: {error}", err=True)
             sys.exit(1)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise  # EPIPE is a reader who has seen enough, which click ends quietly
             click.echo(f"audioae: {error.filename or 'what is printed'}: cannot be written: {error.strerror}", err=True)
             sys.exit(1)

@@ -6,6 +6,7 @@ spectral gating.
 """
 
 import json
+import itertools
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -148,8 +149,8 @@ class Autoencoders(Report):
         from audioae.metrics.measures import measure
 
         denoisers = ("denoising_1d", "denoising_2d", "stacked_sparse_dae")
-        twins = {f"plain_of_{each}" for each in denoisers} & TRAININGS.keys()
-        names = [*denoisers, *sorted(twins)]
+        twins = {each: [name for name in TRAININGS if name == f"plain_of_{each}"] for each in denoisers}
+        names = [*denoisers, *itertools.chain(*twins.values())]
         measures = ["si_sdr", "log_spectral_distance", "pesq", "estoi"]
         rows = means(evaluate([self.load(name) for name in names], self.pairs, measures))
         classical = {
@@ -168,7 +169,7 @@ class Autoencoders(Report):
         self.table(rows)
         save = [*classical, NOISY]
         for ours in denoisers:
-            for other in [*twins & {f"plain_of_{ours}"}, *save]:
+            for other in [*twins[ours], *save]:
                 a, b = rows[ours], rows[other]
                 better = a["si_sdr"] > b["si_sdr"], a["log_spectral_distance"] < b["log_spectral_distance"]
                 self.lines.append(
