@@ -6,9 +6,8 @@ spectral gating.
 """
 
 import json
-import itertools
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +149,7 @@ class Autoencoders(Report):
 
         denoisers = ("denoising_1d", "denoising_2d", "stacked_sparse_dae")
         twins = {each: [name for name in TRAININGS if name == f"plain_of_{each}"] for each in denoisers}
-        names = [*denoisers, *itertools.chain(*twins.values())]
+        names = [*denoisers, *chain(*twins.values())]
         measures = ["si_sdr", "log_spectral_distance", "pesq", "estoi"]
         rows = means(evaluate([self.load(name) for name in names], self.pairs, measures))
         classical = {
