@@ -37,6 +37,8 @@ class Parallel:
             raise RecipeError("train.precision fp16 needs a GPU: use `no` or `bf16` on a CPU")
         if cpu:
             os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+        # Accelerate keeps its precision for the whole process, after a training that failed too; this one may want another.
+        AcceleratorState._reset_state()
         self._accelerator = Accelerator(
             cpu=cpu,
             mixed_precision=precision,
@@ -90,5 +92,3 @@ class Parallel:
     def close(self) -> None:
         """Leave the group of processes."""
         self._accelerator.end_training()
-        # Accelerate keeps its precision for the whole process; another training in it may want another.
-        AcceleratorState._reset_state()

@@ -255,7 +255,7 @@ class Autoencoders(Report):
 def main() -> None:
     given = arguments(__doc__, Autoencoders.sections)
     if given.sections == Autoencoders.sections:
-        train(given.data, given.runs)
+        train(TRAININGS, given.data, given.runs)
     Autoencoders(given.data, given.runs, given.out).write(given.out / "README.md", tuple(given.sections))
 
 

@@ -200,7 +200,9 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monke
 
 
 @pytest.mark.usefixtures("root")
-def test_half_precision_trains(tmp_path: Path) -> None:
+def test_half_precision_trains_after_a_training_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(audioae.AudioaeError):
+        train(recipe("train.steps=2", "data.clean=['nowhere']"), tmp_path / "failed", device="cpu")
     result = train(recipe("train.steps=2", "train.precision=bf16"), tmp_path / "run", device="cpu")
     assert result.progress.skipped == 0
 
