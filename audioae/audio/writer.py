@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import soundfile
@@ -131,15 +131,18 @@ class Writer:
             self._write(block[start : start + WRITE_FRAMES])
 
     def _write(self, block: NDArray[np.float32]) -> None:
-        data: NDArray[np.float32] | NDArray[np.int32] = block
-        if self._bits is not None:
+        data: NDArray[Any] = block
+        if self._bits is not None and len(block):
             # In integers, for libsndfile scales floats by 2**15 - 1 after having read them by 2**15.
             scale = 2.0 ** (self._bits - 1)
             # float32 holds all whole numbers of 24 bits, and times a power of two it stays exact.
-            whole = np.rint(block * scale) if self._bits <= 24 else np.rint(block * np.float64(scale))
-            limited = np.clip(whole, -scale, scale - 1)
-            self.clipped += int(np.count_nonzero(whole != limited))
-            data = limited.astype(np.int32) << (32 - self._bits)
+            whole = np.rint(block * (np.float32(scale) if self._bits <= 24 else np.float64(scale)))
+            if whole.min() < -scale or whole.max() > scale - 1:
+                limited = np.clip(whole, -scale, scale - 1)
+                self.clipped += int(np.count_nonzero(whole != limited))
+                whole = limited
+            kind = np.int16 if self._bits <= 16 else np.int32
+            data = whole.astype(kind) << (np.iinfo(kind).bits - self._bits)
         try:
             self._file.write(data)
         except (soundfile.LibsndfileError, RuntimeError, AssertionError, OSError) as error:

@@ -30,6 +30,7 @@ from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
+FULL_SCALE = 0.9998
 CLIPPED_RUN = 3
 """So many samples at full scale in a row are taken for clipping."""
 
@@ -283,9 +284,9 @@ def _run(
 
 def _clipped(block: Wave) -> int:
     """Samples of runs at full scale; runs over a block's border count as two."""
-    full = np.abs(block) >= 0.9998
-    if not full.any():
+    if block.min(initial=0) > -FULL_SCALE and block.max(initial=0) < FULL_SCALE:
         return 0
+    full = np.abs(block) >= FULL_SCALE
     total = 0
     for channel in full.T:
         edges = np.flatnonzero(np.diff(np.concatenate([[False], channel, [False]])))
