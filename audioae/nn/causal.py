@@ -73,8 +73,10 @@ class CausalDepthwise(nn.Module):
         rest = [joined.narrow(1, self.span - self.delay, frames)], joined.narrow(1, frames, self.span)
         if frames == 1:
             # Live, and in ONNX, it is the number of operations that counts.
-            taps = taps.view(-1, *[1] * (x.dim() - 3), taps.shape[1])
-            return (joined[:, :: self.dilation] * taps).sum(1, keepdim=True), *rest
+            y = joined.narrow(1, 0, 1) * taps[0]
+            for number, weight in enumerate(taps[1:].unbind(), 1):
+                y = torch.addcmul(y, joined.narrow(1, number * self.dilation, 1), weight)
+            return y, *rest
         return _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation), *rest
 
 

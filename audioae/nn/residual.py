@@ -52,7 +52,8 @@ class ResidualBlock(nn.Module):
             elif matrix is not None:
                 flat = whole.flatten(0, 1)
                 y = torch.baddbmm(y.flatten(0, 1), matrix.expand(len(flat), -1, -1), flat).view_as(y)
-            return whole + self.project(leaky_relu(self.norm.then(self.expand, y), 0.1)), past
+            y = self.project(leaky_relu(self.norm.then(self.expand, y.flatten(0, -2)), 0.1))
+            return whole + y.view_as(whole), past
         if matrix is not None:
             for part, place in _places(y, late):
                 flat = part.flatten(0, 1)
