@@ -157,8 +157,6 @@ class Writer:
         try:
             self._file.flush()
             self._file.close()
-            with open(self.temporary, "rb+") as file:
-                os.fsync(file.fileno())
         except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
             raise self._full(error) from None
         if self.temporary.stat().st_size == 0:
@@ -173,7 +171,11 @@ class Writer:
         try:
             mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o666 & ~_umask()
             self.temporary.chmod(mode)
+            # On the disk, tags and all, before it takes the old one's place, and its name after that: power may fail.
+            _sync(self.temporary)
             self.temporary.replace(self.path)
+            with suppress(OSError):  # not every system opens folders
+                _sync(self.path.parent)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write: {error.strerror or error}") from None
 
@@ -206,3 +208,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -32,9 +32,13 @@ class _Command(click.Group):
             click.echo(f"audioae: {error}", err=True)
             sys.exit(1)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                click.echo(f"audioae: {error.filename or 'what is printed'}: cannot be written: {error.strerror}", err=True)
+            elif error.filename is not None and error.errno is not None:
+                # What the system says of a path: no permission to look there, a name that is too long.
+                click.echo(f"audioae: {error.filename}: {error.strerror}", err=True)
+            else:
                 raise  # EPIPE is a reader who has seen enough, which click ends quietly
-            click.echo(f"audioae: {error.filename or 'what is printed'}: cannot be written: {error.strerror}", err=True)
             sys.exit(1)
         except KeyboardInterrupt:
             click.echo("audioae: interrupted", err=True)

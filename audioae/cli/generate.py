@@ -15,8 +15,10 @@ from audioae.cli.codes import FOLDER, OVERWRITE, SEED, write_all
 @click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many sounds.")
 @click.option("--class", "label", metavar="NAME", help="Of this class alone, for generators of classes (cgan).")
 @click.option("--truncation", type=float, metavar="DEVIATIONS",
-              help="Keep the random numbers this near to 0, such as 1: safer, and more alike.")  # fmt: skip
-@click.option("--interpolate", is_flag=True, help="All on the way from one sound to another.")
+              help="Keep the random numbers this near to 0, such as 1: sounds are more alike.")  # fmt: skip
+@click.option(
+    "--interpolate", is_flag=True, help="All on the way from one sound to another, of one class (the first without --class)."
+)
 @click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the spectrograms in a grid.")
 def generate(
     model: str,

@@ -1,6 +1,7 @@
 """Which files a command line means, and where each result goes."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def plan(
         raise click.UsageError("only one recording can go to standard output")
     if out is not None and folder and Path(out).is_file():
         raise click.UsageError(f"{out} is a file: several recordings need a folder for their results")
-    avoid = Path(out).resolve() if folder and out else None
+    avoid = _place(out) if folder and out else None
     found: dict[Path, Path] = {}
     for name in inputs:
         here = _expand(name, recursive, avoid)
@@ -66,21 +67,26 @@ def check_report(path: Path, jobs: Sequence[Job]) -> None:
         click.UsageError: it would be.
     """
     for place in (each for job in jobs for each in (job.source, *job.outputs)):
-        if path.resolve() == place.resolve():
+        if _place(path) == _place(place):
             raise click.UsageError(f"{path} is a recording or result of this command: the report needs a file of its own")
 
 
 def _check_places(jobs: Sequence[Job]) -> None:
-    sources = {job.source.resolve(): job.source for job in jobs if str(job.source) != STANDARD}
+    sources = {_place(job.source): job.source for job in jobs if str(job.source) != STANDARD}
     taken: dict[Path, Path] = {}
     for job in jobs:
         for path in job.outputs:
-            place = path.resolve()
+            place = _place(path)
             if place in sources and sources[place] != job.source:
                 raise click.UsageError(f"{path}, a result of {job.source}, is itself among the recordings to clean")
             if place in taken:
                 raise click.UsageError(f"{taken[place]} and {job.source} would both become {path}")
             taken[place] = job.source
+
+
+def _place(path: str | Path) -> Path:
+    """Where it really lies; of links that go round in circles, which Path.resolve refuses, the last that was found."""
+    return Path(os.path.realpath(path))
 
 
 def _beside(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
@@ -119,7 +125,7 @@ def _expand(name: str, recursive: bool, avoid: Path | None) -> list[tuple[Path, 
         inside = sorted(path.rglob("*") if recursive else path.iterdir())
         files = [p for p in inside if p.suffix.lower() in EXTENSIONS and p.is_file() and not p.name.startswith(".")]
         # Results of an earlier run are no recordings to clean.
-        files = [p for p in files if not p.stem.endswith(SUFFIX) and not (avoid and avoid in p.resolve().parents)]
+        files = [p for p in files if not p.stem.endswith(SUFFIX) and not (avoid and avoid in _place(p).parents)]
         return [(p, p.relative_to(path)) for p in files]
     if _is_glob(name):
         matches = [m for m in sorted(glob.glob(name, recursive=True)) if not Path(m).stem.endswith(SUFFIX)]

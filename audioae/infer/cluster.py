@@ -50,7 +50,8 @@ def clean(
     crew: list[Any] = []
     try:
         gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
-        count = min(workers or gpus or cores or 1, len(jobs))
+        most = gpus or cores or 1  # more would wait for a place for ever
+        count = min(workers or most, most, len(jobs))
         remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
         crew = [remote.remote(_everywhere(choice)) for _ in range(count)]
         busy = [0] * count

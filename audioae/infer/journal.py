@@ -1,6 +1,7 @@
 """What was begun and what is done, so that work that was cut off can be gone on with."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,10 @@ class Journal:
         try:
             with open(self.path, "a", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(("\n" if self._torn else "") + line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
+            self._torn = True  # a part of the line may be there
             raise OutputError(f"{self.path}: cannot write: {error.strerror or error}") from None
         self._torn = False
         self._take(line)

@@ -21,4 +21,4 @@ def frechet_distance(first: NDArray[np.floating], second: NDArray[np.floating]) 
 
     root = np.real(sqrtm(covariances[0] @ covariances[1]))
     shift = a.mean(0) - b.mean(0)
-    return float(shift @ shift + np.trace(covariances[0] + covariances[1] - 2 * root))
+    return max(0.0, float(shift @ shift + np.trace(covariances[0] + covariances[1] - 2 * root)))

@@ -1,6 +1,5 @@
 """Training two players: a critic that tells real from drawn, and the generator that it is to take for real."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -21,6 +20,8 @@ GROUPED = 160
 """Batches that a generator of groups sees before the first step: each group needs some images."""
 MEMORY = 0.98
 """Of the running share of pairs that the critic gets right."""
+MOST_LEVELS = 6
+"""Of a pyramid; all other generators have one."""
 WON = 0.995
 """Share beyond which the generator learns little more."""
 
@@ -33,7 +34,7 @@ class GamePlayer(Player):
         self.critic: nn.Module = find(self.recipe.model.kind, *PACKAGES).Critic(self.recipe.model)
         self.to(memory_format=torch.channels_last)  # two thirds of the time, on a CPU
         self.turns = self.recipe.train.critic_steps + 1
-        self.right = 0.5
+        self.shares = _Shares()
 
     @property
     def model(self) -> Generator:
@@ -42,17 +43,18 @@ class GamePlayer(Player):
 
     @property
     def others(self) -> dict[str, nn.Module]:
-        """The critic, which is in no bundle."""
-        return {"critic": self.critic}
+        """The critic, which is in no bundle, and how it stands."""
+        return {"critic": self.critic, "shares": self.shares}
 
     @property
     def alarms(self) -> list[str]:
         """What seems to go wrong in the game itself."""
-        if self.right < WON:
-            return []
+        pyramid = hasattr(self.model, "levels")
         return [
-            f"the critic has won: it tells {self.right:.1%} of real and drawn apart; lower model.critic_widths "
-            "or train.critic_steps, or give losses.real_gradient"
+            f"the critic{f' of level {level}' * pyramid} has won: it tells {share:.1%} of real and drawn apart; "
+            "lower model.critic_widths or train.critic_steps, or give losses.real_gradient"
+            for level, share in enumerate(self.shares.right.tolist())
+            if share >= WON
         ]
 
     @torch.no_grad()
@@ -104,9 +106,21 @@ class GamePlayer(Player):
         if last:
             return Verdict(critic(game.fake))
         real, fake = critic(game.real), critic(game.fake)
-        with torch.no_grad():
-            right = float((real > fake).float().mean())
-        if math.isfinite(right):
-            self.right += (1 - MEMORY) * (right - self.right)
+        self.shares.add(game.level, real.detach(), fake.detach())
         share = game.real[0, 0].numel() / (self.model.config.rows * self.model.config.frames)
         return Verdict(fake, real, game.fake, game.real, critic, share)
+
+
+class _Shares(nn.Module):
+    """The running share of pairs that the critic gets right, for each level; in the checkpoint, with the other player."""
+
+    right: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("right", torch.full((MOST_LEVELS,), 0.5))
+
+    def add(self, level: int, real: Tensor, fake: Tensor) -> None:
+        """Scores ``(B,)`` of either side; those that are not finite do not count."""
+        if torch.isfinite(real).all() and torch.isfinite(fake).all():
+            self.right[level].lerp_((real > fake).float().mean(), 1 - MEMORY)

@@ -64,10 +64,15 @@ def test_side_by_side_equals_one_by_one(folder: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(main, command(folder, tmp_path / "two", "--mix", "0.5")[3:]).output.count(" s in ") == COUNT
 
 
-def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("over", [False, True], ids=["from nothing", "over older results"])
+def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path, over: bool) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
     subprocess.run(command(folder, whole, "--jobs", "2"), check=True, capture_output=True)
     expected = files(whole)
+    if over:
+        subprocess.run(command(folder, out, "--jobs", "2", "--mix", "0.5"), check=True, capture_output=True)
+    old = files(out)
+    assert len(old) == COUNT * over and not any(old[name] == expected[name] for name in old)
     dice = random.Random(0)
     for _ in range(2):
         process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.PIPE, text=True)
@@ -76,8 +81,9 @@ def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path) -> Non
             time.sleep(0.01)
         time.sleep(dice.random())
         end(process)
-        # Whatever is there under its name is whole.
-        assert all(expected[name] == content for name, content in files(out).items())
+        # Whatever is there under its name is whole, the old or the new one, and no old one is gone.
+        assert all(content in (expected[name], old.get(name)) for name, content in files(out).items())
+        assert files(out).keys() >= old.keys()
     done = subprocess.run(command(folder, out, "--jobs", "2"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert files(out) == expected

@@ -145,6 +145,24 @@ def test_an_unwritable_folder_and_a_full_disk(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder that nobody can write")
+def test_a_folder_that_nobody_can_write(noisy: Callable[..., Path]) -> None:
+    source = noisy(seconds=0.3)
+    assert "/sys/out.wav: cannot write there" in run(source, "-o", "/sys/out.wav", code=1).output
+    assert "/sys/out: cannot make the folder" in run(source, "-o", "/sys/out/", code=1).output
+
+
+def test_links_in_circles_and_names_that_are_too_long(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    source = noisy(seconds=0.3)
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    told = run(tmp_path / "loop.wav", "-o", tmp_path / "out.wav", code=1).output
+    assert "loop.wav" in told and "Traceback" not in told
+    assert "too long" in run(source, "-o", tmp_path / ("x" * 300 + ".wav"), code=1).output
+    # The folder's other recordings are cleaned all the same.
+    run(tmp_path, "-o", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [source.name]
+
+
 def test_what_is_not_finite_is_said(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     wave[5] = np.nan

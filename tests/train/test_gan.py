@@ -97,9 +97,27 @@ def test_a_critic_learns_to_tell() -> None:
             first = float(loss)
             assert not player.alarms
     assert loss < 0.5 * first
-    assert player.right > 0.9
-    player.right = 1.0
+    assert player.shares.right[0] > 0.9
+    player.shares.right[0] = 1.0
     assert "the critic has won" in player.alarms[0]
+
+
+def test_a_critic_that_has_won_at_one_level_of_a_pyramid_is_told() -> None:
+    torch.manual_seed(0)
+    player = GamePlayer(Denoiser(recipe("model.kind=lapgan", "model.widths=[8, 8, 8]", "model.critic_widths=[8]")), 0)
+    wave = 0.1 * torch.randn(6, 1, 8000)
+    for _ in range(400):
+        # What level 1 is given apart from the rest differs so much that any critic tells it.
+        for level in range(3):
+            scores = torch.randn(2, 6)
+            player.shares.add(level, scores[0] + 100 * (level == 1), scores[1])
+    assert len(player.alarms) == 1 and "the critic of level 1 has won" in player.alarms[0]
+    player.stage(0, 0)
+    before = player.shares.right.clone()
+    player(wave, wave, 8000, 0, list("012345"), 0)
+    assert (player.shares.right[:3] != before[:3]).all() and (player.shares.right[3:] == 0.5).all()
+    player.shares.add(0, torch.full((6,), float("nan")), torch.zeros(6))
+    assert torch.isfinite(player.shares.right).all()
 
 
 def test_generators_that_are_silent_or_all_alike_are_told() -> None:
