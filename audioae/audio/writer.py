@@ -170,12 +170,12 @@ class Writer:
         """
         try:
             mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o666 & ~_umask()
-            self.temporary.chmod(mode)
             # On the disk, tags and all, before it takes the old one's place, and its name after that: power may fail.
-            _sync(self.temporary)
+            _sync(self.temporary, os.O_RDWR)
+            self.temporary.chmod(mode)
             self.temporary.replace(self.path)
             with suppress(OSError):  # not every system opens folders
-                _sync(self.path.parent)
+                _sync(self.path.parent, os.O_RDONLY)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write: {error.strerror or error}") from None
 
@@ -210,8 +210,8 @@ def _umask() -> int:
     return mask
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _sync(path: Path, access: int) -> None:
+    handle = os.open(path, access)
     try:
         os.fsync(handle)
     finally:

@@ -26,6 +26,7 @@ TRAININGS: dict[str, tuple[str, list[str]]] = {
     "stacked": ("stacked", []),
     "joint_of_stacked": ("stacked", ["train.stages=[]"]),
     "stacked_sparse_dae": ("stacked_sparse_dae", []),
+    "plain_of_stacked_sparse_dae": ("stacked_sparse_dae", ["corruption.noise=false", "corruption.masking=0"]),
     "vae_1d": ("vae_1d", []),
     "plain_of_vae_1d": ("vae_1d", ["model.variational=false", "losses={reconstruction_mse: 1}"]),
     "vae_2d": ("vae_2d", []),
