@@ -11,14 +11,14 @@ from typing import Any
 from torch import Tensor
 
 from audioae.config import Config, options_of
-from audioae.losses import adversarial, codes, labels, perceptual, spectral, temporal
+from audioae.losses import adversarial, codes, intelligibility, labels, perceptual, spectral, temporal
 from audioae.registry import public_functions
 
 Loss = Callable[..., Tensor]
 
 
 FAMILIES: dict[str, dict[str, Loss]] = {
-    "waves": public_functions(perceptual, spectral, temporal),
+    "waves": public_functions(intelligibility, perceptual, spectral, temporal),
     "codes": public_functions(codes),
     "labels": public_functions(labels),
     "sounds": public_functions(adversarial),

@@ -4,7 +4,7 @@ import torch
 
 from audioae.config import load
 from audioae.errors import RecipeError
-from audioae.losses import perceptual, spectral, temporal
+from audioae.losses import intelligibility, perceptual, spectral, temporal
 from audioae.losses.terms import FAMILIES, schema_of, total
 from audioae.metrics import signal
 from audioae.recipe import Recipe
@@ -107,6 +107,28 @@ def test_loudness_disturbance_orders_recordings_as_pesq_does() -> None:
             ours.append(float(perceptual.loudness_disturbance(*both, rate)))
             theirs.append(pesq(mixed, clean, rate))
     assert spearmanr(ours, theirs).statistic < -0.85
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("name", ["16k-fire", "16k-rain", "44k-rooster", "8k-fire"])
+def test_estoi_is_what_the_measure_is(name: str) -> None:
+    import soundfile
+    from pystoi import stoi
+
+    noisy, rate = soundfile.read(f"samples/noisy/{name}.flac", dtype="float32", always_2d=True)
+    clean, _ = soundfile.read(f"samples/clean/{name}.flac", dtype="float32", always_2d=True)
+    both = (torch.from_numpy(w[:, :1].T.copy())[None] for w in (noisy, clean))
+    loss = float(intelligibility.estoi(*both, rate))
+    assert loss == pytest.approx(1 - stoi(clean[:, 0], noisy[:, 0], rate, extended=True), abs=0.03)
+
+
+def test_estoi_passes_over_targets_without_speech() -> None:
+    noisy, clean = waves(16000)
+    loss = float(intelligibility.estoi(noisy[:1], clean[:1], 16000))
+    pair = torch.cat([clean[:1], 0 * clean[:1]])
+    assert float(intelligibility.estoi(torch.cat([noisy[:1]] * 2), pair, 16000)) == pytest.approx(loss / 2, rel=1e-4)
+    for short in (0, 500, 2000):
+        assert float(intelligibility.estoi(noisy[..., :short], clean[..., :short], 16000)) == 0.0
 
 
 def test_loudness_disturbance_forgives_a_change_of_level() -> None:
