@@ -5,21 +5,26 @@ Recordings and results lie where every machine finds them by the same path.
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from audioae.errors import AudioaeError, InputError, MissingExtraError
 from audioae.infer.corpus import Outcome
-from audioae.infer.files import denoise_file
+from audioae.infer.files import Report, denoise_file
 from audioae.infer.jobs import Job, ModelChoice, Wishes
 
-ATTEMPTS = 2
+ATTEMPTS = 3
 """How often a recording whose worker is lost is tried."""
 AHEAD = 2
 """Recordings that are handed out for each worker, so that none waits."""
+PATIENCE_TO_CONNECT = 10.0
+"""Seconds in which a cluster has to answer."""
+PATIENCE_TO_START = 300.0
+"""Seconds in which a worker has to find room, while there is no other."""
 
 
 def clean(
@@ -35,6 +40,8 @@ def clean(
 
     Raises:
         MissingExtraError: Ray is not installed.
+        InputError: no cluster at that address, or one without room for a worker.
+        BundleError: a worker's machine has no such model.
     """
     try:
         import ray
@@ -44,45 +51,142 @@ def clean(
         return
     own = not ray.is_initialized()
     if own:
-        ray.init(num_cpus=_alone(workers), include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    waiting = deque((job, wishes, 1) for job, wishes in jobs)
-    running: dict[Any, tuple[Job, Wishes, int, int, Any]] = {}
-    crew: list[Any] = []
+        _join(workers)
+    crew = _Crew(_everywhere(choice), workers, len(jobs))
     try:
-        gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
-        most = gpus or cores or 1  # more would wait for a place for ever
-        count = min(workers or most, most, len(jobs))
-        remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
-        crew = [remote.remote(_everywhere(choice)) for _ in range(count)]
-        busy = [0] * count
-        while waiting or running:
-            while waiting and min(busy) < AHEAD:
-                job, wishes, attempt = waiting.popleft()
-                begun(job)
-                place = busy.index(min(busy))
-                busy[place] += 1
-                worker = crew[place]
-                running[worker.clean.remote(_absolute(job), wishes)] = (job, wishes, attempt, place, worker)
-            (done,), _ = ray.wait(list(running), num_returns=1)
-            job, wishes, attempt, place, worker = running.pop(done)
-            busy[place] -= 1
-            try:
-                outcome = ray.get(done)
-            except ray.exceptions.RayError as error:
-                if crew[place] is worker:  # what else it had in hand fails too, and is given to the new one
-                    crew[place] = remote.remote(_everywhere(choice))
-                if attempt < ATTEMPTS:
-                    waiting.appendleft((job, wishes, attempt + 1))
-                    continue
-                outcome = InputError(f"{job.source}: its worker was lost {ATTEMPTS} times ({str(error).splitlines()[0]})")
-            if not isinstance(outcome, AudioaeError):
-                outcome = replace(outcome, input=str(job.source), output=str(job.target))
-            yield job, outcome
+        yield from crew.clean(jobs, begun)
     finally:
-        for each in crew:
-            ray.kill(each)
+        crew.dismiss()
         if own:
             ray.shutdown()
+
+
+def _join(workers: int | None) -> None:
+    """Become part of the cluster that ``RAY_ADDRESS`` names, or of a new one of this machine alone."""
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS", "")
+    advice = "start one there (`ray start --head`), or unset RAY_ADDRESS to use this machine alone"
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
+        ray.init(
+            num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        if not address:
+            raise
+        why = str(error).partition("\n")[0]
+        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({why}): {advice}") from None
+
+
+@dataclass
+class _Place:
+    """Where a worker is, or will be once the cluster has room for it."""
+
+    worker: Any
+    ready: bool = False
+    busy: int = 0
+    failed: int = 0
+    """Workers in a row that ended before they could begin."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    job: Job
+    wishes: Wishes
+    attempt: int
+    place: _Place
+    worker: Any
+
+
+class _Crew:
+    """The workers of one call. Recordings are handed to those alone that have answered: the place of one whose machine is
+    lost stays empty until the cluster has another, and the rest go on without it."""
+
+    def __init__(self, choice: ModelChoice, workers: int | None, jobs: int) -> None:
+        import ray
+
+        self.ray, self.choice = ray, choice
+        gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
+        self.remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
+        most = gpus or cores or 1  # more would wait for a place for ever
+        self.starting: dict[Any, _Place] = {}
+        self.running: dict[Any, _Task] = {}
+        self.places = [_Place(None) for _ in range(min(workers or most, most, jobs))]
+        for place in self.places:
+            self._start(place)
+
+    def clean(self, jobs: Sequence[tuple[Job, Wishes]], begun: Callable[[Job], None]) -> Generator[Outcome, None, None]:
+        waiting = deque((job, wishes, 1) for job, wishes in jobs)
+        while waiting or self.running:
+            while waiting and (place := self._idlest()):
+                job, wishes, attempt = waiting.popleft()
+                begun(job)
+                place.busy += 1
+                task = _Task(job, wishes, attempt, place, place.worker)
+                self.running[place.worker.clean.remote(_absolute(job), wishes)] = task
+            patience = None if self.running else PATIENCE_TO_START
+            done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=patience)
+            if not done:
+                raise InputError(
+                    f"the cluster has had no room for a worker for {PATIENCE_TO_START:.0f} s: "
+                    "free a GPU or core, or add a machine, and go on with --resume"
+                )
+            if done[0] in self.starting:
+                self._started(done[0])
+                continue
+            task = self.running.pop(done[0])
+            outcome = self._outcome(task, done[0])
+            if outcome is None:
+                waiting.appendleft((task.job, task.wishes, task.attempt + 1))
+            else:
+                yield task.job, outcome
+
+    def dismiss(self) -> None:
+        for place in self.places:
+            self.ray.kill(place.worker)
+
+    def _idlest(self) -> _Place | None:
+        """The worker with the least in hand, unless all have enough."""
+        place = min((each for each in self.places if each.ready), key=lambda each: each.busy, default=None)
+        return place if place and place.busy < AHEAD else None
+
+    def _start(self, place: _Place) -> None:
+        place.worker, place.ready, place.busy = self.remote.remote(self.choice), False, 0
+        self.starting[place.worker.problem.remote()] = place
+
+    def _started(self, answer: Any) -> None:
+        place = self.starting.pop(answer)
+        try:
+            problem = self.ray.get(answer)
+        except self.ray.exceptions.RayError as error:
+            place.failed += 1
+            if place.failed >= ATTEMPTS:
+                raise InputError(f"a worker ended {ATTEMPTS} times before it could begin ({_line(error)})") from None
+            self._start(place)
+            return
+        if problem:
+            raise problem
+        place.ready, place.failed = True, 0
+
+    def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | None:
+        """What came of a recording; None if its worker was lost with it and it is to be tried again."""
+        place = task.place
+        try:
+            outcome = self.ray.get(done)
+        except self.ray.exceptions.RayError as error:
+            if place.worker is task.worker:  # what else it had in hand fails too, and is given to others
+                self._start(place)
+            if task.attempt < ATTEMPTS:
+                return None
+            return InputError(f"{task.job.source}: its worker was lost {ATTEMPTS} times ({_line(error)})")
+        if place.worker is task.worker:
+            place.busy -= 1
+        if isinstance(outcome, AudioaeError):
+            return outcome
+        return replace(outcome, input=str(task.job.source), output=str(task.job.target))
 
 
 class Worker:
@@ -96,7 +200,15 @@ class Worker:
         import torch
 
         torch.set_num_threads(1)
-        self.denoiser = choice.load()
+        self.choice = choice
+
+    def problem(self) -> AudioaeError | None:
+        """What keeps it from its work, such as a model that is not on its machine; it loads its model."""
+        try:
+            self.denoiser = self.choice.load()
+        except AudioaeError as error:
+            return error
+        return None
 
     def clean(self, job: Job, wishes: Wishes) -> Any:
         """The report on a recording, or what is wrong with it: errors are values here, that Ray does not dress them up."""
@@ -106,9 +218,8 @@ class Worker:
             return error
 
 
-def _alone(workers: int | None) -> int | None:
-    """Cores of a cluster that is made for this call; None where one is there already."""
-    return None if os.environ.get("RAY_ADDRESS") else workers
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _everywhere(choice: ModelChoice) -> ModelChoice:

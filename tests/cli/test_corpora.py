@@ -148,3 +148,47 @@ def test_a_cluster_that_loses_a_worker(folder: Path, tmp_path: Path) -> None:
         assert np.abs(one - two).max() < 1e-4
     again = subprocess.run(command(folder, out, "--engine", "ray"), capture_output=True, text=True)
     assert f"{COUNT} of {COUNT} recordings are done and unchanged" in again.stderr
+
+
+def test_a_cluster_that_loses_a_machine(folder: Path, tmp_path: Path) -> None:
+    """With its worker goes the place for another: the machine that is left does the rest."""
+    from ray.cluster_utils import Cluster
+
+    out = tmp_path / "out"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        process = subprocess.Popen(
+            command(folder, out, "--engine", "ray"),
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"RAY_ADDRESS": cluster.address},
+        )
+        started = time.monotonic()
+        while time.monotonic() < started + 120 and len(list(out.rglob(".*.part"))) < 2:
+            time.sleep(0.01)
+        assert len(list(out.rglob(".*.part"))) == 2  # both are at work
+        cluster.remove_node(machines[0], allow_graceful=False)
+        told = process.communicate(timeout=240)[1]
+        assert process.returncode == 0, told
+    finally:
+        cluster.shutdown()
+    subprocess.run(command(folder, tmp_path / "alone"), check=True, capture_output=True)
+    expected = files(tmp_path / "alone")
+    assert sorted(files(out)) == sorted(expected) and len(expected) == COUNT
+    for name in expected:
+        one, two = (soundfile.read(tmp_path / each / name)[0] for each in ("out", "alone"))
+        assert np.abs(one - two).max() < 1e-4
+
+
+def test_a_cluster_that_is_not_there(folder: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(folder, tmp_path / "out", "--engine", "ray"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"RAY_ADDRESS": "127.0.0.1:9"},
+    )
+    assert done.returncode == 1
+    assert "no Ray cluster answers at RAY_ADDRESS=127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
