@@ -1,0 +1,80 @@
+"""A disk that is full: a small one in memory, which Linux lets anyone make in a namespace of their own."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+Make = Callable[..., Path]
+RUN = f"{sys.executable} -m audioae denoise"
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has namespaces")
+
+
+def on_a_disk(script: str, disk: Path, *, kilobytes: int) -> subprocess.CompletedProcess[str]:
+    """Run a shell script with an empty disk of that size at ``disk``, which is gone when it ends."""
+    disk.mkdir()
+    script = f'set -u; mount -t tmpfs -o size={kilobytes}k tmpfs "{disk}" || exit 99; {script}'
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-c", script]
+    return subprocess.run(inside, capture_output=True, text=True, timeout=300)
+
+
+def test_a_result_that_does_not_fit_leaves_the_older_one(noisy: Make, tmp_path: Path) -> None:
+    source, disk = noisy("talk.wav", seconds=4), tmp_path / "disk"  # 128 kB
+    done = on_a_disk(
+        f'echo older > "{disk}/clean.wav"; '
+        f'{RUN} "{source}" -o "{disk}/clean.wav" --overwrite; echo "code $?"; cat "{disk}/clean.wav"; ls -A "{disk}"',
+        disk,
+        kilobytes=100,
+    )
+    assert done.stdout.splitlines() == ["code 1", "older", "clean.wav"], done.stderr
+    assert "is the disk full?" in done.stderr and "Traceback" not in done.stderr
+    assert str(disk / "clean.wav") in done.stderr
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_folder_that_does_not_fit_is_gone_on_with_when_there_is_room(noisy: Make, tmp_path: Path, jobs: int) -> None:
+    (tmp_path / "in").mkdir()
+    for name, seconds in (("a", 4), ("b", 4), ("c", 4), ("d", 1)):
+        noisy(f"in/{name}.wav", seconds=seconds)
+    disk, copy, alone = tmp_path / "disk", tmp_path / "copy", tmp_path / "alone"
+    run = f'{RUN} "{tmp_path / "in"}" -o "{disk}" --jobs {jobs} --resume'
+    done = on_a_disk(
+        f'{run}; echo "code $?"; cp -r "{disk}" "{copy}"; mount -o remount,size=9000k "{disk}"; '
+        f'{run}; echo "code $?"; cp -r "{disk}" "{copy}2"',
+        disk,
+        kilobytes=330,
+    )
+    assert done.stdout.splitlines() == ["code 1", "code 0"], done.stderr
+    assert "is the disk full?" in done.stderr and "Traceback" not in done.stderr
+    subprocess.run(
+        [*RUN.split(), str(tmp_path / "in"), "-o", str(alone), "--jobs", str(jobs)], check=True, capture_output=True
+    )
+    expected = {each.name: soundfile.read(each)[0] for each in alone.iterdir() if each.suffix == ".wav"}
+    there = {each.name for each in copy.iterdir()} - {".audioae.jsonl"}
+    assert there < set(expected) and len(expected) == 4  # whole ones only, and not all
+    for folder, names in ((copy, there), (Path(f"{copy}2"), set(expected))):
+        assert {each.name for each in folder.iterdir()} == names | {".audioae.jsonl"}
+        for name in names:
+            assert np.abs(soundfile.read(folder / name)[0] - expected[name]).max() < 1e-4
+
+
+def test_a_journal_that_does_not_fit(noisy: Make, tmp_path: Path) -> None:
+    """Then nothing is begun, for what is not noted could not be gone on with."""
+    (tmp_path / "in").mkdir()
+    source, disk = noisy("in/talk.wav", seconds=1), tmp_path / "disk"
+    done = on_a_disk(
+        f'dd if=/dev/zero of="{disk}/else" bs=1k count=400 2>/dev/null; '
+        f'{RUN} "{source.parent}" -o "{disk}" --resume; echo "code $?"; ls -A "{disk}"; rm "{disk}/else"; '
+        f'{RUN} "{source.parent}" -o "{disk}" --resume; echo "code $?"; ls -A "{disk}"',
+        disk,
+        kilobytes=300,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == "code 1" and "talk.wav" not in lines[1 : lines.index("code 0")], done.stderr
+    assert sorted(lines[lines.index("code 0") + 1 :]) == [".audioae.jsonl", "talk.wav"]
+    assert ".audioae.jsonl" in done.stderr and "No space left on device" in done.stderr and "Traceback" not in done.stderr
