@@ -9,8 +9,8 @@ import click
 @click.argument("model", default="default")
 @click.option("-o", "--out", required=True, metavar="FILE", help="The ONNX file to write.")
 @click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate that it is for.")
-@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True,
-              help="int8 keeps the weights of matrix products in 8 bits.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
+              help="fp16 keeps weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
     """Write a denoiser as an ONNX file that does one frame of 16 ms at a time.

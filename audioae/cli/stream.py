@@ -1,6 +1,8 @@
 """``audioae stream``: a part of a pipe that cleans what flows through it."""
 
 import sys
+from io import BufferedReader
+from typing import cast
 
 import click
 
@@ -13,8 +15,8 @@ from audioae.cli.options import strength
               "  [default: WAV, which says it itself]")  # fmt: skip
 @click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, metavar="C",
               help="Number of channels of raw samples.")  # fmt: skip
-@click.option("--encoding", type=click.Choice(["s16", "s32", "f32"]), default="s16", show_default=True,
-              help="Of raw samples, little-endian: integers of 16 or 32 bits, or floats.")  # fmt: skip
+@click.option("--encoding", type=click.Choice(["u8", "s16", "s24", "s32", "f32", "f64"]), default="s16", show_default=True,
+              help="Of raw samples, little-endian: integers of so many bits, or floats.")  # fmt: skip
 @click.option(
     "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
 )
@@ -47,11 +49,8 @@ def stream(
     from audioae.infer.pipe import stream as run
     from audioae.infer.streamer import Streamer
 
-    source: Source
-    if rate is None:
-        source = WavSource(sys.stdin.buffer)
-    else:
-        source = RawSource(sys.stdin.buffer, Pcm(rate, count, encoding))
+    given = cast(BufferedReader, sys.stdin.buffer)
+    source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count, encoding))
     denoiser = ModelChoice(model, "cpu", backend).load()
     one_thread()
     streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)

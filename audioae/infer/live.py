@@ -24,7 +24,7 @@ class Status:
 
     Attributes:
         seconds: since it began.
-        latency: seconds from the microphone to the output: both devices, the network, and what lies ready.
+        latency: seconds from the microphone to the output: both devices, the network, what waits for it and what lies ready.
         overruns: blocks that came while too many were waiting, or that the device had lost.
         underruns: blocks for which nothing was ready; silence was given out.
         load: share of the time that cleaning takes; at 1 it only just keeps up.
@@ -73,6 +73,7 @@ def run(
     status = Status()
     heard: queue.Queue[NDArray[np.float32] | None] = queue.Queue(WAITING)
     ready = _Ready(channels)
+    queued = played = 0  # samples
     busy = 0.0
     failure: Exception | None = None
 
@@ -87,14 +88,17 @@ def run(
             failure = error
 
     def callback(given: Any, taken: Any, frames: int, _: Any, flags: Any) -> None:
+        nonlocal queued, played
         status.overruns += bool(flags.input_overflow)
         status.underruns += bool(flags.output_underflow)
         try:
             heard.put_nowait(given.copy())
+            queued += frames
         except queue.Full:
             status.overruns += 1
-        missing = frames - ready.take(taken)
-        if missing and ready.begun:
+        there = ready.take(taken)
+        played += there
+        if there < frames and ready.begun:
             status.underruns += 1
 
     worker = threading.Thread(target=clean, daemon=True)
@@ -116,7 +120,7 @@ def run(
             while failure is None and (seconds is None or time.monotonic() - start < seconds):
                 time.sleep(0.5 if seconds is None else min(0.5, max(0.0, seconds - (time.monotonic() - start))))
                 status.seconds = time.monotonic() - start
-                status.latency = sum(stream.latency) + (streamer.latency_samples + ready.count) / rate
+                status.latency = sum(stream.latency) + (queued - played) / rate
                 status.load = busy / max(status.seconds, 1e-9)
                 if watch is not None:
                     watch(status)
@@ -138,19 +142,15 @@ class _Ready:
         self._lock = threading.Lock()
         self.begun = False
 
-    @property
-    def count(self) -> int:
-        return len(self._samples)
-
     def put(self, samples: NDArray[np.float32]) -> None:
         with self._lock:
             self._samples = np.concatenate([self._samples, samples])
-            self.begun = self.begun or len(samples) > 0
 
     def take(self, into: NDArray[np.float32]) -> int:
-        """Fill ``into`` from its beginning, the rest with silence; how many there were."""
+        """Fill ``into`` from its beginning, the rest with silence; how many there were. It begins with a whole block."""
         with self._lock:
-            count = min(len(into), len(self._samples))
+            self.begun = self.begun or len(self._samples) >= len(into)
+            count = min(len(into), len(self._samples)) if self.begun else 0
             into[:count], into[count:] = self._samples[:count], 0
             self._samples = self._samples[count:]
         return count

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import logging
+import math
 import os
 import tempfile
 import warnings
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,8 @@ from audioae.signal import bands
 
 FORMAT = "audioae onnx 1"
 OPSET = 18
+SMALLEST = 64
+"""Numbers that a tensor of weights has at least, to be worth fewer bits."""
 WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
 
 
@@ -69,7 +73,8 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
         denoiser: from :func:`audioae.load`.
         target: the file.
         rate: Hz, for which the file is; others of the same hop of 16 ms in samples fit too.
-        precision: ``fp32``, or ``int8`` for weights of matrix products in 8 bits.
+        precision: ``fp32``, ``fp16`` for weights that lie in 16 bits and are computed with in 32, or ``int8`` for weights of
+            matrix products in 8 bits.
 
     Raises:
         BundleError: not a denoiser with a mask.
@@ -112,7 +117,9 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
         )
     assert program is not None, "with dynamo there is one"
     proto = program.model_proto
-    if precision == "int8":
+    if precision == "fp16":
+        _halve(proto.graph)
+    elif precision == "int8":
         proto = _quantized(proto)
     facts = {
         "format": FORMAT,
@@ -128,6 +135,22 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     }
     onnx.helper.set_model_props(proto, facts)
     return bytes(proto.SerializeToString())
+
+
+def _halve(graph: Any) -> None:
+    """Keep weights in 16 bits; whoever runs the file widens them once, when it is opened."""
+    import onnx
+
+    casts = []
+    for weights in graph.initializer:
+        if weights.data_type != onnx.TensorProto.FLOAT or math.prod(weights.dims) < SMALLEST:
+            continue
+        name, values = weights.name, onnx.numpy_helper.to_array(weights)
+        weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [weights.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _quantized(proto: Any) -> Any:

