@@ -77,7 +77,10 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        var, mean = torch.var_mean(x, tuple(range(x.dim() - 1)), correction=0)
+        # torch.var_mean over all axes but the last takes ten times as long on a CPU.
+        axes = tuple(range(x.dim() - 1))
+        mean = x.mean(axes)
+        var = (x - mean).square_().mean(axes)
         ctx.save_for_backward(x, mean)
         return mean, var
 
