@@ -55,6 +55,11 @@ class AudioInfo:
         return self.frames / self.rate
 
 
+def name_for_libsndfile(path: Path) -> str | bytes:
+    """Where names are bytes, as the bytes that they are: not all of them are text."""
+    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+
+
 class Reader:
     """An open audio file, read block by block in one pass.
 
@@ -75,7 +80,7 @@ class Reader:
         self.path, self.salvage, self.broken = Path(path), salvage, ""
         if stream is None:
             _check_file(self.path)
-        self._source = stream if stream is not None else os.fspath(self.path)
+        self._source = stream if stream is not None else name_for_libsndfile(self.path)
         try:
             self._file = soundfile.SoundFile(self._source)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
@@ -132,7 +137,7 @@ class Reader:
         """To where the last read began, whose beginning may still be whole; anew, for an error stays with libsndfile."""
         try:
             self._file.close()
-            if not isinstance(self._source, str):
+            if not isinstance(self._source, str | bytes):
                 self._source.seek(0)
             self._file = soundfile.SoundFile(self._source)
             self._file.seek(self._position)

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.audio.files import AudioInfo
+from audioae.audio.files import AudioInfo, name_for_libsndfile
 from audioae.errors import OutputError
 
 BITS = {
@@ -104,7 +104,9 @@ class Writer:
             raise OutputError(f"{path}: cannot write there: {error.strerror or error}") from None
         self.temporary = Path(name)
         try:
-            self._file = soundfile.SoundFile(name, "w", info.rate, info.channels, info.subtype, info.endian, info.container)
+            self._file = soundfile.SoundFile(
+                name_for_libsndfile(self.temporary), "w", info.rate, info.channels, info.subtype, info.endian, info.container
+            )
             for key, value in (tags or {}).items():
                 setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:

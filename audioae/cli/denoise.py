@@ -80,6 +80,8 @@ def denoise(
     from audioae.infer.files import check_target
     from audioae.infer.signals import unwind_on_signals
 
+    if engine == "ray" and "-" in (*inputs, out):
+        raise click.UsageError("--engine ray takes files: - is cleaned by this process")
     planned = plan(inputs, out, recursive, save_removed, plot)
     several = planned.several
     if report is not None:
@@ -88,7 +90,8 @@ def denoise(
     click.get_current_context().call_on_close(unwind_on_signals())
     processes = jobs if several and jobs else 1
     # Two cores that share one segment are about as quick as with one each, and need less memory.
-    workers = 1 if processes > 1 else jobs or max(1, (os.cpu_count() or 1) // 2)
+    # A worker of a cluster has one core, or a GPU.
+    workers = 1 if processes > 1 or engine == "ray" else jobs or max(1, (os.cpu_count() or 1) // 2)
     wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers)
     journal = None
     if resume:
@@ -258,7 +261,7 @@ def _write_json(path: Path, content: Any) -> None:
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as file:
             temporary = Path(file.name)
             json.dump(content, file, indent=1, ensure_ascii=False)

@@ -49,8 +49,8 @@ def live(
     if listed:
         click.echo(devices())
         return
+    one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
-    one_thread()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
     shown = False

@@ -51,8 +51,8 @@ def stream(
 
     given = cast(BufferedReader, sys.stdin.buffer)
     source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count, encoding))
+    one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
-    one_thread()
     streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)
 
     def write(data: bytes) -> None:

@@ -124,6 +124,8 @@ class _Crew:
             while waiting and (place := self._idlest()):
                 job, wishes, attempt = waiting.popleft()
                 begun(job)
+                if job.is_free:  # a second try may find what the first one finished but could not tell
+                    wishes = replace(wishes, overwrite=True)
                 place.busy += 1
                 task = _Task(job, wishes, attempt, place, place.worker)
                 self.running[place.worker.clean.remote(_absolute(job), wishes)] = task
@@ -139,14 +141,16 @@ class _Crew:
                 continue
             task = self.running.pop(done[0])
             outcome = self._outcome(task, done[0])
-            if outcome is None:
-                waiting.appendleft((task.job, task.wishes, task.attempt + 1))
+            if isinstance(outcome, int):
+                waiting.appendleft((task.job, task.wishes, outcome))
             else:
                 yield task.job, outcome
 
     def dismiss(self) -> None:
         for place in self.places:
             self.ray.kill(place.worker)
+        for task in self.running.values():
+            task.job.sweep()
 
     def _idlest(self) -> _Place | None:
         """The worker with the least in hand, unless all have enough."""
@@ -163,24 +167,28 @@ class _Crew:
             problem = self.ray.get(answer)
         except self.ray.exceptions.RayError as error:
             place.failed += 1
-            if place.failed >= ATTEMPTS:
+            if place.failed < ATTEMPTS:
+                self._start(place)
+            elif len(self.places) > 1:  # the others go on without it
+                self.places.remove(place)
+            else:
                 raise InputError(f"a worker ended {ATTEMPTS} times before it could begin ({_line(error)})") from None
-            self._start(place)
             return
         if problem:
             raise problem
         place.ready, place.failed = True, 0
 
-    def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | None:
-        """What came of a recording; None if its worker was lost with it and it is to be tried again."""
+    def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | int:
+        """What came of a recording, or which try is next if its worker was lost."""
         place = task.place
         try:
             outcome = self.ray.get(done)
         except self.ray.exceptions.RayError as error:
-            if place.worker is task.worker:  # what else it had in hand fails too, and is given to others
-                self._start(place)
+            if place.worker is not task.worker:  # it only waited behind the one that the worker was lost with
+                return task.attempt
+            self._start(place)
             if task.attempt < ATTEMPTS:
-                return None
+                return task.attempt + 1
             return InputError(f"{task.job.source}: its worker was lost {ATTEMPTS} times ({_line(error)})")
         if place.worker is task.worker:
             place.busy -= 1

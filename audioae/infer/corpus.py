@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import torch
 
@@ -51,6 +52,8 @@ def clean(
             while waiting and len(running) < (1 if lost else AHEAD * processes) and not crashed:
                 job, wishes = waiting.popleft()
                 begun(job)
+                if job.is_free:  # a second try may find what the first one finished but could not tell
+                    wishes = replace(wishes, overwrite=True)
                 try:
                     running[pool.submit(_clean, job, wishes)] = (job, wishes)
                 except BrokenProcessPool:

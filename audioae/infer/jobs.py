@@ -25,6 +25,21 @@ class Job:
         """All files that it writes."""
         return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
 
+    @property
+    def is_free(self) -> bool:
+        """Whether none of them is there."""
+        return not any(path.exists() for path in self.outputs)
+
+    def sweep(self) -> None:
+        """Take away what a try that was cut off left half done."""
+        for path in self.outputs:
+            for part in path.parent.glob(f".{_escaped(path.name)}.*.part"):
+                part.unlink(missing_ok=True)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
 
 @dataclass(frozen=True)
 class Wishes:

@@ -28,21 +28,22 @@ class Journal:
         self.path, self.settings = folder / NAME, settings
         self._begun: set[str] = set()
         self._done: dict[str, dict[str, Any]] = {}
+        self._stamps: dict[str, list[int]] = {}
         try:
             text = self.path.read_text("utf-8", errors="replace") if self.path.exists() else ""
         except OSError as error:
             raise OutputError(f"{self.path}: cannot read: {error.strerror}") from None
         self._torn = bool(text) and not text.endswith("\n")
-        for line in text.splitlines():
+        for line in text.split("\n"):  # names may hold other ends of lines
             self._take(line)
 
     def _take(self, line: str) -> None:
         try:
             entry = json.loads(line)
             source, outputs, event = entry["input"], entry["outputs"], entry["event"]
+            self._begun.update(outputs)
         except (ValueError, TypeError, KeyError):
             return
-        self._begun.update(outputs)
         if event == "done":
             self._done[source] = entry
         else:
@@ -70,9 +71,9 @@ class Journal:
             OutputError: the folder cannot be written.
         """
         if self.is_ours(job):
-            for path in job.outputs:
-                for part in path.parent.glob(f".{_escaped(path.name)}.*.part"):
-                    part.unlink(missing_ok=True)
+            job.sweep()
+        # Now, for a recording that changes while it is cleaned is to be cleaned again.
+        self._stamps[_key(job.source)] = _stamp(job.source)
         self._write({"event": "begun", "input": _key(job.source), "outputs": _keys(job)})
 
     def done(self, job: Job, report: dict[str, Any]) -> None:
@@ -81,13 +82,14 @@ class Journal:
         Raises:
             OutputError: the folder cannot be written.
         """
-        entry = {"event": "done", "input": _key(job.source), "outputs": _keys(job), "stamp": _stamp(job.source)}
+        stamp = self._stamps.pop(_key(job.source), None) or _stamp(job.source)
+        entry = {"event": "done", "input": _key(job.source), "outputs": _keys(job), "stamp": stamp}
         self._write(entry | {"settings": self.settings, "report": report})
 
     def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps(entry, ensure_ascii=False)
         try:
-            with open(self.path, "a", encoding="utf-8", errors="surrogateescape") as file:
+            with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(("\n" if self._torn else "") + line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -113,7 +115,3 @@ def _stamp(path: Path) -> list[int]:
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

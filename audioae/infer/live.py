@@ -124,6 +124,8 @@ def run(
                 status.load = busy / max(status.seconds, 1e-9)
                 if watch is not None:
                     watch(status)
+    except sounddevice.PortAudioError as error:
+        raise InputError(f"sound devices: {error}: is another program using them?") from None
     finally:
         while worker.is_alive():  # nobody listens any more: what waits is dropped, that the end finds room
             with contextlib.suppress(queue.Full):

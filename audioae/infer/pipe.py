@@ -18,8 +18,8 @@ EXTENSIBLE = 0xFFFE
 """Code in WAV for a code that stands further down."""
 UNKNOWN_SIZE = 0xFFFFFFFF
 """What stands in a WAV header for a length that nobody knows yet."""
-NEARLY_UNKNOWN = 0x7FFFF000
-"""What some programs write there is no less than this, or 0."""
+NEARLY_UNKNOWN = (range(1), range(0x7FFFF000, 2**31), range(2**32 - 2**12, 2**32))
+"""What other programs write there."""
 LONGEST_FORM = 4096
 
 
@@ -83,7 +83,15 @@ class Pcm:
         plain = struct.pack("<HHIIHH", code, self.channels, self.rate, self.rate * self.frame, self.frame, bits)
         form = self.form or plain
         riff = b"RIFF" + struct.pack("<I", UNKNOWN_SIZE) + b"WAVE"
-        return riff + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", UNKNOWN_SIZE)
+        return (
+            riff
+            + b"fmt "
+            + struct.pack("<I", len(form))
+            + form
+            + b"\0" * (len(form) % 2)
+            + b"data"
+            + struct.pack("<I", UNKNOWN_SIZE)
+        )
 
 
 class Readable(Protocol):
@@ -121,7 +129,7 @@ class RawSource:
         """Whole frames, as soon as there are any; a part of one at the end is dropped.
 
         Raises:
-            InputError: the stream cannot be read.
+            InputError: the stream cannot be read, or ends before it said it would.
         """
         rest, left = b"", self.size
         try:
@@ -134,6 +142,10 @@ class RawSource:
                     rest = rest[whole:]
         except OSError as error:
             raise InputError(f"standard input: cannot be read: {error.strerror}") from None
+        if left:
+            raise InputError(
+                f"standard input: breaks off {left / self.pcm.frame / self.pcm.rate:.1f} s early: is it truncated?"
+            )
 
 
 class WavSource(RawSource):
@@ -152,6 +164,7 @@ class WavSource(RawSource):
         if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
             raise InputError(f"standard input: not a WAV stream: {advice}")
         form, large = b"", 0
+        (whole,) = struct.unpack("<I", head[4:8])
         while True:
             name, size = struct.unpack("<4sI", self._exactly(file, 8))
             if name == b"data":
@@ -177,7 +190,9 @@ class WavSource(RawSource):
             what = f"{bits} bits of kind {code}, {channels} channels, {rate} Hz"
             raise InputError(f"standard input: WAV of {what}: make it one of 8, 16, 24 or 32 bits, or of floats")
         pcm = Pcm(rate, channels, encoding, form)
-        unknown = size == 0 or size >= NEARLY_UNKNOWN
+        unknown = any(size in sizes for sizes in NEARLY_UNKNOWN)
+        if size == 0 and whole > 0:  # a file without samples, if not one whose writer did not know
+            unknown = any(whole in sizes for sizes in NEARLY_UNKNOWN)
         super().__init__(file, pcm, (large or None) if unknown else size)
 
     @staticmethod
@@ -234,14 +249,22 @@ def stream(streamer: Streamer, source: Source, write: Callable[[bytes], object],
     """
     flow = flow if flow is not None else Flow()
     pcm = source.pcm
-    for data in source.chunks():
-        start = time.perf_counter()
-        samples = pcm.decode(data)
-        clean = np.asarray(streamer.feed(samples), np.float32)
-        flow.note(len(samples) / pcm.rate, time.perf_counter() - start)
-        if len(clean):
-            write(pcm.encode(clean))
+    try:
+        for data in source.chunks():
+            start = time.perf_counter()
+            samples = pcm.decode(data)
+            clean = np.asarray(streamer.feed(samples), np.float32)
+            flow.note(len(samples) / pcm.rate, time.perf_counter() - start)
+            if len(clean):
+                write(pcm.encode(clean))
+    except InputError:
+        _end(streamer, pcm, write)  # what came is not lost
+        raise
+    _end(streamer, pcm, write)
+    return flow
+
+
+def _end(streamer: Streamer, pcm: Pcm, write: Callable[[bytes], object]) -> None:
     rest = np.asarray(streamer.flush(), np.float32)
     if len(rest):
         write(pcm.encode(rest.reshape(-1, pcm.channels)))
-    return flow

@@ -1,6 +1,7 @@
 """Recordings that are damaged, odd or not recordings at all: a result, or one error of ours, and nothing else."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -135,6 +136,21 @@ def test_names_that_shells_and_parsers_stumble_over(noisy: Callable[..., Path], 
     )
     assert own.returncode == 0, own.stderr
     assert (folder / "-x.wav").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere names are text")
+def test_names_that_are_no_text(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = noisy("in/z.wav", seconds=0.5)
+    for name in (b"a\xff.wav", "b\u2028c.wav".encode(), "d\x85e\u2029.wav".encode()):
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(path.read_bytes())
+    command = [sys.executable, "-m", "audioae", "denoise", tmp_path / "in", "-o", tmp_path / "out", "--resume", "--model"]
+    for told in (4 * " s in ", "4 of 4 recordings are done and unchanged"):
+        made = subprocess.run([*command, "conv1d_dae", "--report", tmp_path / "r.json", "--overwrite"], capture_output=True)
+        assert made.returncode == 0, made.stderr
+        assert made.stderr.count(told[:6].encode()) == 4 if told.startswith(" s in ") else told.encode() in made.stderr
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.wav")) == sorted(p.name for p in (tmp_path / "in").iterdir())
+    assert isinstance(json.loads((tmp_path / "r.json").read_text()), list)
 
 
 def test_folders_that_contain_themselves_or_their_results(noisy: Callable[..., Path], tmp_path: Path) -> None:

@@ -37,6 +37,30 @@ def test_what_is_done_stays_done_until_something_changes(job: Job, tmp_path: Pat
     assert not Journal(tmp_path, "a").is_done(job)
 
 
+def test_what_changes_while_it_is_cleaned_is_cleaned_again(job: Job, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "a")
+    journal.begin(job)
+    for path in job.outputs:
+        path.write_bytes(b"clean")
+    job.source.write_bytes(b"longer sound")
+    journal.done(job, {})
+    assert not Journal(tmp_path, "a").is_done(job)
+
+
+@pytest.mark.parametrize("name", ["a\u2028b.wav", "a\x85b.wav", os.fsdecode(b"a\xff.wav"), "a\nb.wav"])
+def test_names_of_any_kind(job: Job, tmp_path: Path, name: str) -> None:
+    odd = Job(job.source, tmp_path / name)
+    finish(Journal(tmp_path, "a"), odd)
+    assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").is_ours(odd)
+
+
+def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> None:
+    finish(Journal(tmp_path, "a"), job)
+    with open(tmp_path / NAME, "a") as file:
+        file.write('{"event": "done", "input": "x", "outputs": null}\n[1]\n"text"\n')
+    assert Journal(tmp_path, "a").is_done(job)
+
+
 def test_what_was_begun_is_not_done_but_may_be_replaced(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
     journal.begin(job)

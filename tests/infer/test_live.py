@@ -132,9 +132,14 @@ def test_devices_that_fail_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         def Stream(self, **_: object) -> Loopback:  # noqa: N802
             raise self.PortAudioError("Invalid sample rate")
 
-    monkeypatch.setattr("audioae.infer.live._sounddevice", lambda: Broken(np.zeros(0), None))
-    with pytest.raises(audioae.InputError, match=r"Invalid sample rate.*--rate"):
-        run(audioae.Streamer(audioae.load("conv1d_dae"), 16000), seconds=1)
+    class Busy(Loopback):
+        def __enter__(self) -> None:
+            raise self.PortAudioError("Device unavailable")
+
+    for devices, told in ((Broken, r"Invalid sample rate.*--rate"), (Busy, r"Device unavailable.*another program")):
+        monkeypatch.setattr("audioae.infer.live._sounddevice", lambda kind=devices: kind(np.zeros(0), None))
+        with pytest.raises(audioae.InputError, match=told):
+            run(audioae.Streamer(audioae.load("conv1d_dae"), 16000), seconds=1)
 
 
 @pytest.mark.parametrize("sizes", [(3, 5, 2), (1,) * 10])
