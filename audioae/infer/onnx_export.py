@@ -23,13 +23,14 @@ from torch import Tensor, nn
 from audioae.bundle import replace_file
 from audioae.config import dump
 from audioae.denoiser import Denoiser
-from audioae.errors import BundleError, MissingExtraError, OutputError
+from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
 from audioae.nn.causal import delay
 from audioae.nn.spectral import link
 from audioae.signal import bands
 
 FORMAT = "audioae onnx 1"
 OPSET = 18
+PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
 """Numbers that a tensor of weights has at least, to be worth fewer bits."""
 WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
@@ -78,7 +79,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
 
     Raises:
         BundleError: not a denoiser with a mask.
-        InputError: the rate is not within 8 to 192 kHz.
+        InputError: the rate is not within 8 to 192 kHz, or no such precision.
         MissingExtraError: onnx or onnxscript are not installed.
         OutputError: the file cannot be written.
     """
@@ -90,6 +91,8 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
         kinds = "conv_dae, crn_dae or conv1d_dae"
         raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
     try:
         import onnx
         import onnxscript  # noqa: F401 - what torch's exporter writes with

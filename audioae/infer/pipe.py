@@ -81,17 +81,9 @@ class Pcm:
         """A WAV header for a stream without an end."""
         code, bits = ENCODINGS[self.encoding]
         plain = struct.pack("<HHIIHH", code, self.channels, self.rate, self.rate * self.frame, self.frame, bits)
-        form = self.form or plain
-        riff = b"RIFF" + struct.pack("<I", UNKNOWN_SIZE) + b"WAVE"
-        return (
-            riff
-            + b"fmt "
-            + struct.pack("<I", len(form))
-            + form
-            + b"\0" * (len(form) % 2)
-            + b"data"
-            + struct.pack("<I", UNKNOWN_SIZE)
-        )
+        form, unknown = self.form or plain, struct.pack("<I", UNKNOWN_SIZE)
+        padded = struct.pack("<I", len(form)) + form + b"\0" * (len(form) % 2)
+        return b"RIFF" + unknown + b"WAVEfmt " + padded + b"data" + unknown
 
 
 class Readable(Protocol):
@@ -190,9 +182,8 @@ class WavSource(RawSource):
             what = f"{bits} bits of kind {code}, {channels} channels, {rate} Hz"
             raise InputError(f"standard input: WAV of {what}: make it one of 8, 16, 24 or 32 bits, or of floats")
         pcm = Pcm(rate, channels, encoding, form)
-        unknown = any(size in sizes for sizes in NEARLY_UNKNOWN)
-        if size == 0 and whole > 0:  # a file without samples, if not one whose writer did not know
-            unknown = any(whole in sizes for sizes in NEARLY_UNKNOWN)
+        told = size or whole  # none may mean that there are none, or that the writer did not know
+        unknown = any(told in sizes for sizes in NEARLY_UNKNOWN)
         super().__init__(file, pcm, (large or None) if unknown else size)
 
     @staticmethod

@@ -75,6 +75,11 @@ def test_fewer_bits_keep_the_quality(precision: str, size: float, loss: float, t
     assert abs(after - before) < loss
 
 
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(audioae.InputError, match="fp32, fp16, int8"):
+        audioae.export(audioae.load("conv1d_dae"), tmp_path / "x.onnx", 16000, "fp8")
+
+
 @pytest.mark.usefixtures("root")
 def test_commands(tmp_path: Path) -> None:
     runner, file = CliRunner(), str(tmp_path / "m.onnx")
