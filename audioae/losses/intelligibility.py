@@ -5,6 +5,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from audioae.signal.fourier import rfft
+
 BANDS = 15
 LOWEST_HZ = 150.0
 HOP_SECONDS = 0.0128
@@ -27,30 +29,33 @@ def estoi(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         target: ``(B, C, N)``.
         rate: Hz.
     """
-    pairs = zip(estimate.flatten(0, 1), target.flatten(0, 1), strict=True)
-    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
-    return torch.stack([_of_one(*pair, rate) for pair in pairs]).mean()
-
-
-def _of_one(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     if target.shape[-1] < _sizes(rate)[1]:
         return (estimate * 0.0).sum()
-    spectra = [_power(wave, rate) for wave in (estimate, target)]
-    energy = spectra[1].sum(-1)
-    heard = energy > energy.amax() * 10 ** (-QUIETEST_DB / 10)
-    if float(energy.amax()) < _FLOOR or int(heard.sum()) < SEGMENT:
+    powers = [_power(wave.flatten(0, 1), rate) for wave in (estimate, target)]
+    energy = powers[1].sum(1)
+    loudest = energy.amax(1, keepdim=True)
+    heard = (energy > loudest * 10 ** (-QUIETEST_DB / 10)) & (loudest >= _FLOOR)
+    counts = [max(0, int(count) - SEGMENT + 1) for count in heard.sum(1)]
+    if not any(counts):
         return (estimate * 0.0).sum()
     table = _third_octaves(rate).to(estimate.device)
-    a, b = (_normalised((power[heard] @ table + _FLOOR).sqrt()) for power in spectra)
-    return 1 - (a * b).sum(1).mean()
+    a, b = (_normalised(_segments((table @ power + _FLOOR).sqrt(), heard, counts)) for power in powers)
+    weight = torch.cat([torch.full((count,), 1 / max(count, 1), device=a.device) for count in counts])
+    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
+    return ((1 - (a * b).sum((0, 1)) / SEGMENT) * weight).sum() / len(counts)
 
 
 def _power(wave: Tensor, rate: int) -> Tensor:
-    """``(N,)`` to the power of its frames ``(T, F)``."""
+    """``(B, N)`` to the power of its frames ``(B, F, T)``."""
     hop, size = _sizes(rate)
-    window = torch.hann_window(2 * hop, device=wave.device)
-    spec = torch.stft(wave, size, hop, 2 * hop, window, center=False, return_complex=True)
-    return (spec.real.square() + spec.imag.square()).T
+    spec = rfft(wave.unfold(-1, 2 * hop, hop) * torch.hann_window(2 * hop, device=wave.device), size)
+    return (spec.real.square() + spec.imag.square()).transpose(1, 2)
+
+
+def _segments(bands: Tensor, heard: Tensor, counts: list[int]) -> Tensor:
+    """Bands ``(B, K, T)`` to the segments of all examples, of the frames that are heard alone: ``(SEGMENT, K, S)``."""
+    chosen = zip(bands.unbind(), heard.unbind(), counts, strict=True)
+    return torch.cat([of[:, those].unfold(1, SEGMENT, 1).permute(2, 0, 1) for of, those, count in chosen if count], dim=2)
 
 
 def _sizes(rate: int) -> tuple[int, int]:
@@ -59,20 +64,19 @@ def _sizes(rate: int) -> tuple[int, int]:
     return hop, 1 << (3 * hop - 1).bit_length()
 
 
-def _normalised(bands: Tensor) -> Tensor:
-    """``(T, K)`` to its segments ``(S, K, SEGMENT)``, bands and then frames with mean zero and norm one."""
-    segments = bands.unfold(0, SEGMENT, 1)
-    for axis in (2, 1):
+def _normalised(segments: Tensor) -> Tensor:
+    """``(SEGMENT, K, S)``, bands and then frames with mean zero and norm one."""
+    for axis in (0, 1):
         segments = segments - segments.mean(axis, keepdim=True)
-        segments = segments / (segments.square().sum(axis, keepdim=True) + _FLOOR).sqrt()
+        segments = segments * (segments.square().sum(axis, keepdim=True) + _FLOOR).rsqrt()
     return segments
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
 def _third_octaves(rate: int) -> Tensor:
-    """Bins to bands: ``(F, K)`` of zeros and ones."""
+    """Bins to bands: ``(K, F)`` of zeros and ones."""
     size = _sizes(rate)[1]
-    hz = torch.arange(size // 2 + 1)[:, None] * rate / size
-    middle = LOWEST_HZ * 2 ** (torch.arange(BANDS) / 3)
+    hz = torch.arange(size // 2 + 1) * rate / size
+    middle = LOWEST_HZ * 2 ** (torch.arange(BANDS)[:, None] / 3)
     return ((hz >= middle * 2 ** (-1 / 6)) & (hz < middle * 2 ** (1 / 6))).float()

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audioae.signal.fourier import rfft
 from audioae.signal.stft import hop_length
 
 BANDS = 49
@@ -55,9 +56,8 @@ def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry:
 
 def _bark_power(wave: Tensor, rate: int) -> Tensor:
     size = 2 * hop_length(rate)
-    window = torch.hann_window(size, device=wave.device)
-    spec = torch.stft(wave, size, size // 2, window=window, center=False, return_complex=True)
-    power = (spec.real.square() + spec.imag.square()).transpose(1, 2)
+    spec = rfft(wave.unfold(-1, size, size // 2) * torch.hann_window(size, device=wave.device))
+    power = spec.real.square() + spec.imag.square()
     hz = torch.arange(power.shape[-1], device=wave.device) * rate / size
     level = power[..., (hz >= 325) & (hz <= 3250)].sum(-1).mean(-1)[:, None, None]
     return (power * (POWER / (level + 1e-4 * size))) @ _table(rate).to(wave.device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audioae.config import Config, options_of
 from audioae.losses import adversarial, codes, intelligibility, labels, perceptual, spectral, temporal
+from audioae.losses._spectra import shared
 from audioae.registry import public_functions
 
 Loss = Callable[..., Tensor]
@@ -46,11 +47,12 @@ def total(terms: Mapping[str, Config], *arguments: Any) -> tuple[Tensor, dict[st
     """
     values: dict[str, Tensor] = {}
     result: Tensor | None = None
-    for name, settings in terms.items():
-        options: dict[str, Any] = settings.model_dump()
-        weight = options.pop("weight")
-        value = TERMS[name](*arguments, **options)
-        values[name] = value.detach()
-        result = weight * value if result is None else result + weight * value
+    with shared():
+        for name, settings in terms.items():
+            options: dict[str, Any] = settings.model_dump()
+            weight = options.pop("weight")
+            value = TERMS[name](*arguments, **options)
+            values[name] = value.detach()
+            result = weight * value if result is None else result + weight * value
     assert result is not None, "a recipe has one term at least"
     return result, values

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.errors import InputError
+from audioae.signal.fourier import rfft
 
 HOP_SECONDS = 0.016
 MIN_RATE, MAX_RATE = 8_000, 192_000
@@ -87,7 +88,7 @@ class STFT(nn.Module):
         """Whole hops ``(B, C, T * hop)`` and the hop before them to frames ``(B, C, F, T)`` and the last hop."""
         joined = torch.cat([past, wave], dim=-1)
         framed = joined.unfold(-1, self.n_fft, self.hop) * self.window
-        spec = torch.fft.rfft(framed).transpose(-1, -2)
+        spec = rfft(framed).transpose(-1, -2)
         return spec, joined[..., joined.shape[-1] - self.hop :]
 
     def synthesize(self, spec: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:

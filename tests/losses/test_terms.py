@@ -8,6 +8,7 @@ from audioae.losses import intelligibility, perceptual, spectral, temporal
 from audioae.losses.terms import FAMILIES, schema_of, total
 from audioae.metrics import signal
 from audioae.recipe import Recipe
+from audioae.signal.stft import STFT
 
 WAVES = FAMILIES["waves"]
 
@@ -134,3 +135,37 @@ def test_estoi_passes_over_targets_without_speech() -> None:
 def test_loudness_disturbance_forgives_a_change_of_level() -> None:
     _, clean = waves(16000)
     assert float(perceptual.loudness_disturbance(0.5 * clean, clean, 16000)) < 1e-3
+
+
+def test_terms_on_one_spectrum_have_the_values_and_gradients_of_each_alone() -> None:
+    noisy, clean = waves(16000)
+    weights = {name: n + 1.0 for n, name in enumerate(sorted(WAVES))}
+
+    def gradient(names: list[str], together: bool) -> torch.Tensor:
+        leaf = noisy.clone().requires_grad_()
+        settings = {name: schema_of(name)(weight=weights[name]) for name in names}
+        if together:
+            loss, values = total(settings, leaf, clean, 16000)
+            assert {name: float(value) for name, value in values.items()} == pytest.approx(
+                {name: float(WAVES[name](noisy, clean, 16000)) for name in names}
+            )
+        else:
+            loss = torch.stack([weights[name] * WAVES[name](leaf, clean, 16000) for name in names]).sum()
+        return torch.autograd.grad(loss, leaf)[0]
+
+    names = sorted(WAVES)
+    torch.testing.assert_close(gradient(names, True), gradient(names, False), rtol=1e-4, atol=1e-6)
+    # Nothing is kept from one batch for the next, not even where it lies at the same place in memory.
+    settings = {"compressed_magnitude": schema_of("compressed_magnitude")(weight=1.0)}
+    loss = total(settings, noisy, clean, 16000)[0]
+    noisy.mul_(2.0)
+    assert float(total(settings, noisy, clean, 16000)[0]) != pytest.approx(float(loss), rel=0.01)
+
+
+def test_a_spectrum_is_computed_once_for_all_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy, clean = waves(16000)
+    times, forward = [], STFT.forward
+    monkeypatch.setattr(STFT, "forward", lambda self, wave: times.append(1) or forward(self, wave))
+    names = ["compressed_magnitude", "compressed_complex", "over_suppression"]
+    total({name: schema_of(name)(weight=1.0) for name in names}, noisy, clean, 16000)
+    assert len(times) == 2
