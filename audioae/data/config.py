@@ -55,6 +55,34 @@ class Eq(Config):
     decibels: Positive = 6.0
 
 
+class NoiseEq(Config):
+    """A random tone curve for noise, where it is to have another than the one of ``eq``."""
+
+    share: Share = Field(0.0, description="0 leaves noise to `eq`")
+    decibels: Positive = 12.0
+
+
+class NoiseSpeed(Config):
+    """Recorded noise played faster or slower, pitch and all, and backwards."""
+
+    share: Share = 0.5
+    slowest: float = Field(0.75, gt=0.25, le=1)
+    fastest: float = Field(1.3, ge=1, lt=4)
+    backwards: Share = Field(0.0, description="share that is played backwards")
+
+
+class Splice(Config):
+    """A recorded noise that goes over into another, once or twice."""
+
+    share: Share = 0.0
+
+
+class Recoloured(Config):
+    """A recorded noise with the spectrum of another, so that two hours of noise become many."""
+
+    share: Share = 0.0
+
+
 class Proximity(Config):
     """Bass that a close microphone adds to a voice, in dB, so that a deep voice is not taken for rumble."""
 
@@ -183,6 +211,10 @@ class Augment(Config):
     clicks: Clicks = Clicks()
     second_noise: SecondNoise = SecondNoise()
     gain_steps: GainSteps = GainSteps()
+    noise_eq: NoiseEq = NoiseEq()
+    noise_speed: NoiseSpeed = NoiseSpeed()
+    splice: Splice = Splice()
+    recoloured: Recoloured = Recoloured()
     room_tone: RoomTone = RoomTone()
     clipping: Clipping = Clipping()
     codec: Codec = Codec()
@@ -208,6 +240,9 @@ class DataConfig(Config):
     rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
     other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000, 48_000), description="rates of the other batches")
     other_share: Share = Field(0.3, description="share of batches at one of the other rates")
+    remix: int = Field(
+        1, ge=1, le=64, description="steps that a batch is used for, its noises exchanged, where a GPU waits for mixtures"
+    )
     memory_mb: int = Field(3000, ge=1, description="decoded audio that is kept in memory, over all workers")
     max_skipped: Share = Field(MAX_SKIPPED, description="share of unreadable files that is put up with")
     augment: Augment = Augment()

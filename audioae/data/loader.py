@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -25,23 +26,28 @@ class _Batches(Dataset[Batch | AudioaeError]):
 
 
 def batches(mixer: Mixer, rows: Sequence[int], first: int, last: int, workers: int) -> Iterator[Batch]:
-    """The rows of the batches ``first`` to ``last - 1``, in order, mixed by ``workers`` processes, or by this one if 0.
+    """The rows of the steps ``first`` to ``last - 1``, in order, mixed by ``workers`` processes, or by this one if 0.
+
+    A batch serves for as many steps as the recipe's ``data.remix`` says, its ``turn`` telling which.
 
     Raises:
         DataError: too many files turned out to be damaged.
     """
+    uses = mixer.config.remix
+    mixed = range(first // uses, -(-last // uses))
     loader = DataLoader(
         _Batches(mixer, rows),
         batch_size=None,
-        sampler=range(first, last),
+        sampler=mixed,
         num_workers=workers,
         prefetch_factor=AHEAD if workers else None,
         worker_init_fn=_prepare_worker if workers else None,
     )
-    for batch in loader:
+    for index, batch in zip(mixed, loader, strict=True):
         if isinstance(batch, AudioaeError):
             raise batch
-        yield batch
+        for turn in range(max(0, first - index * uses), min(uses, last - index * uses)):
+            yield replace(batch, turn=turn)
 
 
 def _prepare_worker(worker: int) -> None:

@@ -35,6 +35,7 @@ class Batch:
         rate: Hz, the same for all.
         labels: name of the class of each example; empty where the data has no classes.
         skipped: files that turned out to be damaged while this was mixed, with the reason.
+        turn: how often it was used before; see :func:`~audioae.data.remix.remixed`.
     """
 
     noisy: Tensor
@@ -42,6 +43,7 @@ class Batch:
     rate: int
     labels: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    turn: int = 0
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Mixer:
 
     def __post_init__(self) -> None:
         self._shelf = Shelf(self.config.memory_mb / max(1, self.workers))
+        self._chosen: dict[tuple[int, int], list[Clip]] = {}
 
     def rate(self, index: int) -> int:
         """The sample rate of a batch."""
@@ -118,7 +121,7 @@ class Mixer:
         """Speech ``(N,)``: a recording from a random place, its neighbours in the list after it, with short pauses."""
         replication = self.config.augment.replication
         replicate = rate > degrade.NARROW_RATE and rng.random() < replication.share
-        clips = self.sources.clean.clips if replicate else _wide(self.sources.clean.clips, rate)
+        clips = self.sources.clean.clips if replicate else self._wide(self.sources.clean.clips, rate)
         at = int(rng.integers(len(clips)))
         speed = 1.0
         if rng.random() < self.config.augment.speed.share:
@@ -137,7 +140,7 @@ class Mixer:
                 at = int(rng.integers(len(clips))) if attempt % 4 == 3 else at
                 continue
             if speed != 1.0:
-                wave = _at_speed(wave, speed)
+                wave = degrade.at_speed(wave, speed)
             pause = np.zeros(int(rng.uniform(0, 0.4) * rate), np.float32)
             parts += [wave, pause]
             missing -= len(wave) + len(pause)
@@ -153,7 +156,7 @@ class Mixer:
         """Speech ``(N,)``: one recording from its start, followed by silence or cut off."""
         wave = self._whole(index, row, rate)[1]
         if rng.random() < self.config.augment.speed.share:
-            wave = _at_speed(wave, rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest))
+            wave = degrade.at_speed(wave, rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest))
         samples = round(self.config.seconds * rate)
         wave = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
         return self._voiced(rng, wave, rate)
@@ -186,8 +189,9 @@ class Mixer:
             wave = noises.swell(rng, wave, rate, augment.gain_steps.decibels)
         if rng.random() < augment.clicks.share:
             wave = wave + noises.clicks(rng, samples, rate) * np.float32(from_db(rng.uniform(-10, 5)))
-        if rng.random() < augment.eq.share:
-            wave = degrade.tone(rng, wave, rate, augment.eq.decibels)
+        curve = augment.noise_eq if augment.noise_eq.share else augment.eq
+        if rng.random() < curve.share:
+            wave = degrade.tone(rng, wave, rate, curve.decibels)
         return noises.normalised(wave)
 
     def _one_noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
@@ -203,11 +207,18 @@ class Mixer:
             voices = range(int(rng.integers(augment.babble.fewest, augment.babble.most + 1)))
             talk = [self.speech(rng, rate, samples) for _ in voices]
             return noises.normalised(sum((t / np.float32(active_rms(t, rate) + 1e-6) for t in talk), np.zeros(samples)))
-        return self._recorded_noise(rng, rate, samples)
+        wave = self._recorded_noise(rng, rate, samples)
+        if augment.splice.share and rng.random() < augment.splice.share:
+            for _ in range(int(rng.integers(1, 3))):
+                wave = noises.spliced(rng, wave, self._recorded_noise(rng, rate, samples), rate)
+        if augment.recoloured.share and rng.random() < augment.recoloured.share:
+            wave = noises.normalised(degrade.tone_of(wave, self._recorded_noise(rng, rate, samples), rate))
+        return wave
 
     def _recorded_noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
-        clips = _wide(self.sources.noise.clips, rate)
-        speed = rng.uniform(0.75, 1.3) if rng.random() < 0.5 else 1.0
+        clips = self._wide(self.sources.noise.clips, rate)
+        change = self.config.augment.noise_speed
+        speed = rng.uniform(change.slowest, change.fastest) if rng.random() < change.share else 1.0
         for _ in range(ATTEMPTS):
             clip = clips[int(rng.integers(len(clips)))]
             longest = samples / rate * speed
@@ -215,10 +226,12 @@ class Mixer:
             wave = self._crop(clip, rate, start, longest + 0.1)
             if wave is None or rms(wave) < 1e-5:
                 continue
-            wave = _at_speed(wave, speed)
+            wave = degrade.at_speed(wave, speed)
             # Short recordings go round and round.
             wave = np.tile(wave, -(-samples // len(wave)))[:samples]
             if rms(wave) >= 1e-5:
+                if change.backwards and rng.random() < change.backwards:
+                    wave = wave[::-1]
                 return noises.normalised(wave)
         return noises.coloured(rng, samples, rate)
 
@@ -267,6 +280,13 @@ class Mixer:
                 return np.pad(noisy, (0, extra)), np.pad(clean, (0, extra))
         raise DataError("no pair of data.pairs could be read: are the noisy and clean recordings equally long?")
 
+    def _wide(self, clips: list[Clip], rate: int) -> list[Clip]:
+        """Those with a rate that is high enough, or all where there are none."""
+        key = (id(clips), rate)
+        if key not in self._chosen:
+            self._chosen[key] = [clip for clip in clips if clip.rate >= WIDE_ENOUGH * rate] or clips
+        return self._chosen[key]
+
     def _crop(self, clip: Clip, rate: int, start: float, seconds: float) -> Wave | None:
         if clip.path in self.skipped:
             return None
@@ -278,13 +298,3 @@ class Mixer:
             check_skipped(list(self.skipped.items()), len(everything) + 2 * len(self.sources.pairs), self.config.max_skipped)
             return None
         return wave if len(wave) > 1 else None
-
-
-def _wide(clips: list[Clip], rate: int) -> list[Clip]:
-    return [clip for clip in clips if clip.rate >= WIDE_ENOUGH * rate] or clips
-
-
-def _at_speed(wave: Wave, speed: float) -> Wave:
-    """Faster or slower by linear interpolation; what that adds in noise lies under the speech by 40 dB and more."""
-    places = np.arange(0, len(wave) - 1, speed)
-    return np.interp(places, np.arange(len(wave)), wave).astype(np.float32)

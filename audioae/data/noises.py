@@ -53,6 +53,14 @@ def swell(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> W
     return (wave * 10 ** (curve / 20)).astype(np.float32)
 
 
+def spliced(rng: np.random.Generator, wave: Wave, other: Wave, rate: int) -> Wave:
+    """The wave until a random place, the other from there on, one fading into the other in 5 ms to 0.5 s; ``(N,)``."""
+    fade = max(1, int(np.exp(rng.uniform(np.log(0.005), np.log(0.5))) * rate))
+    at = int(rng.integers(0, len(wave)))
+    share = np.clip((np.arange(len(wave)) - at) / fade, 0, 1)
+    return (np.cos(0.5 * np.pi * share) * wave + np.sin(0.5 * np.pi * share) * other).astype(np.float32)
+
+
 def normalised(wave: NDArray[np.floating]) -> Wave:
     """The wave at an RMS of one, or silence as it is."""
     level = float(np.sqrt(np.mean(np.square(wave)))) if wave.size else 0.0

@@ -35,12 +35,13 @@ def estoi(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     energy = powers[1].sum(1)
     loudest = energy.amax(1, keepdim=True)
     heard = (energy > loudest * 10 ** (-QUIETEST_DB / 10)) & (loudest >= _FLOOR)
-    counts = [max(0, int(count) - SEGMENT + 1) for count in heard.sum(1)]
+    counts = [max(0, count - SEGMENT + 1) for count in heard.sum(1).tolist()]  # a GPU is waited for once
     if not any(counts):
         return (estimate * 0.0).sum()
     table = _third_octaves(rate).to(estimate.device)
-    a, b = (_normalised(_segments((table @ power + _FLOOR).sqrt(), heard, counts)) for power in powers)
-    weight = torch.cat([torch.full((count,), 1 / max(count, 1), device=a.device) for count in counts])
+    order = heard.int().argsort(dim=1, descending=True, stable=True)[:, None]
+    a, b = (_normalised(_segments((table @ power + _FLOOR).sqrt(), order, counts)) for power in powers)
+    weight = torch.tensor([1 / count for count in counts for _ in range(count)], device=a.device)
     # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
     return ((1 - (a * b).sum((0, 1)) / SEGMENT) * weight).sum() / len(counts)
 
@@ -52,10 +53,11 @@ def _power(wave: Tensor, rate: int) -> Tensor:
     return (spec.real.square() + spec.imag.square()).transpose(1, 2)
 
 
-def _segments(bands: Tensor, heard: Tensor, counts: list[int]) -> Tensor:
-    """Bands ``(B, K, T)`` to the segments of all examples, of the frames that are heard alone: ``(SEGMENT, K, S)``."""
-    chosen = zip(bands.unbind(), heard.unbind(), counts, strict=True)
-    return torch.cat([of[:, those].unfold(1, SEGMENT, 1).permute(2, 0, 1) for of, those, count in chosen if count], dim=2)
+def _segments(bands: Tensor, order: Tensor, counts: list[int]) -> Tensor:
+    """Bands ``(B, K, T)``, frames in the order ``(B, 1, T)``, to so many segments of each example: ``(SEGMENT, K, S)``."""
+    chosen = zip(bands.gather(2, order.expand_as(bands)).unbind(), counts, strict=True)
+    parts = [of[:, : count + SEGMENT - 1].unfold(1, SEGMENT, 1).permute(2, 0, 1) for of, count in chosen if count]
+    return torch.cat(parts, dim=2)
 
 
 def _sizes(rate: int) -> tuple[int, int]:

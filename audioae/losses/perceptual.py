@@ -1,5 +1,6 @@
 """A loss on loudness, after PESQ. It takes ``(estimate, target)``, float waves ``(B, C, N)`` at ``rate`` Hz, to a scalar."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -58,8 +59,8 @@ def _bark_power(wave: Tensor, rate: int) -> Tensor:
     size = 2 * hop_length(rate)
     spec = rfft(wave.unfold(-1, size, size // 2) * torch.hann_window(size, device=wave.device))
     power = spec.real.square() + spec.imag.square()
-    hz = torch.arange(power.shape[-1], device=wave.device) * rate / size
-    level = power[..., (hz >= 325) & (hz <= 3250)].sum(-1).mean(-1)[:, None, None]
+    first, last = math.ceil(325 * size / rate), math.floor(3250 * size / rate)
+    level = power[..., first : last + 1].sum(-1).mean(-1)[:, None, None]
     return (power * (POWER / (level + 1e-4 * size))) @ _table(rate).to(wave.device)
 
 

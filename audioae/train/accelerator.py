@@ -45,6 +45,9 @@ class Parallel:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=staged)],
         )
         self.device: torch.device = self._accelerator.device
+        if self.device.type == "cuda":
+            # Products of float32 on tensor cores, with 10 bits of mantissa: several times as fast, and enough for gradients.
+            torch.set_float32_matmul_precision("high")
         self.world: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
         self.is_main: bool = self._accelerator.is_main_process

@@ -14,6 +14,7 @@ from audioae.bundle import save_bundle
 from audioae.data.gather import Sources
 from audioae.data.loader import batches
 from audioae.data.mixer import Batch, Mixer
+from audioae.data.remix import remixed
 from audioae.denoiser import Denoiser
 from audioae.errors import RecipeError
 from audioae.metrics.measures import better
@@ -176,7 +177,7 @@ class _Run:
             if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
                 break
             rate = learning_rate(config, progress.step, share)
-            if batch.skipped and self.watcher and self.parallel.is_main:
+            if batch.skipped and not batch.turn and self.watcher and self.parallel.is_main:
                 self.watcher.skipped(batch.skipped)
             losses, norm = self._step(batch, rate)
             progress.step += 1
@@ -220,7 +221,8 @@ class _Run:
         config = self.recipe.train
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        noisy, clean = batch.noisy.to(self.parallel.device), batch.clean.to(self.parallel.device)
+        noisy, clean = (side.to(self.parallel.device) for side in (batch.noisy, batch.clean))
+        noisy, clean = remixed(noisy, clean, batch.turn)
         self.module.train()
         told: dict[str, float] = {}
         norm = 0.0

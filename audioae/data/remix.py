@@ -1,0 +1,31 @@
+"""A batch used again, with its noises exchanged: new mixtures for the work of an addition."""
+
+from torch import Tensor
+
+
+def remixed(noisy: Tensor, clean: Tensor, turn: int) -> tuple[Tensor, Tensor]:
+    """Each example with the noise of the one that stands ``turn`` rows before it, at the ratio to speech that it had there.
+
+    After the Remix augmentation of Defossez et al., "Real time speech enhancement in the waveform domain", 2020. Where a
+    mixture would go beyond full scale, both sides are turned down. Turn 0 changes nothing.
+
+    Args:
+        noisy: ``(B, 1, N)``.
+        clean: ``(B, 1, N)``.
+        turn: how often the batch was used before.
+
+    >>> import torch
+    >>> clean = torch.tensor([[[0.2, -0.2]], [[0.1, -0.1]]])
+    >>> noise = torch.tensor([[[0.1, 0.1]], [[0.0, 0.0]]])
+    >>> remixed(clean + noise, clean, 1)[0].flatten()
+    tensor([ 0.2000, -0.2000,  0.1500, -0.0500])
+    """
+    if turn % len(noisy) == 0:
+        return noisy, clean
+    loudness = clean.square().mean((1, 2), keepdim=True).sqrt()
+    # An example without speech counts as speech as loud as its noise.
+    loudness = loudness.where(loudness > 1e-6, noisy.square().mean((1, 2), keepdim=True).sqrt())
+    noise = (noisy - clean) / loudness.clamp_min(1e-6)
+    mixture = clean + noise.roll(turn, 0) * loudness
+    gain = (0.99 / mixture.abs().amax((1, 2), keepdim=True).clamp_min(1e-6)).clamp_max(1.0)
+    return mixture * gain, clean * gain
