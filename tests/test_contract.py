@@ -150,6 +150,16 @@ def test_6_clean_in_clean_out(denoiser: Denoiser, name: str) -> None:
 
 
 @pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("model", ["conv_dae_offline", "conv_dae", "crn_dae", "conv1d_dae"])
+def test_6_clean_speech_keeps_its_level(model: str) -> None:
+    # Which SI-SDR knows nothing of.
+    for name in ("16k-fire", "44k-rooster"):
+        wave, rate = soundfile.read(f"samples/clean/{name}.flac", dtype="float32")
+        cleaned = audioae.load(model)(wave, rate)
+        assert abs(20 * np.log10(float((cleaned * wave).sum() / np.square(wave).sum()))) < 1.1
+
+
+@pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("name", ["16k-fire", "16k-waves", "16k-rain"])
 def test_6_quiet_is_treated_as_loud(denoiser: Denoiser, name: str) -> None:
     wave, rate = soundfile.read(f"samples/noisy/{name}.flac", dtype="float64")

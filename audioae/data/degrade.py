@@ -135,7 +135,7 @@ def codec(rng: np.random.Generator, wave: Wave) -> Wave:
 
 def _impulse(rate: int) -> torch.Tensor:
     """An impulse so low that no filter reaches 1, where torchaudio clamps, and 0.1 s for its response to die away."""
-    impulse = torch.zeros(round(TAIL_SECONDS * rate))
+    impulse = torch.zeros(round(TAIL_SECONDS * rate), dtype=torch.float64)
     impulse[0] = IMPULSE
     return impulse
 

@@ -9,12 +9,28 @@ def si_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -
 
     ``ceiling`` dB is where an example stops pulling (the soft threshold of Wisdom et al. 2020), without which examples that
     are clean already would outweigh all others. Silent targets do not count.
+
+    Where it outweighs the losses that depend on the level, a bounded mask may go to its bound and stay there, louder than
+    the target: :func:`sd_sdr` keeps the level.
     """
+    return _ratio(estimate, target, ceiling, keep_scale=False)
+
+
+def sd_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -> Tensor:
+    """Negative scale-dependent signal-to-distortion ratio in dB (Le Roux et al. 2019).
+
+    As :func:`si_sdr`, but another level than the target's is distortion too. It is best at the target's own level however
+    much noise there is left, where a plain ratio of signal to error is best at a lower one.
+    """
+    return _ratio(estimate, target, ceiling, keep_scale=True)
+
+
+def _ratio(estimate: Tensor, target: Tensor, ceiling: float, keep_scale: bool) -> Tensor:
     dot = (estimate * target).sum(-1, keepdim=True)
     energy = target.square().sum(-1, keepdim=True)
     projection = dot / energy.clamp_min(1e-8) * target
     signal = projection.square().sum(-1)
-    noise = (estimate - projection).square().sum(-1)
+    noise = (estimate - (target if keep_scale else projection)).square().sum(-1)
     ratio = 10 * torch.log10((signal + 1e-8) / (noise + 10 ** (-ceiling / 10) * signal + 1e-8))
     speech = energy.squeeze(-1) > 1e-6 * target.shape[-1]
     # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.

@@ -43,7 +43,7 @@ augment:
 """
 SECTIONS = [
     "speed", "eq", "proximity", "high_pass", "band_limit", "reverb", "coloured", "babble", "hum", "clicks", "second_noise",
-    "gain_steps", "room_tone", "clipping", "codec",
+    "gain_steps", "room_tone", "clipping", "codec", "noise_eq", "splice", "recoloured",
 ]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -198,6 +198,16 @@ def test_what_goes_wrong_in_a_worker_is_told_as_it_is_told_here(tmp_path: Path) 
     assert "files cannot be read" in told[0] and told[0] == told[1]
 
 
+def test_a_batch_serves_for_several_steps_wherever_a_training_begins() -> None:
+    made = mixer("remix=3", "seconds=0.5")
+    whole = list(batches(made, range(3), 0, 8, 0))
+    assert [batch.turn for batch in whole] == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert torch.equal(whole[0].noisy, whole[2].noisy) and not torch.equal(whole[0].noisy, whole[3].noisy)
+    for first, last in ((4, 8), (2, 3), (6, 8)):
+        for one, other in zip(batches(made, range(3), first, last, 0), whole[first:last], strict=True):
+            assert torch.equal(one.noisy, other.noisy) and one.turn == other.turn
+
+
 def test_recordings_beyond_full_scale_keep_their_level(tmp_path: Path) -> None:
     for name, gain in (("noisy", 3.0), ("clean", 0.5)):
         (tmp_path / name).mkdir()
@@ -236,6 +246,16 @@ def test_manifests_and_globs_name_the_same_files(tmp_path: Path) -> None:
             mixer(f"clean=[{tmp_path / name}]")
     with pytest.raises(DataError, match="no audio found"):
         mixer("clean=[nowhere/*.wav]")
+
+
+def test_noise_is_played_backwards(tmp_path: Path) -> None:
+    decay = np.random.default_rng(0).normal(0, 0.1, 48000) * np.exp(-np.arange(48000) / 6000)
+    soundfile.write(tmp_path / "decay.wav", decay, 16000)
+    for share, falls in ((0, True), (1, False)):
+        made = mixer(f"noise=[{tmp_path}]", f"augment.noise_speed={{share: 0, backwards: {share}}}", "seconds=3")
+        for noisy, clean, _ in examples(made, 3):
+            noise = noisy - clean
+            assert (rms(noise[:8000]) > rms(noise[-8000:])) is falls
 
 
 def test_long_files_are_cropped_without_decoding_them_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

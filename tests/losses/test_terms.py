@@ -49,6 +49,18 @@ def test_si_sdr_agrees_with_the_measure() -> None:
     assert float(temporal.si_sdr(3 * noisy, clean, 16000, ceiling=300.0)) == pytest.approx(-expected, abs=1e-2)
 
 
+@pytest.mark.parametrize("ratio", [-5.0, 3.0, 12.0])
+def test_sd_sdr_is_best_at_the_level_of_the_target_however_noisy(ratio: float) -> None:
+    _, clean = waves(16000, 1)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(5))
+    noise = noise - (noise * clean).sum() / clean.square().sum() * clean
+    noisy = clean + noise * (clean.norm() / noise.norm()) * 10 ** (-ratio / 20)
+    found = {gain: float(temporal.sd_sdr(gain * noisy, clean, 16000, ceiling=300.0)) for gain in (0.5, 0.9, 1.0, 1.1, 2.0)}
+    assert min(found, key=found.__getitem__) == 1.0 and found[1.0] == pytest.approx(-ratio, abs=0.01)
+    # 1 / SDR = (1 - 1 / gain)^2 + 1 / SI-SDR
+    assert found[2.0] == pytest.approx(10 * np.log10(0.25 + 10 ** (-ratio / 10)), abs=0.01)
+
+
 def test_differences_in_closed_form() -> None:
     zeros = torch.zeros(2, 1, 1000)
     assert float(temporal.l1(zeros + 0.5, zeros, 8000)) == pytest.approx(0.5)
