@@ -46,7 +46,7 @@ class Parallel:
         )
         self.device: torch.device = self._accelerator.device
         if self.device.type == "cuda":
-            # Products of float32 on tensor cores, with 10 bits of mantissa: several times as fast, and enough for gradients.
+            # Products of float32 on tensor cores, with 10 bits of mantissa, which is enough for gradients.
             torch.set_float32_matmul_precision("high")
         self.world: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
