@@ -16,8 +16,13 @@ PACKAGES = ("models", "gans")
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
 
-    init: str = Field("", description="model to begin with, or to grow from: one in the package or a bundle's path")
-    steps: int = Field(10_000, ge=1, description="optimiser steps; --budget may end sooner, with the same schedule")
+    init: str | tuple[str, ...] = Field(
+        "",
+        description="model to begin with, or to grow from: one in the package or a bundle's path; an ensemble takes a list",
+    )
+    steps: int = Field(
+        10_000, ge=0, description="optimiser steps; --budget may end sooner, with the same schedule; 0 leaves `init` as is"
+    )
     learning_rate: Positive = 1.5e-3
     betas: tuple[Share, Share] = Field((0.9, 0.98), description="decay of the optimiser's two moments")
     critic_steps: int = Field(1, ge=1, le=100, description="steps of the critic for one of the generator")

@@ -150,7 +150,7 @@ def test_6_clean_in_clean_out(denoiser: Denoiser, name: str) -> None:
 
 
 @pytest.mark.usefixtures("root")
-@pytest.mark.parametrize("model", ["conv_dae_offline", "conv_dae", "crn_dae", "conv1d_dae"])
+@pytest.mark.parametrize("model", ["conv_dae_offline", "conv_dae_large", "conv_dae", "crn_dae", "conv1d_dae"])
 def test_6_clean_speech_keeps_its_level(model: str) -> None:
     # Which SI-SDR knows nothing of.
     for name in ("16k-fire", "44k-rooster"):

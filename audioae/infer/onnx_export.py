@@ -89,7 +89,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
 def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     """What :func:`export` writes."""
     if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
-        kinds = "conv_dae, crn_dae or conv1d_dae"
+        kinds = "conv_dae, crn_dae, ensemble_dae or conv1d_dae"
         raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")

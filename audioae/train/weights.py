@@ -22,14 +22,21 @@ def blend(average: Denoiser, current: Denoiser, decay: float, step: int) -> None
 def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
     """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger.
 
+    Of several, each gives the weights of one member of an ensemble, in their order.
+
     Raises:
-        BundleError: no bundle, or one with weights that have no place here.
+        BundleError: no bundle, or one with weights that have no place here; more or fewer than there are members.
     """
-    weights, own = load(recipe.train.init).model.state_dict(), denoiser.model.state_dict()
-    unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
-    if unfit:
-        raise BundleError(
-            f"train.init {recipe.train.init}: holds another model than this recipe's `model` section: "
-            f"{unfit[0]} does not fit"
-        )
-    denoiser.model.load_state_dict(weights, strict=False)
+    init, own = recipe.train.init, denoiser.model.state_dict()
+    members = len(getattr(denoiser.model, "members", ()))
+    if not isinstance(init, str) and len(init) != members:
+        raise BundleError(f"train.init: {len(init)} in a list are for as many members of an ensemble; here are {members}")
+    sources = {"": init} if isinstance(init, str) else {f"members.{n}.": name for n, name in enumerate(init)}
+    for prefix, source in sources.items():
+        weights = {prefix + name: value for name, value in load(source).model.state_dict().items()}
+        unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
+        if unfit:
+            raise BundleError(
+                f"train.init {source}: holds another model than this recipe's `model` section: {unfit[0]} does not fit"
+            )
+        denoiser.model.load_state_dict(weights, strict=False)

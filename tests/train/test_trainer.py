@@ -159,6 +159,30 @@ def test_a_larger_model_grows_from_a_smaller_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
+def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> None:
+    members = []
+    for seed in (1, 2):
+        train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), tmp_path / str(seed), device="cpu")
+        members.append(tmp_path / f"{seed}/last.safetensors")
+    sizes = "{channels: 8, dilations: [1, 2]}"
+    small = [option for option in SMALL if not option.startswith("model.")]
+    joined = load(
+        Recipe,
+        "recipes/conv_dae_large.yaml",
+        [*small, f"model.members=[{sizes}, {sizes}]", f"train.init=[{members[0]}, {members[1]}]", "train.steps=0"],
+    )
+    result = train(joined, tmp_path / "joined", device="cpu")
+    assert (result.taken, result.interrupted) == (0, False)
+    wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
+    each = [audioae.load(path)(wave, 16000) for path in members]
+    assert torch.allclose(audioae.load(result.bundle)(wave, 16000), (each[0] + each[1]) / 2, atol=1e-6)
+    assert not torch.allclose(each[0], each[1], atol=1e-4)
+    alone = joined.model_copy(update={"train": joined.train.model_copy(update={"init": (str(members[0]),)})})
+    with pytest.raises(audioae.BundleError, match=r"1 in a list .* here are 2"):
+        train(alone, tmp_path / "alone", device="cpu")
+
+
+@pytest.mark.usefixtures("root")
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
     with pytest.raises(audioae.OutputError, match="--resume"):
