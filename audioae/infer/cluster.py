@@ -186,6 +186,7 @@ class _Crew:
         except self.ray.exceptions.RayError as error:
             if place.worker is not task.worker:  # it only waited behind the one that the worker was lost with
                 return task.attempt
+            task.job.sweep()
             self._start(place)
             if task.attempt < ATTEMPTS:
                 return task.attempt + 1

@@ -174,6 +174,20 @@ def test_a_cluster_that_loses_a_worker(talks: Path, tmp_path: Path) -> None:
     assert f"{COUNT} of {COUNT} recordings are done and unchanged" in again.stderr
 
 
+def test_ctrl_c_on_a_cluster_leaves_nothing_half_done(talks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        command(talks, out, "--engine", "ray", "--jobs", "2"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    started = time.monotonic()
+    while not list(out.rglob("*.part")) and time.monotonic() < started + 180:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    told = process.communicate(timeout=120)[1]
+    assert process.returncode == 130 and "Traceback" not in told, told
+    assert not list(out.rglob(".*.part"))
+
+
 def test_a_cluster_that_loses_a_machine(talks: Path, tmp_path: Path) -> None:
     """With its worker goes the place for another: the machine that is left does the rest."""
     from ray.cluster_utils import Cluster
