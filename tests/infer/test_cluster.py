@@ -1,4 +1,4 @@
-"""Workers of a cluster that end when it hurts most. What runs in them is changed by the choice of model that they are sent."""
+"""Workers of a cluster that end when it hurts most: what runs in them is changed by the choice of model that they get."""
 
 import os
 import sys
