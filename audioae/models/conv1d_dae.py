@@ -14,12 +14,11 @@ from torch.nn.functional import leaky_relu, pad
 
 from audioae.config import Field
 from audioae.models._config import ModelConfig
+from audioae.nn.masking import Masking, State
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
-from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias, lay_mask, link
+from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias
 from audioae.signal import bands
-
-State = dict[str, Tensor]
 
 
 class Config(ModelConfig):
@@ -35,7 +34,7 @@ class Config(ModelConfig):
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
 
 
-class Model(nn.Module):
+class Model(Masking):
     """Noisy spectrum to clean spectrum.
 
     Args:
@@ -66,11 +65,6 @@ class Model(nn.Module):
         for i, block in enumerate(self.blocks):
             state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
         return state
-
-    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
-        real, imag, state = self.mask(*link(spec.real, spec.imag), state)
-        return lay_mask(spec, real, imag), state
 
     def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from audioae.config import Field, model_validator
 from audioae.models._config import ModelConfig
-from audioae.nn.causal import delay, delay_spectrum
+from audioae.nn.causal import delay
+from audioae.nn.masking import Masking, State
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
-from audioae.nn.spectral import BandFeatures, bounded_mask, lay_mask, link
+from audioae.nn.spectral import BandFeatures, bounded_mask
 from audioae.signal import bands
-
-State = dict[str, Tensor]
 
 
 class Config(ModelConfig):
@@ -52,7 +51,7 @@ class Config(ModelConfig):
         return self
 
 
-class Model(nn.Module):
+class Model(Masking):
     """Noisy spectrum to clean spectrum.
 
     Args:
@@ -86,16 +85,6 @@ class Model(nn.Module):
             state["encoded"] = like.new_zeros(batch, self.delay, *like.shape[2:])
             state["noisy"] = like.new_zeros(batch, self.delay, channels, bins, 2)
         return state
-
-    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it.
-
-        The result is :attr:`delay` frames late.
-        """
-        real, imag, after = self.mask(*link(spec.real, spec.imag), state)
-        if self.delay:
-            spec, after["noisy"] = delay_spectrum(spec, state["noisy"])
-        return lay_mask(spec, real, imag), after
 
     def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""

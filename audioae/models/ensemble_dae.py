@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from audioae.config import Field
 from audioae.models import conv_dae
 from audioae.models._config import ModelConfig
-from audioae.nn.causal import delay, delay_spectrum
-from audioae.nn.spectral import lay_mask, link
-
-State = dict[str, Tensor]
+from audioae.nn.causal import delay
+from audioae.nn.masking import Masking, State
 
 
 class Config(ModelConfig):
@@ -35,7 +33,7 @@ class Config(ModelConfig):
         return max(member.delay for member in self.members)
 
 
-class Model(nn.Module):
+class Model(Masking):
     """Noisy spectrum to clean spectrum.
 
     Args:
@@ -68,16 +66,6 @@ class Model(nn.Module):
         if self.delay:
             state["noisy"] = state["members.0.level"].new_zeros(batch, self.delay, channels, bins, 2)
         return state
-
-    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
-        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it.
-
-        The result is :attr:`delay` frames late.
-        """
-        real, imag, after = self.mask(*link(spec.real, spec.imag), state)
-        if self.delay:
-            spec, after["noisy"] = delay_spectrum(spec, state["noisy"])
-        return lay_mask(spec, real, imag), after
 
     def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mean mask."""

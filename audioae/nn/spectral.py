@@ -1,7 +1,7 @@
 """From a complex spectrum to what a network reads, and from what it writes to a complex mask.
 
 Both flagship denoisers stand between these two: compressed, level-normalised bands in, bounded complex mask out. Between
-link() and lay_mask() complex numbers are two real ones, for ONNX has no others.
+link() and the mask complex numbers are two real ones, for ONNX has no others.
 """
 
 import math
@@ -113,8 +113,3 @@ def bounded_mask(real: Tensor, imag: Tensor, bound: float, bins: int) -> tuple[T
         table = bands.weights(bins).to(real)
         real, imag = torch.matmul(torch.stack([real * scale, imag * scale]), table.T).transpose(2, 3).unbind(0)
     return real, imag
-
-
-def lay_mask(spec: Tensor, real: Tensor, imag: Tensor) -> Tensor:
-    """The spectrum ``(B, C, F, T)`` times a mask, two parts ``(B, F, T)``, that all channels share."""
-    return spec * torch.complex(real, imag).unsqueeze(1)
