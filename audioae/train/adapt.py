@@ -151,12 +151,13 @@ def between(old: Denoiser, new: Denoiser, share: float) -> Denoiser:
 
 
 def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
-    """The recipe that made the model, with a schedule for going on."""
+    """The recipe that made the model, with a schedule for going on, on a machine that may be smaller."""
     file = folder / "recipe.json"
     file.write_text(dump(info(model).recipe), encoding="utf-8")
     own = [
         f"train.init={model}", "train.steps=1000000", "train.learning_rate=3.0e-4", "train.warmup=50", "train.ema=0.99",
         "train.validate_every=1000000", "train.checkpoint_every=1000000", "data.batch_size=4",
+        "data.remix=1", "data.memory_mb=3000", "train.workers=1",
         f"valid.pairs=[{folder / 'own'}]", "valid.measures=[si_sdr]", "valid.best=si_sdr",
     ]  # fmt: skip
     return load_recipe(Recipe, file, [*own, *overrides])

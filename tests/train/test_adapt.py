@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import audioae
 from audioae.cli.app import main
-from audioae.train.adapt import adapt, between
+from audioae.train.adapt import _recipe, adapt, between
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ FAST = ["train.workers=0", "data.seconds=1", "data.memory_mb=100", "data.other_s
 
 def test_it_gains_on_the_noise_and_keeps_to_the_bound(whistle: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.safetensors"
-    result = adapt("conv_dae", [str(whistle)], out, budget=25, bound=1.0, overrides=FAST, device="cpu")
+    result = adapt("conv_dae_offline", [str(whistle)], out, budget=25, bound=1.0, overrides=FAST, device="cpu")
     assert result.bundle == out and result.steps > 5
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
     assert mine.recipe.data.noise == (str(whistle),)  # what was given, not where it lay in between
-    assert mine.recipe.model == audioae.load("conv_dae").recipe.model
+    assert mine.recipe.model == audioae.load("conv_dae_offline").recipe.model
 
 
 def test_a_bound_that_cannot_be_kept_writes_nothing(whistle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +47,12 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(whistle: Path, tmp_path: Pat
     )
     assert run.exit_code == 1 and "nothing is written" in run.output
     assert not out.exists()
+
+
+def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Path) -> None:
+    assert audioae.load("conv_dae").recipe.data.remix > 1
+    recipe = _recipe("conv_dae", tmp_path, [])
+    assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
 
 
 def test_halfway_between_two_models() -> None:
