@@ -180,8 +180,11 @@ def test_ctrl_c_on_a_cluster_leaves_nothing_half_done(talks: Path, tmp_path: Pat
         command(talks, out, "--engine", "ray", "--jobs", "2"), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     started = time.monotonic()
-    while not list(out.rglob("*.part")) and time.monotonic() < started + 180:
+    half: list[Path] = []
+    while not half and time.monotonic() < started + 180:
+        half = list(out.rglob(".*.part"))
         time.sleep(0.01)
+    assert half
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     told = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "Traceback" not in told, told
