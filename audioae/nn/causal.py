@@ -70,14 +70,15 @@ class CausalDepthwise(nn.Module):
             parts = [part for _, part in _late(past, x, self.delay)]
             return _Taps.apply(past, x, taps, self.dilation), parts, x.narrow(1, frames - self.span, self.span)
         joined = torch.cat([past, x], dim=1)
-        rest = [joined.narrow(1, self.span - self.delay, frames)], joined.narrow(1, frames, self.span)
+        late = [joined.narrow(1, self.span - self.delay, frames) if self.delay else x]
         if frames == 1:
             # Live, and in ONNX, it is the number of operations that counts.
-            y = joined.narrow(1, 0, 1) * taps[0]
-            for number, weight in enumerate(taps[1:].unbind(), 1):
-                y = torch.addcmul(y, joined.narrow(1, number * self.dilation, 1), weight)
-            return y, *rest
-        return _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation), *rest
+            y = x * taps[-1]
+            for number, weight in enumerate(taps[:-1].unbind()):
+                y = torch.addcmul(y, past.narrow(1, number * self.dilation, 1), weight)
+        else:
+            y = _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation)
+        return y, late, joined.narrow(1, frames, self.span)
 
 
 def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:
