@@ -94,7 +94,7 @@ def test_a_critic_learns_to_tell() -> None:
         loss.backward()
         optimizer.step()
         if step == 0:
-            first = float(loss)
+            first = loss.item()
             assert not player.alarms
     assert loss < 0.5 * first
     assert player.shares.right[0] > 0.9
