@@ -18,7 +18,8 @@ class TrainConfig(Config):
 
     init: str | tuple[str, ...] = Field(
         "",
-        description="model to begin with, or to grow from: one in the package or a bundle's path; an ensemble takes a list",
+        description="model to begin with, or to grow from: one in the package or a bundle's path; of a list the mean, or, "
+        "for an ensemble, one for each member",
     )
     steps: int = Field(
         10_000, ge=0, description="optimiser steps; --budget may end sooner, with the same schedule; 0 leaves `init` as is"

@@ -3,6 +3,7 @@
 numpy comes as soundfile gives it, ``(frames,)`` or ``(frames, channels)``; torch as torchaudio gives it, ``(..., samples)``.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -47,8 +48,8 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
     dtype = audio.dtype
 
     def back(wave: Tensor) -> np.ndarray:
-        samples = wave[0].T.detach().cpu().numpy().astype(dtype, copy=False)
-        return np.ascontiguousarray(samples[:, 0] if audio.ndim == 1 else samples)
+        samples = wave.numpy(force=True)[0]
+        return np.ascontiguousarray(samples[0] if audio.ndim == 1 else samples.T, dtype=dtype)
 
     with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
         columns = np.ascontiguousarray(
@@ -90,7 +91,7 @@ def finite(wave: Tensor) -> tuple[Tensor, int]:
     >>> finite(torch.tensor([0.5, float("nan")]))
     (tensor([0.5000, 0.0000]), 1)
     """
-    if not wave.numel() or float(wave.abs().amax()) <= LARGEST:  # false for NaN too, which is the largest of all
+    if not wave.numel() or float(torch.linalg.vector_norm(wave, math.inf)) <= LARGEST:  # false for NaN too
         return wave, 0
     good = wave.abs() <= LARGEST
     return torch.where(good, wave, 0.0), int(good.numel() - good.sum())

@@ -28,7 +28,7 @@ from audioae.nn.causal import delay
 from audioae.nn.spectral import link
 from audioae.signal import bands
 
-FORMAT = "audioae onnx 1"
+FORMAT = "audioae onnx 2"
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
@@ -49,16 +49,16 @@ class Step(nn.Module):
         self.model, self.names = model, names
 
     def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and the state after it."""
+        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and what joins the state."""
         before = dict(zip(self.names, state, strict=True))
-        mask_real, mask_imag, after = self.model.mask(*link(*spectrum.unsqueeze(-2).unbind(-1)), before)
+        parts = spectrum.transpose(2, 3)  # (B, C, 2, F)
+        mask, after = self.model.mask(link(parts.unsqueeze(2)), before)
         if "noisy" in before:
             late, after["noisy"] = delay(spectrum.unsqueeze(1), before["noisy"])
-            spectrum = late[:, 0]
-        real, imag = spectrum.unbind(-1)
-        # (B, F, 1) to (B, 1, F), the same for all channels.
-        mask_real, mask_imag = mask_real.transpose(1, 2), mask_imag.transpose(1, 2)
-        clean = torch.stack([real * mask_real - imag * mask_imag, real * mask_imag + imag * mask_real], -1)
+            parts = late[:, 0].transpose(2, 3)
+        mask_real, mask_imag = mask.split(1, dim=2)  # (B, 1, 1, F), the same for all channels
+        real, imag = parts.split(1, dim=2)
+        clean = (parts * mask_real + torch.cat([-imag, real], dim=2) * mask_imag).transpose(2, 3)
         return clean, *(after[name] for name in self.names)
 
 
@@ -66,7 +66,8 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
     """Write a model's step at one sample rate as an ONNX file, whole or not at all.
 
     Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
-    same shape and every state's value to go on with, by its name with ``next.`` before it. All states begin as zeros.
+    same shape and what joins each state, by its name with ``next.`` before it. States are queues on their second axis: what
+    comes out goes in at the end, and as much leaves at the front. All begin as zeros.
     Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
     by, besides the hop of the overlap), ``recipe`` and ``precision``.
 

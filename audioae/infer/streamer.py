@@ -109,6 +109,8 @@ class Streamer:
             now = (batch, channels)
             raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
         self._fed += samples
+        if not self._held and samples % self.hop == 0:  # as live audio mostly comes, with nothing to join
+            return self._advance(wave) if samples else wave
         self._held += samples
         if self._held < self.hop:
             # A copy, for the caller may use the chunk's memory again, and a view would keep the whole of it alive.

@@ -22,7 +22,7 @@ from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay_spectrum
 from audioae.nn.jacobian import dense_norm, hutchinson_norm
 from audioae.nn.log_bands import LogBands
-from audioae.nn.spectral import LEVEL_BINS, SILENCE, link, running_level
+from audioae.nn.spectral import LEVEL_BINS, SILENCE, link, power_of, running_level, two_parts
 from audioae.nn.stacks import Level, Pass, Stack
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
@@ -193,7 +193,7 @@ class Model(nn.Module):
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)``, :attr:`delay` frames late, and the
         state after it."""
         after: State = {}
-        magnitude = torch.hypot(*link(spec.real, spec.imag))
+        magnitude = power_of(link(two_parts(spec))).sqrt()[:, :, 0].transpose(1, 2)
         level = magnitude[:, LEVEL_BINS].mean(1)
         mean, after["level"] = running_level(level, state["level"], SILENCE)
         bands = self.features(magnitude / mean[:, None])  # (B, T, K)

@@ -66,10 +66,10 @@ class Model(Masking):
             state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
         return state
 
-    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""
+    def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
+        """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to those of the mask."""
         after: State = {}
-        features, after["level"] = self.features(real, imag, state["level"])
+        features, after["level"] = self.features(parts, state["level"])
         count = features.shape[2]
         # Bands above the recording's Nyquist frequency read as silent, and their masks are dropped.
         everything = pad(features, (0, 0, 0, self.bands - count)).flatten(2)
@@ -77,6 +77,5 @@ class Model(Masking):
         x = encoded
         for i, block in enumerate(self.blocks):
             x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
-        parts = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, self.bands)) + self.mask_bias[:, None]
-        mask_real, mask_imag = parts[..., :count].unbind(2)
-        return *bounded_mask(mask_real, mask_imag, self.bound, real.shape[1]), after
+        mask = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, self.bands)) + self.mask_bias[:, None]
+        return bounded_mask(mask[..., :count], self.bound, parts.shape[-1]), after

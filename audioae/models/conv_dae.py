@@ -86,18 +86,18 @@ class Model(Masking):
             state["noisy"] = like.new_zeros(batch, self.delay, channels, bins, 2)
         return state
 
-    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask."""
+    def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
+        """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to those of the mask."""
         after: State = {}
-        features, after["level"] = self.features(real, imag, state["level"])
+        features, after["level"] = self.features(parts, state["level"])
         encoded = self.encoder(features)
         x = encoded
         for name, layer in self.layers():
             x, after[name] = layer(x, state[name])
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
-        mask_real, mask_imag = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
-        return *bounded_mask(mask_real, mask_imag, self.bound, real.shape[1]), after
+        mask = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
+        return bounded_mask(mask, self.bound, parts.shape[-1]), after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
         """Everything between encoder and decoder with the name of its state, in the order that it runs."""

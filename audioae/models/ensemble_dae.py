@@ -62,23 +62,20 @@ class Model(Masking):
             own = member.initial_state(batch, channels, bins)
             state |= {prefix + name: value for name, value in own.items() if name != "noisy"}
             if wait:
-                state[prefix + "mask"] = own["level"].new_zeros(batch, wait, bins, 2)
+                state[prefix + "mask"] = own["level"].new_zeros(batch, wait, 2, bins)
         if self.delay:
             state["noisy"] = state["members.0.level"].new_zeros(batch, self.delay, channels, bins, 2)
         return state
 
-    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mean mask."""
+    def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
+        """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to those of the mean mask."""
         after: State = {}
         masks = []
         for prefix, member, wait in self._each():
             own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            mask_real, mask_imag, later = member.mask(real, imag, own)
-            mask = torch.stack([mask_real, mask_imag], dim=-1)  # (B, F, T, 2)
+            mask, later = member.mask(parts, own)
             if wait:
-                frames, later["mask"] = delay(mask.transpose(1, 2), own["mask"])
-                mask = frames.transpose(1, 2)
+                mask, later["mask"] = delay(mask, own["mask"])
             masks.append(mask)
             after |= {prefix + name: value for name, value in later.items()}
-        mean_real, mean_imag = torch.stack(masks).mean(0).unbind(-1)
-        return mean_real, mean_imag, after
+        return torch.stack(masks).mean(0), after

@@ -12,12 +12,26 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
+def carry(past: Tensor, x: Tensor) -> Tensor:
+    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones.
+
+    Of a step that is exported it is ``x`` itself: whoever runs the file drops as many from the front of what it holds and
+    puts ``x`` behind, which need not move all the rest in memory.
+
+    >>> carry(torch.tensor([[7, 8, 9]]), torch.tensor([[1]]))
+    tensor([[8, 9, 1]])
+    """
+    return x if torch.compiler.is_exporting() else torch.cat([past, x], dim=1)[:, x.shape[1] :]
+
+
 def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
     """``(B, T, ...)`` as many frames later as ``past`` holds, and the frames to carry on.
 
     >>> delay(torch.tensor([[1, 2, 3]]), torch.tensor([[8, 9]]))
     (tensor([[8, 9, 1]]), tensor([[2, 3]]))
     """
+    if torch.compiler.is_exporting():  # of one frame
+        return past[:, :1], carry(past, x)
     joined = torch.cat([past, x], dim=1)
     return joined[:, : x.shape[1]], joined[:, x.shape[1] :]
 
@@ -69,15 +83,15 @@ class CausalDepthwise(nn.Module):
             # What follows one another need not be copied together: a tenth of the network's time on a CPU.
             parts = [part for _, part in _late(past, x, self.delay)]
             return _Taps.apply(past, x, taps, self.dilation), parts, x.narrow(1, frames - self.span, self.span)
-        joined = torch.cat([past, x], dim=1)
-        late = [joined.narrow(1, self.span - self.delay, frames) if self.delay else x]
         if frames == 1:
             # Live, and in ONNX, it is the number of operations that counts.
             y = x * taps[-1]
             for number, weight in enumerate(taps[:-1].unbind()):
                 y = torch.addcmul(y, past.narrow(1, number * self.dilation, 1), weight)
-        else:
-            y = _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation)
+            return y, [past.narrow(1, self.span - self.delay, 1) if self.delay else x], carry(past, x)
+        joined = torch.cat([past, x], dim=1)
+        late = [joined.narrow(1, self.span - self.delay, frames) if self.delay else x]
+        y = _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation)
         return y, late, joined.narrow(1, frames, self.span)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.nn.causal import delay_spectrum
-from audioae.nn.spectral import link
+from audioae.nn.spectral import link, two_parts
 
 State = dict[str, Tensor]
 
@@ -15,8 +15,8 @@ class Masking(nn.Module):
     delay = 0
     """Frames that what comes out is late by. The state then holds the ``noisy`` frames that wait for their masks."""
 
-    def mask(self, real: Tensor, imag: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Real and imaginary part of the linked spectrum ``(B, F, T)`` to those of the mask, and the state after it."""
+    def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
+        """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to those of the mask, and the state after it."""
         raise NotImplementedError
 
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
@@ -24,7 +24,7 @@ class Masking(nn.Module):
 
         The result is :attr:`delay` frames late.
         """
-        real, imag, after = self.mask(*link(spec.real, spec.imag), state)
+        mask, after = self.mask(link(two_parts(spec)), state)
         if self.delay:
             spec, after["noisy"] = delay_spectrum(spec, state["noisy"])
-        return spec * torch.complex(real, imag).unsqueeze(1), after
+        return spec * torch.complex(*mask.unbind(2)).transpose(1, 2).unsqueeze(1), after

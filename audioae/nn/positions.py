@@ -67,13 +67,12 @@ class PositionDecoder(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self.bias = nn.Parameter(torch.tensor([identity_bias(bound), 0.0]))
 
-    def forward(self, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Real and imaginary part, both ``(B, T, count)``."""
+    def forward(self, x: Tensor, count: int) -> Tensor:
+        """Real and imaginary parts ``(B, T, 2, count)``."""
         parts = self.linear(x).unflatten(-1, (2, 2, self.stride))
         # Overlap-add of the positions' halves: a transposed convolution of kernel 2 * stride, as matrix product and shift.
         first = pad(parts[..., 0, :], (0, 0, 0, 0, 0, 1))
         second = pad(parts[..., 1, :], (0, 0, 0, 0, 1, 0))
         joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, 2, (P + 1) * stride)
         half = self.stride // 2
-        real, imag = (joined[..., half : half + count] + self.bias[:, None]).unbind(2)
-        return real, imag
+        return joined[..., half : half + count] + self.bias[:, None]

@@ -97,10 +97,10 @@ class STFT(nn.Module):
         ``tail`` is the unfinished half of the frame before; the second result is that of the last frame.
         """
         framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.window
-        first, second = framed[..., : self.hop], framed[..., self.hop :]
-        before = tail.unsqueeze(-2)
-        if spec.shape[-1] > 1:
-            before = torch.cat([before, second[..., :-1, :]], dim=-2)
+        first, second = framed.split(self.hop, dim=-1)
+        if spec.shape[-1] == 1:  # live, where it is the number of operations that counts
+            return first.squeeze(-2) + tail, second.squeeze(-2)
+        before = torch.cat([tail.unsqueeze(-2), second[..., :-1, :]], dim=-2)
         return (first + before).flatten(-2), second[..., -1, :]
 
     def forward(self, wave: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Weights from elsewhere: those that a training begins with, and their moving average."""
 
 import torch
+from torch import Tensor
 
 from audioae.bundle import load
 from audioae.denoiser import Denoiser
@@ -22,21 +23,34 @@ def blend(average: Denoiser, current: Denoiser, decay: float, step: int) -> None
 def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
     """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger.
 
-    Of several, each gives the weights of one member of an ensemble, in their order.
+    Of several, each gives the weights of one member of an ensemble, in their order. A model that is none takes their mean
+    (Wortsman et al., "Model soups", 2022): between what was trained and what was trained on from it lies what keeps the
+    virtues of both. One that is named twice counts twice.
 
     Raises:
         BundleError: no bundle, or one with weights that have no place here; more or fewer than there are members.
     """
     init, own = recipe.train.init, denoiser.model.state_dict()
     members = len(getattr(denoiser.model, "members", ()))
-    if not isinstance(init, str) and len(init) != members:
-        raise BundleError(f"train.init: {len(init)} in a list are for as many members of an ensemble; here are {members}")
-    sources = {"": init} if isinstance(init, str) else {f"members.{n}.": name for n, name in enumerate(init)}
-    for prefix, source in sources.items():
-        weights = {prefix + name: value for name, value in load(source).model.state_dict().items()}
-        unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
-        if unfit:
-            raise BundleError(
-                f"train.init {source}: holds another model than this recipe's `model` section: {unfit[0]} does not fit"
-            )
-        denoiser.model.load_state_dict(weights, strict=False)
+    if members and not isinstance(init, str):
+        if len(init) != members:
+            raise BundleError(f"train.init: {len(init)} in a list are for as many members; here are {members}")
+        sources = {f"members.{n}.": (name,) for n, name in enumerate(init)}
+    else:
+        sources = {"": (init,) if isinstance(init, str) else init}
+    for prefix, names in sources.items():
+        taken = [_fitting(name, prefix, own) for name in names]
+        if any(each.keys() != taken[0].keys() for each in taken):
+            raise BundleError(f"train.init: {' and '.join(names)} are different models, which have no mean")
+        mean = {key: torch.stack([each[key] for each in taken]).double().mean(0).to(own[key]) for key in taken[0]}
+        denoiser.model.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
+
+
+def _fitting(source: str, prefix: str, own: dict[str, Tensor]) -> dict[str, Tensor]:
+    weights = {prefix + name: value for name, value in load(source).model.state_dict().items()}
+    unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
+    if unfit:
+        raise BundleError(
+            f"train.init {source}: holds another model than this recipe's `model` section: {unfit[0]} does not fit"
+        )
+    return weights

@@ -58,8 +58,9 @@ def exported(path: Path, name: str, rate: int) -> tuple[Callable[[np.ndarray], n
     held = [np.zeros(hop), np.zeros(hop)]
 
     def step(frame: np.ndarray) -> np.ndarray:
-        clean, *after = session.run(None, {first.name: frame, **state})
-        state.update(zip(state, after, strict=True))
+        clean, *new = session.run(None, {first.name: frame, **state})
+        for (key, held), entering in zip(state.items(), new, strict=True):
+            state[key] = np.concatenate([held[:, entering.shape[1] :], entering], 1)
         return clean
 
     def loop(now: np.ndarray) -> np.ndarray:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 
 import audioae
 from audioae.bundle import shipped
 from audioae.cli.app import main
-from audioae.infer.onnx_run import OnnxDenoiser
+from audioae.infer.onnx_run import ROOM, OnnxDenoiser, Queue
 
 
 def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
@@ -54,6 +55,36 @@ def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
         wave = speech(rate, 2)
         made = denoiser(wave, rate, atten_limit=12, mix=0.9)
         assert np.abs(made - audioae.load("conv_dae")(wave, rate, atten_limit=12, mix=0.9)).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_a_state_can_be_gone_on_from_more_than_once() -> None:
+    denoiser = audioae.load("conv_dae", backend="onnx")
+    first, second, third = torch.from_numpy(speech(16000, 3).T)[None, ..., : 3 * 8192].split(8192, -1)
+    begun = denoiser.step(first, denoiser.initial_state(1, 1, 16000), 16000)[1]
+    kept = {name: value.clone() for name, value in begun.items()}
+    once, after = denoiser.step(second, begun, 16000)
+    denoiser.step(third, begun, 16000)  # another way on from the same place
+    assert all(torch.equal(value, kept[name]) for name, value in begun.items())
+    assert torch.equal(denoiser.step(second, begun, 16000)[0], once)
+    assert torch.equal(
+        denoiser.step(third, after, 16000)[0], denoiser.step(third, denoiser.step(second, kept, 16000)[1], 16000)[0]
+    )
+
+
+@pytest.mark.parametrize(("length", "count"), [(1, 1), (5, 1), (5, 5), (3, 2)])
+def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
+    rng = np.random.default_rng(0)
+    queue, held = Queue(np.zeros((2, length, 3), np.float32)), np.zeros((2, length, 3), np.float32)
+    tensors = []
+    for _ in range(3 * ROOM + 7):
+        new = rng.normal(size=(2, count, 3)).astype(np.float32)
+        held = np.concatenate([held, new], 1)[:, -length:]
+        queue = Queue.of(queue.tensor())
+        queue.push(new)
+        tensors.append((queue.tensor(), held))
+    for tensor, expected in tensors:  # nothing that came later was written over them
+        np.testing.assert_array_equal(tensor.numpy(), expected)
 
 
 @pytest.mark.usefixtures("root")

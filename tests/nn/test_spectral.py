@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from audioae.nn.spectral import BandFeatures, bounded_mask, link
+from audioae.nn.spectral import BandFeatures, bounded_mask, link, two_parts
 from audioae.signal import bands
 
 
@@ -17,7 +17,7 @@ def spectrum(channels: int, frames: int = 7) -> Tensor:
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_the_linked_spectrum_has_the_mean_power_and_the_phase_of_the_sum(channels: int) -> None:
     spec = spectrum(channels)
-    linked = torch.complex(*link(spec.real, spec.imag)).numpy()
+    linked = torch.complex(*link(two_parts(spec)).unbind(2)).transpose(1, 2).numpy()
     wide = spec.numpy().astype(np.complex128)
     np.testing.assert_allclose(np.abs(linked) ** 2, (np.abs(wide) ** 2).mean(1), rtol=1e-4)
     np.testing.assert_allclose(np.angle(linked), np.angle(wide.sum(1)), atol=1e-2)
@@ -25,8 +25,7 @@ def test_the_linked_spectrum_has_the_mean_power_and_the_phase_of_the_sum(channel
 
 def test_the_order_of_channels_does_not_matter() -> None:
     spec = spectrum(4)
-    for one, other in zip(link(spec.real, spec.imag), link(spec.real.flip(1), spec.imag.flip(1)), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(link(two_parts(spec)), link(two_parts(spec.flip(1))), rtol=1e-4, atol=1e-5)
 
 
 class Front(nn.Module):
@@ -36,28 +35,24 @@ class Front(nn.Module):
         super().__init__()
         self.features = BandFeatures(0.3, 16)
 
-    def forward(self, real: Tensor, imag: Tensor, past: Tensor) -> Tensor:
-        return self.features(*link(real, imag), past)[0]
+    def forward(self, parts: Tensor, past: Tensor) -> Tensor:
+        return self.features(link(parts), past)[0]
 
 
 @pytest.mark.parametrize("channels", [2, 3])
 def test_exported_features_are_the_same(channels: int) -> None:
-    front, example = Front().eval(), spectrum(4)
-    past = front.features.past(example.real)
+    front, example = Front().eval(), two_parts(spectrum(4))
+    past = front.features.past(example)
     axis = torch.export.Dim("channels")
-    front(example.real, example.imag, past)  # the table of bands is made before, as in the export to ONNX
-    program = torch.export.export(
-        front, (example.real, example.imag, past), dynamic_shapes=({1: axis}, {1: axis}, None), strict=False
-    )
-    spec = spectrum(channels)
-    torch.testing.assert_close(
-        program.module()(spec.real, spec.imag, past), front(spec.real, spec.imag, past), rtol=1e-4, atol=1e-5
-    )
+    front(example, past)  # the table of bands is made before, as in the export to ONNX
+    program = torch.export.export(front, (example, past), dynamic_shapes=({1: axis}, None), strict=False)
+    parts = two_parts(spectrum(channels))
+    torch.testing.assert_close(program.module()(parts, past), front(parts, past), rtol=1e-4, atol=1e-5)
 
 
 def test_masks_stay_under_their_bound_and_keep_the_phase() -> None:
-    real, imag = torch.randn(2, 1, 5, bands.count(257), generator=torch.Generator().manual_seed(0)) * 100
-    whole = torch.complex(*bounded_mask(real, imag, 2.0, 257))
+    parts = torch.randn(1, 5, 2, bands.count(257), generator=torch.Generator().manual_seed(0)) * 100
+    whole = torch.complex(*bounded_mask(parts, 2.0, 257).unbind(2))
     assert whole.abs().max() <= 2.0 + 1e-5
-    lowest = torch.angle(torch.complex(real, imag))[..., 0]
-    torch.testing.assert_close(torch.angle(whole)[:, 0], lowest, atol=1e-3, rtol=0)
+    lowest = torch.angle(torch.complex(*parts.unbind(2)))[..., 0]
+    torch.testing.assert_close(torch.angle(whole)[..., 0], lowest, atol=1e-3, rtol=0)

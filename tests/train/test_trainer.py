@@ -184,6 +184,22 @@ def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("root")
+def test_a_model_may_begin_with_the_mean_of_several(tmp_path: Path) -> None:
+    made = []
+    for seed in (1, 2):
+        train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), tmp_path / str(seed), device="cpu")
+        made.append(tmp_path / f"{seed}/last.safetensors")
+    init = f"train.init=[{made[0]}, {made[0]}, {made[1]}]"
+    train(recipe(init, "train.steps=0"), tmp_path / "mean", device="cpu")
+    one, two, mean = (weights(path) for path in (*made, tmp_path / "mean/last.safetensors"))
+    assert all(torch.allclose(mean[name], (2 * one[name] + two[name]) / 3, atol=1e-6) for name in one)
+    assert not all(torch.allclose(one[name], two[name], atol=1e-3) for name in one)
+    other = [f"train.init=[{made[0]}, conv1d_dae]", "train.steps=0"]
+    with pytest.raises(audioae.BundleError, match="another model"):
+        train(recipe(*other), tmp_path / "other", device="cpu")
+
+
+@pytest.mark.usefixtures("root")
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
     with pytest.raises(audioae.OutputError, match="--resume"):
