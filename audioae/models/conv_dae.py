@@ -38,6 +38,10 @@ class Config(ModelConfig):
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
+    exponent: float = Field(
+        1.0, gt=0, le=1, description="power that raises the mask's magnitudes above `knee`: below 1 less is taken away"
+    )
+    knee: float = Field(0.15, gt=0, le=1, description="magnitude of the mask, see `exponent`")
 
     @property
     def delay(self) -> int:
@@ -61,6 +65,7 @@ class Model(Masking):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.stride, self.bound = config.stride, config.bound
+        self.exponent, self.knee = config.exponent, config.knee
         channels, places = config.channels, positions(bands.total(), config.stride)
         self.features = BandFeatures(config.power, config.level_window)
         self.encoder = PositionEncoder(channels, config.stride)
@@ -97,7 +102,7 @@ class Model(Masking):
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
         mask = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
-        return bounded_mask(mask, self.bound, parts.shape[-1]), after
+        return bounded_mask(mask, self.bound, parts.shape[-1], self.exponent, self.knee), after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
         """Everything between encoder and decoder with the name of its state, in the order that it runs."""

@@ -107,14 +107,25 @@ def identity_bias(bound: float) -> float:
     return bound * math.atanh(1 / bound)
 
 
-def bounded_mask(parts: Tensor, bound: float, bins: int) -> Tensor:
+def bounded_mask(parts: Tensor, bound: float, bins: int, exponent: float = 1.0, knee: float = 1.0) -> Tensor:
     """Network outputs per band ``(B, T, 2, K)`` to a mask per bin ``(B, T, 2, F)`` of magnitude under ``bound``.
 
     The magnitude passes a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for monaural
     speech separation", 2016, bound each part instead).
+
+    Args:
+        parts: real and imaginary.
+        bound: largest magnitude.
+        bins: F.
+        exponent: power to which magnitudes above ``knee`` are raised; those below keep their ratio to the knee's.
+        knee: magnitude.
     """
     parts = parts.float()  # mixed precision ends here: there is no complex half
     relative = (power_of(parts) + 1e-12).sqrt() / bound
-    scale = torch.tanh(relative) / relative
+    bounded = torch.tanh(relative)
+    scale = bounded / relative
+    if exponent != 1:
+        # Products and logarithms, as in the features.
+        scale = scale * ((exponent - 1) * (bound * bounded).clamp_min(knee).log()).exp()
     with torch.autocast(parts.device.type, enabled=False):
         return torch.matmul(parts * scale, bands.weights(bins).to(parts).T)
