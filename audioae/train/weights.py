@@ -32,12 +32,11 @@ def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
     """
     init, own = recipe.train.init, denoiser.model.state_dict()
     members = len(getattr(denoiser.model, "members", ()))
+    sources: dict[str, tuple[str, ...]] = {"": (init,) if isinstance(init, str) else init}
     if members and not isinstance(init, str):
         if len(init) != members:
             raise BundleError(f"train.init: {len(init)} in a list are for as many members; here are {members}")
         sources = {f"members.{n}.": (name,) for n, name in enumerate(init)}
-    else:
-        sources = {"": (init,) if isinstance(init, str) else init}
     for prefix, names in sources.items():
         taken = [_fitting(name, prefix, own) for name in names]
         if any(each.keys() != taken[0].keys() for each in taken):
