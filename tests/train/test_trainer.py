@@ -165,7 +165,7 @@ def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> Non
     for seed in (1, 2):
         train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), tmp_path / str(seed), device="cpu")
         members.append(tmp_path / f"{seed}/last.safetensors")
-    sizes = "{channels: 8, dilations: [1, 2]}"
+    sizes = "{channels: 8, dilations: [1, 2], exponent: 0.85}"
     small = [option for option in SMALL if not option.startswith("model.")]
     joined = load(
         Recipe,
