@@ -159,12 +159,15 @@ def test_a_larger_model_grows_from_a_smaller_one(tmp_path: Path) -> None:
     assert torch.allclose(before, after, atol=1e-3)
 
 
+def two_models(folder: Path) -> list[Path]:
+    for seed in (1, 2):
+        train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), folder / str(seed), device="cpu")
+    return [folder / f"{seed}/last.safetensors" for seed in (1, 2)]
+
+
 @pytest.mark.usefixtures("root")
 def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> None:
-    members = []
-    for seed in (1, 2):
-        train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), tmp_path / str(seed), device="cpu")
-        members.append(tmp_path / f"{seed}/last.safetensors")
+    members = two_models(tmp_path)
     sizes = "{channels: 8, dilations: [1, 2], exponent: 0.85}"
     small = [option for option in SMALL if not option.startswith("model.")]
     joined = load(
@@ -185,10 +188,7 @@ def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("root")
 def test_a_model_may_begin_with_the_mean_of_several(tmp_path: Path) -> None:
-    made = []
-    for seed in (1, 2):
-        train(recipe("train.steps=1", f"seed={seed}", "train.ema=0"), tmp_path / str(seed), device="cpu")
-        made.append(tmp_path / f"{seed}/last.safetensors")
+    made = two_models(tmp_path)
     init = f"train.init=[{made[0]}, {made[0]}, {made[1]}]"
     train(recipe(init, "train.steps=0"), tmp_path / "mean", device="cpu")
     one, two, mean = (weights(path) for path in (*made, tmp_path / "mean/last.safetensors"))
