@@ -74,16 +74,17 @@ class Denoiser(nn.Module):
         """Where the weights are; waves are moved there and back."""
         return next(self.model.parameters()).device
 
-    @torch.inference_mode(False)  # kept beyond the call, and wanted for training too
     def transform(self, rate: int) -> STFT:
         """The STFT at ``rate`` Hz, on the model's device.
 
         Raises:
             InputError: the rate is not within 8 to 192 kHz.
         """
-        if rate not in self._transforms or self._transforms[rate].window.device != self.device:
-            self._transforms[rate] = STFT(rate).to(self.device)
-        return self._transforms[rate]
+        stft = self._transforms.get(rate)
+        if stft is None or stft.window.device != self.device:
+            with torch.inference_mode(False):  # kept beyond the call, and wanted for training too
+                stft = self._transforms[rate] = STFT(rate).to(self.device)
+        return stft
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
@@ -124,7 +125,7 @@ class Denoiser(nn.Module):
         streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)
         inner = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         clean, inner = self.model(streams, inner)
-        clean = clean.reshape(spec.shape)
+        clean = clean if linked else clean.reshape(spec.shape)
         after |= {f"model.{k}": v for k, v in inner.items()}
         result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
         after["noisy"] = state["noisy"]

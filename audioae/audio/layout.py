@@ -3,7 +3,6 @@
 numpy comes as soundfile gives it, ``(frames,)`` or ``(frames, channels)``; torch as torchaudio gives it, ``(..., samples)``.
 """
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -39,7 +38,7 @@ def to_wave(audio: Audio) -> tuple[Tensor, Callable[[Tensor], Audio]]:
 
 
 def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarray]]:
-    if not np.issubdtype(audio.dtype, np.floating):
+    if audio.dtype.kind != "f":
         raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
     if audio.ndim not in (1, 2):
         raise InputError(f"audio has shape {audio.shape}: numpy audio is (frames,) or (frames, channels)")
@@ -48,15 +47,16 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
     dtype = audio.dtype
 
     def back(wave: Tensor) -> np.ndarray:
-        samples = wave.numpy(force=True)[0]
+        samples = wave.detach().cpu().numpy()[0]
         return np.ascontiguousarray(samples[0] if audio.ndim == 1 else samples.T, dtype=dtype)
 
-    with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
-        columns = np.ascontiguousarray(
-            audio.reshape(len(audio), audio.shape[1] if audio.ndim == 2 else 1).T, dtype=np.float32
-        )
+    columns = audio[None] if audio.ndim == 1 else audio.T
+    if dtype != np.float32:
+        with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
+            columns = columns.astype(np.float32)
+    columns = np.ascontiguousarray(columns)
     # torch warns of read-only memory, as memory maps are; nothing is written to it, but a copy is cheap.
-    return torch.from_numpy(columns if columns.flags.writeable else columns.copy()).unsqueeze(0), back
+    return torch.from_numpy((columns if columns.flags.writeable else columns.copy())[None]), back
 
 
 def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -91,7 +91,9 @@ def finite(wave: Tensor) -> tuple[Tensor, int]:
     >>> finite(torch.tensor([0.5, float("nan")]))
     (tensor([0.5000, 0.0000]), 1)
     """
-    if not wave.numel() or float(torch.linalg.vector_norm(wave, math.inf)) <= LARGEST:  # false for NaN too
+    flat = wave.detach().reshape(-1)
+    squares = torch.dot(flat, flat) if wave.device.type != "cpu" else np.dot(flat.numpy(), flat.numpy())
+    if float(squares) <= LARGEST:  # false for NaN too; what is loud but whole is looked at again
         return wave, 0
     good = wave.abs() <= LARGEST
     return torch.where(good, wave, 0.0), int(good.numel() - good.sum())

@@ -1,8 +1,6 @@
 """Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
 
 import os
-import weakref
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from audioae.recipe import Recipe
 from audioae.signal.stft import HOP_SECONDS, hop_length
 
 BACKENDS = ("torch", "onnx")
+CPU = torch.device("cpu")
 ROOM = 64
 """Frames that a short :class:`Queue` has room for before it has to copy."""
 
@@ -41,10 +40,10 @@ class Queue:
     @classmethod
     def of(cls, state: Tensor) -> "Queue":
         """The queue that a tensor is the present of, or one that begins with it."""
-        given, queue, joined = _given.get(id(state), (None, None, 0))
+        present: _Present | None = getattr(state, "present", None)
         # Once another frame has joined, the tensor is the past, and may be gone on from in another way.
-        if given is not None and given() is state and queue is not None and queue.joined == joined:
-            return queue
+        if present is not None and present.queue.joined == present.joined:
+            return present.queue
         return cls(state.numpy())
 
     @property
@@ -64,13 +63,20 @@ class Queue:
     def tensor(self) -> Tensor:
         """The frames of now as a tensor that :meth:`of` knows."""
         tensor = torch.from_numpy(self.held)
-        key = id(tensor)
-        _given[key] = weakref.ref(tensor, partial(_given.pop, key)), self, self.joined
+        tensor.present = _Present(self, self.joined)  # type: ignore[attr-defined]
         return tensor
 
 
-_given: dict[int, tuple[weakref.ref[Tensor], Queue, int]] = {}
-"""By the identity of each tensor of :meth:`Queue.tensor` that is still there: the queue, and what had joined it."""
+class _Present:
+    """What a tensor of :meth:`Queue.tensor` knows: the queue, and how many frames had joined it."""
+
+    __slots__ = ("joined", "queue")
+
+    def __init__(self, queue: Queue, joined: int) -> None:
+        self.queue, self.joined = queue, joined
+
+    def __deepcopy__(self, memo: object) -> None:
+        """None, for the copy of a tensor has memory of its own, of which the queue knows nothing."""
 
 
 class OnnxModel(nn.Module):
@@ -115,17 +121,16 @@ class OnnxModel(nn.Module):
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
         session = self.session(spec.shape[2])
-        frames = torch.view_as_real(spec.permute(3, 0, 1, 2).contiguous()).numpy()
+        frames = np.ascontiguousarray(spec.numpy().transpose(3, 0, 1, 2))[..., None].view(np.float32)
         queues = {name: Queue.of(tensor) for name, tensor in state.items()}
         made = []
         for frame in frames:
             clean, *new = session.run(None, {"spectrum": frame, **{name: queue.held for name, queue in queues.items()}})
             for queue, entering in zip(queues.values(), new, strict=True):
                 queue.push(entering)
-            made.append(clean)
-        joined = np.stack(made) if len(made) != 1 else made[0][None]
-        result = torch.view_as_complex(torch.from_numpy(joined)).permute(1, 2, 3, 0)
-        return result, {name: queue.tensor() for name, queue in queues.items()}
+            made.append(clean.view(np.complex64))
+        result = np.concatenate(made, axis=-1) if len(made) != 1 else made[0]
+        return torch.from_numpy(result), {name: queue.tensor() for name, queue in queues.items()}
 
 
 class OnnxDenoiser(Denoiser):
@@ -138,7 +143,7 @@ class OnnxDenoiser(Denoiser):
     @property
     def device(self) -> torch.device:
         """Always the CPU."""
-        return torch.device("cpu")
+        return CPU
 
 
 def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", backend: str = "torch") -> Denoiser:

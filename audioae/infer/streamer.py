@@ -139,8 +139,9 @@ class Streamer:
         assert self.state is not None
         ready, self.state = self.denoiser.step(wave, self.state, self.rate, self.strength, self.linked)
         # What comes out first lies before the first sample.
-        early = min(self._lead, ready.shape[-1])
-        self._lead -= early
-        ready = ready[..., early:]
+        if self._lead:
+            early = min(self._lead, ready.shape[-1])
+            self._lead -= early
+            ready = ready[..., early:]
         self._returned += ready.shape[-1]
         return ready

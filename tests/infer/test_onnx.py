@@ -1,5 +1,6 @@
 """A model as an ONNX file gives what torch gives, whatever runs around it."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,9 @@ def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
         tensors.append((queue.tensor(), held))
     for tensor, expected in tensors:  # nothing that came later was written over them
         np.testing.assert_array_equal(tensor.numpy(), expected)
+    for copy in (queue.tensor().clone(), deepcopy(queue.tensor())):
+        copy.zero_()
+        assert not Queue.of(copy).held.any() and queue.held.any()
 
 
 @pytest.mark.usefixtures("root")
