@@ -36,9 +36,10 @@ def test_programs_run(program: str, fresh_clone: Path) -> None:
     assert run.returncode == 0, run.stderr[-2000:]
 
 
-def test_what_runs_without_audioae_gives_what_audioae_gives(fresh_clone: Path) -> None:
-    (program,) = (text for text in PROGRAMS if "onnxruntime" in text)
-    program += "print(abs(clean - audioae.denoise(noisy, rate, model='conv_dae')).max(), len(clean) == len(noisy))"
+@pytest.mark.parametrize("name", ["conv_dae", "conv_dae_offline"])
+def test_what_runs_without_audioae_gives_what_audioae_gives(name: str, fresh_clone: Path) -> None:
+    (program,) = (text.replace("conv_dae", name) for text in PROGRAMS if "onnxruntime" in text)
+    program += f"print(abs(clean - audioae.denoise(noisy, rate, model='{name}')).max(), len(clean) == len(noisy))"
     run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
     difference, as_long = run.stdout.split()
     assert float(difference) < 1e-5 and as_long == "True"

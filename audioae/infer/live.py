@@ -96,8 +96,8 @@ def run(
             queued += frames
         except queue.Full:
             status.overruns += 1
-        there = ready.take(taken)
-        played += there
+        there, late = ready.take(taken)
+        played += there + late
         if there < frames and ready.begun:
             status.underruns += 1
 
@@ -143,19 +143,30 @@ class _Ready:
         self._samples = np.zeros((0, channels), np.float32)
         self._lock = threading.Lock()
         self.begun = False
+        self._missed = 0
 
     def put(self, samples: NDArray[np.float32]) -> None:
         with self._lock:
             self._samples = np.concatenate([self._samples, samples])
 
-    def take(self, into: NDArray[np.float32]) -> int:
-        """Fill ``into`` from its beginning, the rest with silence; how many there were. It begins with a whole block."""
+    def take(self, into: NDArray[np.float32]) -> tuple[int, int]:
+        """Fill ``into`` from its beginning, the rest with silence. It begins with a whole block.
+
+        Returns:
+            How many samples there were, and how many came too late, since silence had been played in their place, and are
+            left out so that the latency does not grow.
+        """
         with self._lock:
             self.begun = self.begun or len(self._samples) >= len(into)
-            count = min(len(into), len(self._samples)) if self.begun else 0
-            into[:count], into[count:] = self._samples[:count], 0
-            self._samples = self._samples[count:]
-        return count
+            if not self.begun:
+                into[:] = 0
+                return 0, 0
+            late = max(0, min(self._missed, len(self._samples) - len(into)))
+            count = min(len(into), len(self._samples) - late)
+            into[:count], into[count:] = self._samples[late : late + count], 0
+            self._samples = self._samples[late + count :]
+            self._missed += len(into) - count - late
+        return count, late
 
 
 def _device(name: str | None) -> int | str | None:

@@ -1,6 +1,8 @@
 """Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
 
 import os
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,10 @@ class Queue:
     @classmethod
     def of(cls, state: Tensor) -> "Queue":
         """The queue that a tensor is the present of, or one that begins with it."""
-        present: _Present | None = getattr(state, "present", None)
+        given, queue, joined = _given.get(id(state), (None, None, 0))
         # Once another frame has joined, the tensor is the past, and may be gone on from in another way.
-        if present is not None and present.queue.joined == present.joined:
-            return present.queue
+        if given is not None and given() is state and queue is not None and queue.joined == joined:
+            return queue
         return cls(state.numpy())
 
     @property
@@ -61,22 +63,16 @@ class Queue:
         self.end, self.joined = self.end + count, self.joined + count
 
     def tensor(self) -> Tensor:
-        """The frames of now as a tensor that :meth:`of` knows."""
+        """The frames of now as a tensor that :meth:`of` knows. It is part of the memory, so that nobody may write to it."""
         tensor = torch.from_numpy(self.held)
-        tensor.present = _Present(self, self.joined)  # type: ignore[attr-defined]
+        key = id(tensor)
+        _given[key] = weakref.ref(tensor, partial(_given.pop, key)), self, self.joined
         return tensor
 
 
-class _Present:
-    """What a tensor of :meth:`Queue.tensor` knows: the queue, and how many frames had joined it."""
-
-    __slots__ = ("joined", "queue")
-
-    def __init__(self, queue: Queue, joined: int) -> None:
-        self.queue, self.joined = queue, joined
-
-    def __deepcopy__(self, memo: object) -> None:
-        """None, for the copy of a tensor has memory of its own, of which the queue knows nothing."""
+_given: dict[int, tuple[weakref.ref[Tensor], Queue, int]] = {}
+"""By the identity of each tensor of :meth:`Queue.tensor` that is still there: the queue, and what had joined it. Not in the
+tensor itself, which may be copied, or saved and loaded elsewhere."""
 
 
 class OnnxModel(nn.Module):

@@ -96,7 +96,7 @@ class AheadStreamer(_Pooled):
     def feed_wave(self, wave: Tensor) -> Tensor:
         """Take a chunk ``(1, C, N)`` of any length and return what is ready, ``(1, C, M)``."""
         self._running.append(self._pool.submit(self.streamer.feed_wave, wave))
-        return torch.cat([wave[..., :0], *self._ready(AHEAD)], dim=-1)
+        return _joined(self._ready(AHEAD), wave)
 
     def flush_wave(self) -> Tensor:
         """End the stream: all that is still to come."""
@@ -143,7 +143,7 @@ class SegmentStreamer(_Pooled):
             self._parts = [joined[..., end - kept :]]
             self._held, self._before = self._parts[0].shape[-1], kept
         # One more than there are threads, so that none waits while the caller reads and writes.
-        return torch.cat([wave[..., :0], *self._ready(self.workers + 1)], dim=-1)
+        return _joined(self._ready(self.workers + 1), wave)
 
     def flush_wave(self) -> Tensor:
         """End the stream: all that is still to come."""
@@ -152,8 +152,7 @@ class SegmentStreamer(_Pooled):
             self._segments = [torch.cat(self._parts, dim=-1)]
             self._submit(None)
         self._parts, self._held, self._before = [], 0, 0
-        made = self._ready(0)
-        return torch.cat(made, dim=-1) if made else torch.zeros(1, 1, 0)
+        return _joined(self._ready(0), torch.zeros(1, 1, 0))
 
     def _submit(self, length: int | None) -> None:
         """Have the segments that wait cleaned: ``length`` samples of each, or all to the recording's end."""
@@ -171,3 +170,8 @@ class SegmentStreamer(_Pooled):
             made.append(own.flush_wave())
         joined = torch.cat(made, dim=-1)[..., before:]
         return joined[..., :length].transpose(0, 1).flatten(1).unsqueeze(0)
+
+
+def _joined(made: list[Tensor], like: Tensor) -> Tensor:
+    """What was made, one after the other, wherever it lies; without any, nothing, of the channels of ``like``."""
+    return torch.cat(made, dim=-1) if made else like[..., :0]

@@ -83,7 +83,7 @@ class Streamer:
         wave, back = to_wave(audio)
         device = wave.device
         ready = self.feed_wave(finite_or_warn(wave))
-        self._empty = audio[:0] if isinstance(audio, np.ndarray) else audio[..., :0]
+        self._empty = audio[:0].copy() if isinstance(audio, np.ndarray) else audio[..., :0].clone()
         return back(ready.to(device))
 
     def flush(self) -> np.ndarray | Tensor:

@@ -89,7 +89,7 @@ class STFT(nn.Module):
     def analyze(self, wave: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Whole hops ``(B, C, T * hop)`` and the hop before them to frames ``(B, C, F, T)`` and the last hop."""
         if wave.shape[-1] == self.hop and _live(wave):
-            both = np.concatenate((past.numpy(), wave.numpy()), axis=-1)
+            both = np.concatenate((past.detach().numpy(), wave.detach().numpy()), axis=-1)
             frame = np.fft.rfft(both * self._window)
             return torch.from_numpy(frame).unsqueeze(-1), torch.from_numpy(both[..., self.hop :])
         joined = torch.cat([past, wave], dim=-1)
@@ -103,8 +103,8 @@ class STFT(nn.Module):
         ``tail`` is the unfinished half of the frame before; the second result is that of the last frame.
         """
         if spec.shape[-1] == 1 and _live(spec):
-            frame = np.fft.irfft(spec.numpy()[..., 0], self.n_fft) * self._window
-            return torch.from_numpy(frame[..., : self.hop] + tail.numpy()), torch.from_numpy(frame[..., self.hop :])
+            frame = np.fft.irfft(spec.detach().numpy()[..., 0], self.n_fft) * self._window
+            return torch.from_numpy(frame[..., : self.hop] + tail.detach().numpy()), torch.from_numpy(frame[..., self.hop :])
         framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.window
         first, second = framed.split(self.hop, dim=-1)
         before = torch.cat([tail.unsqueeze(-2), second[..., :-1, :]], dim=-2)

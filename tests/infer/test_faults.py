@@ -116,6 +116,9 @@ def test_odd_formats_come_back_as_they_were(subtype: str, rate: int, channels: i
     assert code == 0, said
     before, after = soundfile.info(path), soundfile.info(out)
     assert (after.samplerate, after.channels, after.frames, after.subtype) == (rate, channels, samples, before.subtype)
+    expected = audioae.denoise(soundfile.read(path, always_2d=True)[0], rate, model="conv1d_dae")
+    step = {"PCM_U8": 2**-7, "ULAW": 2**-5, "PCM_16": 2**-15}.get(subtype, 1e-6)  # of what it is written in
+    np.testing.assert_allclose(soundfile.read(out, always_2d=True)[0], expected, atol=1.01 * step)
 
 
 def test_names_that_shells_and_parsers_stumble_over(noisy: Callable[..., Path], tmp_path: Path) -> None:
@@ -214,18 +217,25 @@ def test_a_million_short_chunks_neither_drift_nor_grow() -> None:
     streamer = audioae.Streamer(audioae.load("conv1d_dae"), 8000)
     noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (999, 2)).astype(np.float32))
     chunks = [samples[None, None, : number % 3] for number, samples in enumerate(noise)]
+    wave, made = torch.zeros(1, 2, 1_000_000), torch.zeros(1, 2, 1_000_000)
     fed = returned = 0
     sizes = []
     most = 0
     for number in range(1_000_000):
         chunk = chunks[number % 999]
-        returned += streamer.feed_wave(chunk).shape[-1]
+        ready = streamer.feed_wave(chunk)
+        made[..., returned : returned + ready.shape[-1]] = ready
+        wave[..., fed : fed + chunk.shape[-1]] = chunk
+        returned += ready.shape[-1]
         fed += chunk.shape[-1]
         most = max(most, fed - returned)
         if number in (200_000, 999_999):
             sizes.append(psutil.Process().memory_info().rss)
     assert most == streamer.latency_samples
-    assert fed == returned + streamer.flush_wave().shape[-1]
+    rest = streamer.flush_wave()
+    assert fed == returned + rest.shape[-1]
+    made[..., returned:fed] = rest
+    assert (made[..., :fed] - streamer.denoiser(wave[..., :fed], 8000)).abs().max() < 1e-5
     assert sizes[1] - sizes[0] < 20e6
 
 

@@ -151,8 +151,21 @@ def test_what_is_ready_is_given_out_once_and_in_order(sizes: tuple[int, ...]) ->
         ready.put(wave[at : at + size])
         at += size
     first, second = np.empty((6, 1), np.float32), np.full((6, 1), 9, np.float32)
-    assert (ready.take(first), ready.take(second)) == (6, 4)
+    assert (ready.take(first), ready.take(second)) == ((6, 0), (4, 0))
     assert np.array_equal(np.concatenate([first, second])[:, 0], [*range(10), 0, 0])
+
+
+def test_what_comes_too_late_is_left_out() -> None:
+    ready, block = _Ready(1), np.empty((4, 1), np.float32)
+    wave = np.arange(1, 100, dtype=np.float32)[:, None]
+    ready.put(wave[:6])
+    assert ready.take(block) == (4, 0)
+    assert ready.take(block) == (2, 0) and not block[2:].any()  # two samples of silence
+    ready.put(wave[6:11])
+    assert ready.take(block) == (4, 1)  # one of five too many
+    ready.put(wave[11:30])
+    assert ready.take(block) == (4, 1) and block[0] == wave[12]
+    assert ready.take(block) == (4, 0) and block[0] == wave[16]
 
 
 @pytest.mark.usefixtures("root")

@@ -74,7 +74,7 @@ def test_a_state_can_be_gone_on_from_more_than_once() -> None:
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (5, 1), (5, 5), (3, 2)])
-def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
+def test_a_queue_holds_the_last_frames(length: int, count: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     queue, held = Queue(np.zeros((2, length, 3), np.float32)), np.zeros((2, length, 3), np.float32)
     tensors = []
@@ -86,7 +86,8 @@ def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
         tensors.append((queue.tensor(), held))
     for tensor, expected in tensors:  # nothing that came later was written over them
         np.testing.assert_array_equal(tensor.numpy(), expected)
-    for copy in (queue.tensor().clone(), deepcopy(queue.tensor())):
+    torch.save(queue.tensor(), tmp_path / "state")
+    for copy in (queue.tensor().clone(), deepcopy(queue.tensor()), torch.load(tmp_path / "state")):
         copy.zero_()
         assert not Queue.of(copy).held.any() and queue.held.any()
 
