@@ -18,7 +18,7 @@ def frames(folder: Path) -> None:
 
     With torch and with onnxruntime through `Streamer`, which takes chunks of any length and checks them; and what `audioae
     export` writes without audioae, in the loop of the README, numpy's transform and all, and without the transform. The best
-    of five passes.
+    of eight passes of ten seconds, the four ways in turn, for the pace of a shared machine changes within seconds.
     """
     import torch
 
@@ -27,15 +27,18 @@ def frames(folder: Path) -> None:
     torch.set_num_threads(1)
     rows: list[list[object]] = []
     for rate, name in itertools.product((16_000, 48_000), ("conv_dae", "conv_dae_offline")):
-        wave = np.random.default_rng(0).normal(0, 0.1, 20 * rate).astype(np.float32)
-        for backend in ("torch", "onnx"):
-            streamer = audioae.Streamer(audioae.load(name, backend=backend), rate)
-            chunks = wave[: len(wave) // streamer.hop * streamer.hop].reshape(-1, streamer.hop)
-            rows.append([name, rate, backend, *times_of(streamer.feed, list(chunks))])
+        by_torch, by_onnx = (audioae.Streamer(audioae.load(name, backend=b), rate) for b in ("torch", "onnx"))
         step, loop = exported(folder / f"{name}.onnx", name, rate)
-        rows.append([name, rate, "exported file, numpy's transform", *times_of(loop, list(chunks))])
-        spectra = np.random.default_rng(0).normal(0, 1, (len(chunks), 1, 1, streamer.hop + 1, 2)).astype(np.float32)
-        rows.append([name, rate, "exported file alone", *times_of(step, list(spectra))])
+        hop, random = by_onnx.hop, np.random.default_rng(0)
+        chunks = list(random.normal(0, 0.1, (625, hop)).astype(np.float32))
+        spectra = list(random.normal(0, 1, (625, 1, 1, hop + 1, 2)).astype(np.float32))
+        ways = {
+            "torch": (by_torch.feed, chunks),
+            "onnx": (by_onnx.feed, chunks),
+            "exported file, numpy's transform": (loop, chunks),
+            "exported file alone": (step, spectra),
+        }
+        rows += ([name, rate, *row] for row in times_of(ways, 8))
     table(["model", "rate", "with", "share of real time", "ms a frame", "99th percentile ms"], rows)
 
 
@@ -96,15 +99,18 @@ def precisions(folder: Path) -> None:
             found.append(list(measure(["si_sdr", "pesq"], denoiser(wave, rate)[:, None], target[:, None], rate).values()))
         streamer = audioae.Streamer(denoiser, 16_000)
         frames = np.random.default_rng(0).normal(0, 0.1, (500, streamer.hop)).astype(np.float32)
+        ((_, _, mean, _),) = times_of({"": (streamer.feed, list(frames))}, 5)
         quality = (f"{value:.3f}" for value in np.mean(found, axis=0))
-        rows.append([name, precision, path.stat().st_size / 1e6, times_of(streamer.feed, list(frames))[1], *quality])
+        rows.append([name, precision, path.stat().st_size / 1e6, mean, *quality])
     table(["model", "precision", "MB", "ms a frame", "SI-SDR", "PESQ"], rows)
 
 
-def times_of(step: Callable[[np.ndarray], object], frames: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Share of real time, ms on average, and ms of the slowest hundredth, in the best of five passes."""
+def times_of(
+    ways: dict[str, tuple[Callable[[np.ndarray], object], Sequence[np.ndarray]]], passes: int
+) -> list[tuple[str, float, float, float]]:
+    """For each way its name, share of real time, ms on average and in the slowest hundredth, in the best of its passes."""
 
-    def once() -> tuple[float, float]:
+    def once(step: Callable[[np.ndarray], object], frames: Sequence[np.ndarray]) -> tuple[float, float]:
         took = []
         for frame in frames:
             begin = time.perf_counter()
@@ -112,6 +118,7 @@ def times_of(step: Callable[[np.ndarray], object], frames: Sequence[np.ndarray])
             took.append(1000 * (time.perf_counter() - begin))
         return float(np.mean(took)), float(np.percentile(took, 99))
 
-    once()
-    mean, slow = min(once() for _ in range(5))
-    return mean / 16, mean, slow
+    # The first of them is to warm up.
+    found = [{name: once(*way) for name, way in ways.items()} for _ in range(passes + 1)][1:]
+    best = {name: min(each[name] for each in found) for name in ways}
+    return [(name, mean / 16, mean, slow) for name, (mean, slow) in best.items()]

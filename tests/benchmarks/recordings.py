@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -214,6 +215,8 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all without")
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if hasattr(signal, "SIGCHLD"):  # whoever started this may ignore it, and then no child's end is kept
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if given.peer:
         run_peer(given.peer[0], Path(given.peer[1]))
         return
