@@ -92,7 +92,8 @@ def finite(wave: Tensor) -> tuple[Tensor, int]:
     (tensor([0.5000, 0.0000]), 1)
     """
     flat = wave.detach().reshape(-1)
-    squares = torch.dot(flat, flat) if wave.device.type != "cpu" else np.dot(flat.numpy(), flat.numpy())
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = torch.dot(flat, flat) if wave.device.type != "cpu" else np.dot(flat.numpy(), flat.numpy())
     if float(squares) <= LARGEST:  # false for NaN too; what is loud but whole is looked at again
         return wave, 0
     good = wave.abs() <= LARGEST

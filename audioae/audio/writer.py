@@ -115,6 +115,9 @@ class Writer:
             raise OutputError(
                 f"{path}: {info.container} {info.subtype} cannot take {info.channels} channels at {info.rate} Hz ({reason})"
             ) from None
+        except BaseException:  # Ctrl-C, before anybody holds what would tidy up
+            self.temporary.unlink(missing_ok=True)
+            raise
 
     def stored(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """The block ``(frames, C)`` as the file will hold it: rounded to its bit depth and limited to full scale."""

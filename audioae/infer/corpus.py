@@ -84,6 +84,9 @@ def clean(
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
+        pool.shutdown(cancel_futures=True)
+        for job, _ in running.values():
+            job.sweep()  # of a process that was told to end while it began a file
         raise
     finally:
         pool.shutdown(cancel_futures=True)
