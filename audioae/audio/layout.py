@@ -72,7 +72,7 @@ def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     def back(wave: Tensor) -> Tensor:
         return wave.reshape(*audio.shape[:-1], wave.shape[-1]).to(audio.dtype)
 
-    return audio.float().reshape((1,) * (3 - audio.ndim) + tuple(audio.shape)), back
+    return audio.float().resolve_neg().reshape((1,) * (3 - audio.ndim) + tuple(audio.shape)), back
 
 
 def _check_channels(channels: int, samples: int, shape: tuple[int, ...], layout: str, fix: str) -> None:

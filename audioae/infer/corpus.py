@@ -88,8 +88,8 @@ def clean(
         for job, _ in running.values():
             job.sweep()  # of a process that was told to end while it began a file
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    else:
+        pool.shutdown()
 
 
 def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
