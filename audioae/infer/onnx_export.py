@@ -12,9 +12,10 @@ import math
 import os
 import tempfile
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,13 +23,15 @@ from torch import Tensor, nn
 
 from audioae.bundle import replace_file
 from audioae.config import dump
-from audioae.denoiser import Denoiser
+from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
 from audioae.nn.causal import delay
+from audioae.nn.residual import ResidualBlock
+from audioae.nn.shared_past import SharedPast
 from audioae.nn.spectral import link
 from audioae.signal import bands
 
-FORMAT = "audioae onnx 2"
+FORMAT = "audioae onnx 3"
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
@@ -39,27 +42,45 @@ WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft an
 class Step(nn.Module):
     """One frame of a denoiser in real numbers, for ONNX has no complex ones.
 
+    What residual blocks remember lies together in a few tensors, each of blocks that look back about as far.
+
     Args:
         model: the network, one of those that give a mask.
-        names: of its state's tensors, in the order that they are given in.
+        state: what it remembers before the first frame, ``(B, ...)``.
     """
 
-    def __init__(self, model: Any, names: list[str]) -> None:
+    def __init__(self, model: Any, state: State) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model = model
+        modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
+        for name in state:
+            if isinstance(block := modules.get(name), ResidualBlock):
+                # By factors of four.
+                reach, late = (block.time.dilation.bit_length() - 1) // 2, "late." * bool(block.delay)
+                together[f"{name.rpartition('blocks.')[0]}past.{late}{reach}"].append(name)
+        self.together = dict(together)
+        self.pasts = nn.ModuleList(SharedPast([modules[n] for n in names]) for names in together.values())
+        joined = {name for names in together.values() for name in names}
+        self.state = {name: value for name, value in state.items() if name not in joined}
+        for (name, members), past in zip(together.items(), self.pasts, strict=True):
+            self.state[name] = cast(SharedPast, past).zeros(state[members[0]])
 
     def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and what joins the state."""
-        before = dict(zip(self.names, state, strict=True))
+        before: dict[str, Any] = dict(zip(self.state, state, strict=True))
+        for (name, members), past in zip(self.together.items(), self.pasts, strict=True):
+            before |= zip(members, past(before[name]), strict=True)
         parts = spectrum.transpose(2, 3)  # (B, C, 2, F)
         mask, after = self.model.mask(link(parts.unsqueeze(2)), before)
         if "noisy" in before:
             late, after["noisy"] = delay(spectrum.unsqueeze(1), before["noisy"])
             parts = late[:, 0].transpose(2, 3)
+        for name, members in self.together.items():
+            after[name] = torch.cat([after[member] for member in members], dim=1)
         mask_real, mask_imag = mask.split(1, dim=2)  # (B, 1, 1, F), the same for all channels
         real, imag = parts.split(1, dim=2)
         clean = (parts * mask_real + torch.cat([-imag, real], dim=2) * mask_imag).transpose(2, 3)
-        return clean, *(after[name] for name in self.names)
+        return clean, *(after[name] for name in self.state)
 
 
 def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
@@ -101,9 +122,8 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
     stft = denoiser.transform(rate)
     # Two of each, for the exporter would take a one for a constant.
-    state = denoiser.model.initial_state(2, 2, stft.bins)
-    names = list(state)
-    step = Step(denoiser.model, names).eval()
+    step = Step(denoiser.model, denoiser.model.initial_state(2, 2, stft.bins)).eval()
+    names = list(step.state)
     bands.averages(stft.bins), bands.weights(stft.bins)  # kept from here on: the exporter's own tensors are hollow
     batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
     shapes = ({0: batch, 1: channels}, tuple({0: batch, **({2: channels} if n == "noisy" else {})} for n in names))
@@ -111,7 +131,7 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             step,
-            (example, *state.values()),
+            (example, *step.state.values()),
             dynamo=True,
             verbose=False,
             input_names=["spectrum", *names],

@@ -123,7 +123,8 @@ class SegmentStreamer(_Pooled):
         # The synthesis of a frame reaches into the hop after it.
         self.context = (field + 1) * hop
         self.length = max(1, round(seconds * streamer.rate / hop)) * hop
-        self._segments: list[Tensor] = []  # that wait for a batch, each with its context
+        # Those that wait for a batch, each with its context, in the parts that it came in: joined they would be copies.
+        self._segments: list[list[Tensor]] = []
         self._parts: list[Tensor] = []
         self._held = 0  # samples in _parts
         self._before = 0  # of them, those of the segment before
@@ -133,15 +134,14 @@ class SegmentStreamer(_Pooled):
         self._parts.append(wave)
         self._held += wave.shape[-1]
         while self._held >= self._before + self.length + self.streamer.delay:
-            joined = torch.cat(self._parts, dim=-1)
             end = self._before + self.length
             kept = min(self.context, end)
-            self._segments.append(joined[..., : end + self.streamer.delay])
+            self._segments.append(_between(self._parts, 0, end + self.streamer.delay))
             # The first ones, which have less before them, are of other lengths and go alone.
             if len(self._segments) == self.batch or kept != self._before:
                 self._submit(self.length)
-            self._parts = [joined[..., end - kept :]]
-            self._held, self._before = self._parts[0].shape[-1], kept
+            self._parts = _between(self._parts, end - kept, self._held)
+            self._held, self._before = self._held - (end - kept), kept
         # One more than there are threads, so that none waits while the caller reads and writes.
         return _joined(self._ready(self.workers + 1), wave)
 
@@ -149,7 +149,7 @@ class SegmentStreamer(_Pooled):
         """End the stream: all that is still to come."""
         self._submit(self.length)
         if self._parts:
-            self._segments = [torch.cat(self._parts, dim=-1)]
+            self._segments = [self._parts]
             self._submit(None)
         self._parts, self._held, self._before = [], 0, 0
         return _joined(self._ready(0), torch.zeros(1, 1, 0))
@@ -157,19 +157,31 @@ class SegmentStreamer(_Pooled):
     def _submit(self, length: int | None) -> None:
         """Have the segments that wait cleaned: ``length`` samples of each, or all to the recording's end."""
         if self._segments:
-            wave = torch.cat(self._segments)
-            before = self._before if length is None else wave.shape[-1] - self.streamer.delay - length
-            self._running.append(self._pool.submit(self._clean, wave, before, length))
+            samples = sum(part.shape[-1] for part in self._segments[0])
+            before = self._before if length is None else samples - self.streamer.delay - length
+            self._running.append(self._pool.submit(self._clean, self._segments, before, length is None))
         self._segments = []
 
-    def _clean(self, wave: Tensor, before: int, length: int | None) -> Tensor:
-        """Segments ``(S, C, N)``, without what is ``before`` each, to one wave ``(1, C, M)``."""
+    def _clean(self, segments: list[list[Tensor]], before: int, last: bool) -> Tensor:
+        """Segments ``(1, C, N)``, without what is ``before`` each, to one wave ``(1, C, M)``."""
         own = self.streamer.twin()
-        made = [own.feed_wave(part) for part in wave.split(int(BLOCK_SECONDS * own.rate), dim=-1)]
-        if length is None:
+        parts = segments[0] if len(segments) == 1 else [torch.cat([torch.cat(each, dim=-1) for each in segments])]
+        made = [own.feed_wave(block) for part in parts for block in part.split(int(BLOCK_SECONDS * own.rate), dim=-1)]
+        if last:
             made.append(own.flush_wave())
-        joined = torch.cat(made, dim=-1)[..., before:]
-        return joined[..., :length].transpose(0, 1).flatten(1).unsqueeze(0)
+        joined = torch.cat(_between(made, before, sum(part.shape[-1] for part in made)), dim=-1)
+        return joined.transpose(0, 1).flatten(1).unsqueeze(0)
+
+
+def _between(parts: list[Tensor], start: int, stop: int) -> list[Tensor]:
+    """The samples from ``start`` to ``stop`` of parts that follow one another, as views."""
+    found, at = [], 0
+    for part in parts:
+        first, end = max(start - at, 0), min(stop - at, part.shape[-1])
+        if first < end:
+            found.append(part[..., first:end])
+        at += part.shape[-1]
+    return found
 
 
 def _joined(made: list[Tensor], like: Tensor) -> Tensor:

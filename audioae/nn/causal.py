@@ -5,7 +5,7 @@ matrix product without a copy and a shift in time is a slice.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,19 @@ def delay_spectrum(spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
     return torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1), past
 
 
+class Heard(NamedTuple):
+    """What the past amounts to for one frame, worked out of many layers at once (:mod:`audioae.nn.shared_past`).
+
+    Attributes:
+        total: of the past frames, each times its taps, ``(B, 1, ..., C)``. Where there is a late frame, what its positions
+            exchange is in it.
+        late: the frame that comes out of the layer's delay; None where there is none.
+    """
+
+    total: Tensor
+    late: Tensor | None
+
+
 class CausalDepthwise(nn.Module):
     """Depthwise convolution over time, dilated, that looks back and, by coming late, ahead.
 
@@ -74,17 +87,23 @@ class CausalDepthwise(nn.Module):
         """What came before the first frame of ``(B, T, ..., C)``: zeros ``(B, span, ..., C)``."""
         return like.new_zeros(like.shape[0], self.span, *like.shape[2:])
 
-    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    @property
+    def taps(self) -> Tensor:
+        """Weights of all taps ``(K, C)``, that of the newest frame last."""
+        return self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
+
+    def forward(self, x: Tensor, past: Tensor | Heard) -> tuple[Tensor, list[Tensor], Tensor]:
         """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, the input ``delay`` frames late, in parts
-        that follow one another in time, and the last ``span`` frames."""
-        frames = x.shape[1]
-        taps = self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
+        that follow one another in time, and the last ``span`` frames. Of a past that was :class:`Heard` what joins it."""
+        frames, taps = x.shape[1], self.taps
+        if isinstance(past, Heard):
+            return torch.addcmul(past.total, x, taps[-1]), [x if past.late is None else past.late], x
         if frames > self.span and (not self.delay or len(x) == 1):
             # What follows one another need not be copied together: a tenth of the network's time on a CPU.
             parts = [part for _, part in _late(past, x, self.delay)]
             return _Taps.apply(past, x, taps, self.dilation), parts, x.narrow(1, frames - self.span, self.span)
         if frames == 1:
-            # Live, and in ONNX, it is the number of operations that counts.
+            # Live it is the number of operations that counts.
             y = x * taps[-1]
             for number, weight in enumerate(taps[:-1].unbind()):
                 y = torch.addcmul(y, past.narrow(1, number * self.dilation, 1), weight)

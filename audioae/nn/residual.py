@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from audioae.nn.causal import CausalDepthwise
+from audioae.nn.causal import CausalDepthwise, Heard
 from audioae.nn.norm import BatchNorm
 
 
@@ -38,10 +38,11 @@ class ResidualBlock(nn.Module):
         """What came before the first frame of ``(B, T, ...)``: zeros."""
         return self.time.past(like)
 
-    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, past: Tensor | Heard) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
-        y, late, past = self.time(x, past)
-        matrix = self._matrix(x.shape[2]) if self.exchange is not None else None
+        y, late, after = self.time(x, past)
+        exchanged = isinstance(past, Heard) and past.late is not None
+        matrix = self._matrix(x.shape[2]) if self.exchange is not None and not exchanged else None
         # Gradients through views that are written to cost copies, mixed precision changes types, and of one frame, as in
         # ONNX, it is the number of operations that counts.
         mixed = torch.is_autocast_enabled(x.device.type)
@@ -53,7 +54,7 @@ class ResidualBlock(nn.Module):
                 flat = whole.flatten(0, 1)
                 y = torch.baddbmm(y.flatten(0, 1), matrix.expand(len(flat), -1, -1), flat).view_as(y)
             y = self.project(leaky_relu(self.norm.then(self.expand, y.flatten(0, -2)), 0.1))
-            return whole + y.view_as(whole), past
+            return whole + y.view_as(whole), after
         if matrix is not None:
             for part, place in _places(y, late):
                 flat = part.flatten(0, 1)
@@ -61,7 +62,7 @@ class ResidualBlock(nn.Module):
         y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
         for part, place in _places(y, late):
             place.add_(part)
-        return y, past
+        return y, after
 
     def _matrix(self, present: int) -> Tensor:
         """Positions above the recording's Nyquist frequency are absent: their rows and columns are left out."""

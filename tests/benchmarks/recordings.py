@@ -72,28 +72,43 @@ def measured(command: list[str], at_most: float = float("inf")) -> tuple[float, 
     return took, usage.ru_utime + usage.ru_stime, peak
 
 
+def denoising(source: Path, *options: str) -> list[str]:
+    """The command that cleans a file."""
+    return [*AUDIOAE, "denoise", str(source), "-o", str(source.with_suffix(".clean.wav")), "--overwrite", "-q", *options]
+
+
 def denoised(source: Path, *options: str) -> tuple[float, float, float]:
-    command = [*AUDIOAE, "denoise", str(source), "-o", str(source.with_suffix(".clean.wav")), "--overwrite", "-q"]
-    return measured([*command, *options])
+    """:func:`measured`, of that."""
+    return measured(denoising(source, *options))
 
 
 def hour(folder: Path) -> None:
-    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 11 times as long."""
+    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 11 times as long.
+
+    All in turn, and those that were not stopped once more in turn; the better one counts, for the machine's pace changes.
+    """
     seconds = 3600
     source = make(folder / "hour.wav", seconds)
-    ours = denoised(source)
-    rows: list[list[object]] = [["audioae denoise", *ours[:2], seconds / ours[0], 1.0, ours[2]]]
-    for options in (["--jobs", "2"], ["--model", "conv_dae"], ["--model", "conv1d_dae"]):
-        took, cpu, memory = denoised(source, *options)
-        rows.append([f"audioae denoise {' '.join(options)}", took, cpu, seconds / took, took / ours[0], memory])
+    ours = [[], ["--jobs", "2"], ["--model", "conv_dae"], ["--model", "conv1d_dae"]]
+    commands = {" ".join(["audioae denoise", *options]): denoising(source, *options) for options in ours}
     for name in COMPARED:
         package = name.partition(" ")[0]
         if importlib.util.find_spec(PEERS[package][0]) is None:
             print(f"Not installed, so not compared: {package}.\n")
-            continue
-        took, cpu, memory = measured([sys.executable, __file__, "--peer", name, str(source)], LONGEST * ours[0])
-        shown = f"{name}, stopped" if took > LONGEST * ours[0] else name
-        rows.append([shown, took, cpu, seconds / took, took / ours[0], memory])
+        else:
+            commands[name] = [sys.executable, __file__, "--peer", name, str(source)]
+    best = {name: (float("inf"), 0.0, 0.0) for name in commands}
+    first, *_ = commands
+    for _ in range(2):
+        for name, command in commands.items():
+            limit = LONGEST * best[first][0]
+            if best[name][0] == float("inf") or best[name][0] < limit:
+                best[name] = min(best[name], measured(command, limit))
+    rows: list[list[object]] = []
+    for name, (took, cpu, peak) in best.items():
+        times = took / best[first][0]
+        shown = f"{name}, stopped" if times >= LONGEST else name
+        rows.append([shown, took, cpu, seconds / took, times, peak])
     table(["command", "wall s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
 
 

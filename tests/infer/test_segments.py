@@ -1,5 +1,7 @@
 """A recording cut into segments is the recording."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,8 @@ import soundfile
 import torch
 
 import audioae
+from audioae.audio.files import Reader
+from audioae.audio.writer import Writer
 from audioae.infer.files import denoise_file
 from audioae.infer.jobs import Wishes
 from audioae.infer.segments import AheadStreamer, SegmentStreamer, in_background
@@ -104,6 +108,35 @@ def test_files(tmp_path: Path) -> None:
         made[workers] = [soundfile.read(path)[0] for path in (target, removed)]
     for one, three in zip(made[1], made[3], strict=True):
         assert one.shape == three.shape and np.abs(one - three).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_reading_cleaning_and_writing_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = 8000
+    soundfile.write(tmp_path / "in.wav", speech(rate, 28, 1)[0].T.numpy(), rate)
+    seen: defaultdict[tuple[str, int], threading.Event] = defaultdict(threading.Event)
+
+    def watched(owner: type, name: str, waits: dict[int, tuple[str, int]]) -> None:
+        method, calls = getattr(owner, name), iter(range(100))
+
+        def wrapper(*arguments: Any) -> Any:
+            number = next(calls)
+            if number in waits:
+                assert seen[waits[number]].wait(60), f"{name} {number} and {waits[number]} do not overlap"
+            result = method(*arguments)
+            seen[name, number].set()
+            return result
+
+        monkeypatch.setattr(owner, name, wrapper)
+
+    # Each would wait for ever, were it done in turn: the first block is cleaned when the third has been read, the first is
+    # written when the second has been cleaned, and the fourth is cleaned when the second has been written.
+    watched(Reader, "read", {})
+    watched(audioae.Streamer, "feed_wave", {0: ("read", 2), 3: ("write", 1)})
+    watched(Writer, "write", {0: ("feed_wave", 1)})
+    report = denoise_file(audioae.load("conv1d_dae"), tmp_path / "in.wav", tmp_path / "out.wav")
+    assert report.seconds == 28 and soundfile.info(tmp_path / "out.wav").frames == 28 * rate
+    assert seen["feed_wave", 6].is_set() and seen["write", 6].is_set()
 
 
 @pytest.mark.usefixtures("root")
