@@ -138,6 +138,10 @@ def evaluate(
         raise click.UsageError("--csv holds figures of pairs: give some by --pairs")
     labels = _labels([*(denoisers or ()), *(name for name in others if name not in denoisers)])
     entrants = []
+    if (csv is not None or plot is not None) and not (denoisers or folders or commands):
+        raise click.UsageError(
+            "--csv and --plot hold figures of what was cleaned: name a denoiser, or give --entry or --command"
+        )
     if denoisers or folders or commands:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
     scores: list[Score] = []

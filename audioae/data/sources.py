@@ -101,7 +101,7 @@ def manifest(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path}: not a readable manifest: {error}") from None
     if not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path}: every line should be a JSON object with a `file`")
-    return [{str(k): str(v) for k, v in row.items()} for row in rows]
+    return [{str(k): "" if v is None else str(v) for k, v in row.items()} for row in rows]
 
 
 def find(entries: Sequence[str], max_skipped: float) -> Found:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,7 @@ class Folder(Entrant):
 
     Raises:
         DataError: no folder, no result for one of the pairs, or two pairs of one name.
+        InputError: a result that cannot be read, or is of another rate.
     """
 
     def __init__(self, name: str, folder: Path, pairs: Sequence[Pair]) -> None:
@@ -147,6 +149,8 @@ class Folder(Entrant):
             )
         if len({pair.name for pair in pairs}) < len(pairs):
             raise DataError(f"{folder}: two pairs have the same name, so that results of {name} cannot be told apart")
+        for pair in pairs:
+            _fits_rate(probe(there[pair.name]).rate, pair, str(there[pair.name]))
         self._files = there
 
     def enhance(self, pair: Pair) -> Wave:
@@ -164,7 +168,7 @@ class Command(Entrant):
         template: the command line, with ``{in}`` and ``{out}`` for the two files.
 
     Raises:
-        InputError: a command line without them.
+        InputError: a command line without them, or of a program that is not there.
     """
 
     def __init__(self, name: str, template: str) -> None:
@@ -176,6 +180,8 @@ class Command(Entrant):
         for place in (IN, OUT):
             if not any(place in word for word in self._words):
                 raise InputError(f"command {name}: {template!r} does not say where {place} goes: give 'prog {IN} {OUT}'")
+        if shutil.which(self._words[0]) is None:
+            raise InputError(f"command {name}: there is no program {self._words[0]!r} that could be run")
 
     def enhance(self, pair: Pair) -> Wave:
         """See :meth:`Entrant.enhance`."""
@@ -217,9 +223,13 @@ def _read_result(path: Path, pair: Pair, what: str) -> Wave:
         result, rate = read(path)
     except AudioaeError as error:
         raise InputError(f"{what} cannot be read: {error}") from None
+    _fits_rate(rate, pair, what)
+    return _fitting(result, pair, what)
+
+
+def _fits_rate(rate: int, pair: Pair, what: str) -> None:
     if rate != pair.rate:
         raise InputError(f"{what} has {rate} Hz, the recording {pair.rate} Hz: resample it first")
-    return _fitting(result, pair, what)
 
 
 def _fitting(result: Wave, pair: Pair, what: str) -> Wave:

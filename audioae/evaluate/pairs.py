@@ -11,7 +11,7 @@ from audioae.denoiser import Denoiser
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant, Wave
 from audioae.evaluate.summary import Mean, mean
-from audioae.metrics.measures import measure
+from audioae.metrics.measures import LOWER_IS_BETTER, measure
 
 NOISY = "noisy input"
 CLEAN = "clean reference"
@@ -125,10 +125,10 @@ def by_snr(scores: Sequence[Score]) -> dict[float, list[Score]]:
 
 
 def gains(scores: Sequence[Score], measures: Sequence[str]) -> dict[str, dict[str, dict[float, float]]]:
-    """By measure and model, the mean gain over the noisy input at each SNR that the manifest knows."""
+    """By measure and model, the mean gain over the noisy input at each SNR that the manifest knows; more is better."""
     tables = {snr: means(group) for snr, group in by_snr(scores).items()}
     models = [m for m in dict.fromkeys(score.model for score in scores) if m not in (NOISY, CLEAN)]
     return {
-        name: {m: {snr: table[m][name] - table[NOISY][name] for snr, table in tables.items()} for m in models}
-        for name in measures
+        name: {m: {snr: sign * (table[m][name] - table[NOISY][name]) for snr, table in tables.items()} for m in models}
+        for name, sign in ((name, -1 if name in LOWER_IS_BETTER else 1) for name in measures)
     }

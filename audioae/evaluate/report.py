@@ -19,7 +19,10 @@ _DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
 
 
 def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
-    """Tables of means with their intervals, for all pairs and if wished for every SNR, and what they were computed by."""
+    """Tables of means with their intervals, for all pairs and if wished for every SNR, and what they were computed by.
+
+    Behind a measure that fits fewer of the recordings than others stands how many.
+    """
     names = list(scores[0].figures)
     lines = [f"{_number_of(pairs)}; means [{100 * CONFIDENCE:.0f} % bootstrap interval over recordings]", ""]
     rows = summaries(scores)
@@ -91,7 +94,10 @@ def _number_of(pairs: Sequence[Pair]) -> str:
 def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Sequence[Entrant]) -> str:
     shown = _shown(rows, names)
     costs = {e.name: [_cost(e.real_time_factor, "{:.3f}"), _cost(e.peak_bytes / 1e6, "{:.0f}")] for e in entrants}
-    heads = [*shown, *(["rtf", "peak MB"] if entrants else [])]
+    counts = {name: max(figures[name].count for figures in rows.values()) for name in shown}
+    # Some measures do not fit every recording: PESQ-WB needs 16 kHz.
+    heads = [name if counts[name] == max(counts.values()) else f"{name} ({counts[name]})" for name in shown]
+    heads += ["rtf", "peak MB"] if entrants else []
     lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for model, figures in rows.items():
         cells = [_cell(name, figures[name]) for name in shown] + (costs.get(model, ["-", "-"]) if entrants else [])

@@ -32,6 +32,8 @@ from audioae.nn.spectral import link
 from audioae.signal import bands
 
 FORMAT = "audioae onnx 3"
+READ = ("audioae onnx 2", FORMAT)
+"""Formats that are run alike: which states there are, the file itself says."""
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
@@ -88,9 +90,10 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
 
     Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
     same shape and what joins each state, by its name with ``next.`` before it. States are queues on their second axis: what
-    comes out goes in at the end, and as much leaves at the front. All begin as zeros.
+    comes out goes in at the end, and as much leaves at the front. All begin as zeros. ``past`` holds of each frame one row
+    for every residual block of those that look back about as far.
     Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
-    by, besides the hop of the overlap), ``recipe`` and ``precision``.
+    by, besides the hop of the overlap), ``recipe``, ``precision`` and ``states``, their names.
 
     Args:
         denoiser: from :func:`audioae.load`.

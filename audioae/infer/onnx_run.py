@@ -14,18 +14,19 @@ from audioae import bundle
 from audioae.config import parse
 from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
-from audioae.infer.onnx_export import FORMAT, onnx_bytes
+from audioae.infer.onnx_export import READ, onnx_bytes
 from audioae.recipe import Recipe
 from audioae.signal.stft import HOP_SECONDS, hop_length
 
 BACKENDS = ("torch", "onnx")
 CPU = torch.device("cpu")
 ROOM = 64
-"""Frames that a short :class:`Queue` has room for before it has to copy."""
+"""Rows that a short :class:`Queue` has room for before it has to copy."""
 
 
 class Queue:
-    """The last frames ``(B, T, ...)`` of a stream, with room behind them, so that another one moves none of the others.
+    """The last rows ``(B, T, ...)`` of a stream, one or several of each frame, with room behind them, so that more of them
+    move none of the others.
 
     Copying them took a quarter of a frame's time, for the processor's caches hold little else beside them.
 
@@ -207,8 +208,11 @@ def open_session(model: bytes | str, threads: int) -> Any:
 def _from_file(path: Path) -> Denoiser:
     session = open_session(str(path), torch.get_num_threads())
     facts = session.get_modelmeta().custom_metadata_map
-    if facts.get("format") != FORMAT:
-        raise BundleError(f"{path}: not a file of `audioae export` (its metadata say {facts.get('format')!r})")
+    if facts.get("format") not in READ:
+        raise BundleError(
+            f"{path}: not a file of `audioae export`, or of another version's (its metadata say {facts.get('format')!r}): "
+            "export the model again"
+        )
     try:
         recipe, rate, delay = parse(Recipe, facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:

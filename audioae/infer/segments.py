@@ -169,7 +169,7 @@ class SegmentStreamer(_Pooled):
         made = [own.feed_wave(block) for part in parts for block in part.split(int(BLOCK_SECONDS * own.rate), dim=-1)]
         if last:
             made.append(own.flush_wave())
-        joined = torch.cat(_between(made, before, sum(part.shape[-1] for part in made)), dim=-1)
+        joined = _joined(_between(made, before, sum(part.shape[-1] for part in made)), made[0])
         return joined.transpose(0, 1).flatten(1).unsqueeze(0)
 
 

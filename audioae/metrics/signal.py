@@ -1,15 +1,21 @@
 """Measures on waves and spectra. Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a number."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Wave = NDArray[np.float32]
 _FLOOR = 1e-10
+LIMIT_DB = 100.0
+_SMALLEST = 10 ** (-LIMIT_DB / 10)
 HIGH_BAND_HZ = 8000.0
 
 
 def si_sdr(estimate: Wave, clean: Wave, rate: int) -> float:
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR, half-baked or well done?", 2019).
+
+    Within 100 dB of zero either way, so that silence has -100; not a number where the reference itself is silent.
 
     >>> clean = np.sin(np.arange(8000) * 0.1)
     >>> round(si_sdr(0.5 * clean + 0.05 * np.cos(np.arange(8000) * 0.1), clean, 8000), 1)  # a tenth in quadrature
@@ -17,10 +23,15 @@ def si_sdr(estimate: Wave, clean: Wave, rate: int) -> float:
     """
     target = clean.astype(np.float64) - clean.mean()
     other = estimate.astype(np.float64) - estimate.mean()
-    energy = target @ target
-    projection = (other @ target) / max(energy, _FLOOR) * target
+    energy = float(target @ target)
+    if energy <= _FLOOR:
+        return float("nan")
+    projection = (other @ target) / energy * target
     error = other - projection
-    return float(10 * np.log10((projection @ projection + _FLOOR) / (error @ error + _FLOOR)))
+    kept, distortion = float(projection @ projection), float(error @ error)
+    if kept <= _SMALLEST * distortion:
+        return -LIMIT_DB
+    return 10 * math.log10(kept / max(distortion, _SMALLEST * kept))
 
 
 def snr(estimate: Wave, clean: Wave, rate: int) -> float:

@@ -1,6 +1,6 @@
 """The past of many residual blocks in one tensor, for steps of one frame.
 
-Live, and in ONNX, it is the number of operations and of tensors that counts, not what they hold. What came before a frame
+In ONNX it is the number of operations and of tensors that takes the time of a frame, not what they hold. What came before it
 is there before any block runs, so what it amounts to can be worked out for many of them at once.
 """
 
@@ -39,7 +39,8 @@ class SharedPast(nn.Module):
 
         def rows(back: Sequence[int]) -> Tensor:
             """Of each block that which is so many frames old."""
-            return torch.tensor([(self.length - frames) * self.count + n for n, frames in enumerate(back)])
+            places = [(self.length - frames) * self.count + n for n, frames in enumerate(back)]
+            return torch.tensor(places, device=layers[0].weight.device)
 
         def of(layer: CausalDepthwise, tap: int) -> tuple[int, Tensor]:
             """How old the frame at a tap is, and its weights; where there is no such tap, any frame and zeros."""
@@ -55,9 +56,9 @@ class SharedPast(nn.Module):
             self.late = layers[0].delay > 0
             assert all((layer.delay > 0) == self.late for layer in layers)
             if self.late:
+                matrices: list[Tensor] = [block.exchange for block in blocks if block.exchange is not None]
+                self.register_buffer("exchange", torch.stack(matrices) if matrices else None)
                 self.register_buffer("late_rows", rows([layer.delay for layer in layers]))
-            matrices: list[Tensor] = [block.exchange for block in blocks if block.exchange is not None]
-            self.register_buffer("exchange", torch.stack(matrices) if matrices else None)
 
     def zeros(self, like: Tensor) -> Tensor:
         """What came before the first frame of ``(B, T, ..., C)``: zeros ``(B, length * count, ..., C)``."""

@@ -100,6 +100,11 @@ def adapt(
     """
     if not out.parent.is_dir():
         raise OutputError(f"{out}: there is no folder {out.parent}: make it first")
+    try:  # now, not after ten minutes
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{out}: cannot write: {error.strerror}") from None
     old = load(model)
     noises, voices = list_files(noise), list_files(speech) if speech else []
     with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:

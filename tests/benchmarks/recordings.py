@@ -99,15 +99,17 @@ def hour(folder: Path) -> None:
             commands[name] = [sys.executable, __file__, "--peer", name, str(source)]
     best = {name: (float("inf"), 0.0, 0.0) for name in commands}
     first, *_ = commands
+    stopped = set[str]()
     for _ in range(2):
         for name, command in commands.items():
-            limit = LONGEST * best[first][0]
-            if best[name][0] == float("inf") or best[name][0] < limit:
-                best[name] = min(best[name], measured(command, limit))
+            if name not in stopped:
+                limit = LONGEST * best[first][0]
+                best[name] = min(best[name], found := measured(command, limit))
+                stopped |= {name} if found[0] >= limit else set()
     rows: list[list[object]] = []
     for name, (took, cpu, peak) in best.items():
         times = took / best[first][0]
-        shown = f"{name}, stopped" if times >= LONGEST else name
+        shown = f"{name}, stopped" if name in stopped else name
         rows.append([shown, took, cpu, seconds / took, times, peak])
     table(["command", "wall s", "CPU s", "x real time", "times as long as the first", "peak MB"], rows)
 

@@ -33,7 +33,7 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
     assert files["markdown"].read_text() == output
     lines = output.splitlines()
     assert lines[0].startswith("2 pairs, ") and "95 % bootstrap" in lines[0]
-    assert lines[2] == "| model | si_sdr | pesq | wer | rtf | peak MB |"
+    assert lines[2] == "| model | si_sdr | pesq (1) | wer (1) | rtf | peak MB |"
     rows = {cells[1]: cells[2:] for cells in ([c.strip() for c in line.split("|")] for line in lines[4:9])}
     assert list(rows) == ["noisy input", "clean reference", "conv_dae", "perfect", "same"]
     assert rows["same"][:3] == rows["noisy input"][:3] and rows["noisy input"][3:5] == ["-", "-"]
@@ -85,12 +85,16 @@ def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> N
         (["--pairs", "{few}", "--command", "mine=cp {{in}}"], 1, "does not say where {out} goes"),
         (["--pairs", "{few}", "--asr"], 2, "--asr needs pairs with a transcript"),
         (["--pairs", "{few}/pairs.jsonl", "--plot", "a.png"], 2, "--plot needs pairs with a known SNR"),
+        (["--pairs", "{few}/pairs.jsonl", "--asr"], 2, "--asr needs pairs with a transcript"),
+        (["sparse_l1", "--pairs", "{few}", "--csv", "{few}/a.csv"], 2, "name a denoiser"),
         (["--pairs", "{few}", "--json", "{few}/none/a.json"], 1, "there is no folder"),
         (["--pairs", "{few}", "--device", "abacus"], 1, "is not available here"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(few: Path, arguments: list[str], code: int, message: str) -> None:
-    (few / "pairs.jsonl").write_text('{"noisy": "noisy/16k-fire.flac", "clean": "clean/16k-fire.flac"}\n')
+    (few / "pairs.jsonl").write_text(
+        '{"noisy": "noisy/16k-fire.flac", "clean": "clean/16k-fire.flac", "snr_db": null, "text": null}\n'
+    )
     output = run(*(argument.format(few=few) for argument in arguments), code=code).output
     # Click breaks long lines and puts bars beside them.
     assert message in " ".join(output.replace("│", " ").split()), output

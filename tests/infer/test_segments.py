@@ -1,7 +1,6 @@
 """A recording cut into segments is the recording."""
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -81,6 +80,12 @@ def test_a_stream_in_a_thread_of_its_own_is_the_stream(sizes: tuple[int, ...]) -
     assert made.shape == wave.shape and (made - expected).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("make", [partial(SegmentStreamer, workers=2, seconds=8), AheadStreamer])
+def test_nothing_in_is_nothing_out(make: Callable[[audioae.Streamer], Any]) -> None:
+    with make(audioae.Streamer(audioae.load("conv1d_dae"), 8000)) as cut:
+        assert cut.feed_wave(torch.zeros(1, 2, 0)).shape == cut.flush_wave().shape == (1, 2, 0)
+
+
 def test_only_where_it_pays() -> None:
     rate = 16000
     finite, endless = (audioae.Streamer(audioae.load(name), rate) for name in ("conv_dae", "crn_dae"))
@@ -114,7 +119,7 @@ def test_files(tmp_path: Path) -> None:
 def test_reading_cleaning_and_writing_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rate = 8000
     soundfile.write(tmp_path / "in.wav", speech(rate, 28, 1)[0].T.numpy(), rate)
-    seen: defaultdict[tuple[str, int], threading.Event] = defaultdict(threading.Event)
+    seen = {(name, n): threading.Event() for name in ("read", "feed_wave", "write") for n in range(100)}
 
     def watched(owner: type, name: str, waits: dict[int, tuple[str, int]]) -> None:
         method, calls = getattr(owner, name), iter(range(100))

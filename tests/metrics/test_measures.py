@@ -39,6 +39,12 @@ def test_ratios_in_closed_form() -> None:
     assert snr(2 * tone, tone, 16000) == pytest.approx(0, abs=1e-6)
 
 
+def test_si_sdr_of_silence() -> None:
+    noise = GENERATOR.normal(size=16000)
+    assert si_sdr(0 * noise, noise, 16000) == -100 and si_sdr(1e-9 * noise, noise, 16000) == pytest.approx(100)
+    assert np.isnan(si_sdr(noise, 0 * noise, 16000))
+
+
 def test_log_spectral_distance_of_a_gain_is_the_gain() -> None:
     noise = GENERATOR.normal(size=16000)
     assert log_spectral_distance(10 * noise, noise, 16000) == pytest.approx(20, abs=1e-6)

@@ -75,5 +75,6 @@ def test_mistakes_are_told_before_anything_runs(whistle: Path, tmp_path: Path) -
     there.write_bytes(b"x")
     assert "--overwrite" in errors("--noise", str(whistle), "-o", str(there))
     assert "no folder" in errors("--noise", str(whistle), "-o", str(tmp_path / "no/mine.safetensors"))
+    assert "cannot write" in errors("--noise", str(whistle), "-o", "/proc/mine.safetensors")
     assert "no audio found" in errors("--noise", str(tmp_path / "nothing"), "-o", str(tmp_path / "m.safetensors"))
     assert "neither a model" in errors("nonsense", "--noise", str(whistle), "-o", str(tmp_path / "m.safetensors"))
