@@ -1,6 +1,7 @@
 """What ``audioae adapt`` gains on a noise that the models handle badly: ``python tests/benchmarks/adapting.py``.
 
-The noise is a minute of an alarm of two horns in turn, made up of harmonics as voices are. Prints what the command prints.
+The noise is a minute of an engine that is revved, which has the pitch and the harmonics of a voice. Prints what the
+command prints.
 """
 
 import argparse
@@ -16,11 +17,12 @@ RATE = 16_000
 SECONDS = 60
 
 
-def alarm() -> np.ndarray:
-    """Two horns in turn, 0.6 s each, with twelve harmonics; samples ``(N,)``."""
+def engine() -> np.ndarray:
+    """An engine that is revved up and down between 110 and 230 Hz, with the harmonics below 7.5 kHz; samples ``(N,)``."""
     time = np.arange(SECONDS * RATE) / RATE
-    phase = 2 * np.pi * np.cumsum(np.where(time / 0.6 % 2 < 1, 435, 580)) / RATE
-    return 0.1 * sum(np.sin(k * phase) / k for k in range(1, 13))
+    pitch = 170 + 60 * np.sin(2 * np.pi * time / 1.3)
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    return 0.1 * sum(np.sin(k * phase) / k * (k * pitch < 7500) for k in range(1, 41))
 
 
 def main() -> None:
@@ -29,8 +31,8 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        noise, out = Path(name) / "alarm.wav", Path(name) / "mine.safetensors"
-        soundfile.write(noise, alarm(), RATE)
+        noise, out = Path(name) / "engine.wav", Path(name) / "mine.safetensors"
+        soundfile.write(noise, engine(), RATE)
         command = ["adapt", given.model, "--noise", str(noise), "-o", str(out), "--budget", given.budget, "-q"]
         subprocess.run([sys.executable, "-m", "audioae", *command], check=True)
 
