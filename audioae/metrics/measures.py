@@ -67,14 +67,19 @@ PACKAGES = {
 
 
 def measure(names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int) -> dict[str, float]:
-    """The named measures of ``(N,)`` or ``(N, C)``, the mean over channels.
+    """The named measures of ``(N,)`` or ``(N, C)``, the mean over those channels that have a figure.
 
     >>> wave = np.sin(np.arange(8000) * 0.1)
     >>> measure(["log_spectral_distance"], wave, wave, 8000)
     {'log_spectral_distance': 0.0}
     """
     channels = list(zip(np.atleast_2d(estimate.T), np.atleast_2d(clean.T), strict=True))
-    return {name: float(np.mean([MEASURES[name](a, b, rate) for a, b in channels])) for name in names}
+    return {name: _mean([MEASURES[name](a, b, rate) for a, b in channels]) for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def better(name: str, value: float, than: float | None) -> bool:

@@ -43,6 +43,9 @@ def test_si_sdr_of_silence() -> None:
     noise = GENERATOR.normal(size=16000)
     assert si_sdr(0 * noise, noise, 16000) == -100 and si_sdr(1e-9 * noise, noise, 16000) == pytest.approx(100)
     assert np.isnan(si_sdr(noise, 0 * noise, 16000))
+    one = measure(["si_sdr"], noise + np.roll(noise, 1), noise, 16000)
+    stereo = [np.stack([each, 0 * each], 1) for each in (noise + np.roll(noise, 1), noise)]  # the voice on one side
+    assert measure(["si_sdr"], *stereo, 16000) == one
 
 
 def test_log_spectral_distance_of_a_gain_is_the_gain() -> None:
