@@ -25,7 +25,15 @@ class TrainConfig(Config):
         10_000, ge=0, description="optimiser steps; --budget may end sooner, with the same schedule; 0 leaves `init` as is"
     )
     learning_rate: Positive = 1.5e-3
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="`muon`: steps of matrices between layers are orthogonal ones, those of the rest are AdamW's"
+    )
     betas: tuple[Share, Share] = Field((0.9, 0.98), description="decay of the optimiser's two moments")
+    freeze_statistics: bool = Field(
+        False,
+        description="normalise by the statistics that `init` brings, as at inference, not by each batch's own: less noise "
+        "in a last stage",
+    )
     critic_steps: int = Field(1, ge=1, le=100, description="steps of the critic for one of the generator")
     warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")
     final_rate: Share = Field(0.02, description="share of the learning rate left at the end of the cosine")

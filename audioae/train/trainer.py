@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from audioae.data.remix import remixed
 from audioae.denoiser import Denoiser
 from audioae.errors import RecipeError
 from audioae.metrics.measures import better
+from audioae.nn.norm import BatchNorm
 from audioae.recipe import Recipe, TrainConfig
 from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
@@ -25,6 +25,7 @@ from audioae.train.checkpoint import Progress
 from audioae.train.folder import BEST, CHECKPOINT, LAST, SAMPLES
 from audioae.train.gan import GamePlayer
 from audioae.train.log import Log
+from audioae.train.optimizer import optimizer_of
 from audioae.train.players import ClassifyingPlayer, CodingPlayer, DenoisingPlayer, Player
 from audioae.train.stop import Stop
 from audioae.train.validate import Validation
@@ -127,12 +128,7 @@ class _Run:
             begin_with(self.denoiser, recipe)
         self.average = copy.deepcopy(self.denoiser).requires_grad_(False).eval().to(self.parallel.device)
         self.player = PLAYERS[recipe.family](self.denoiser, self.parallel.rank).to(self.parallel.device)
-        matrices = [p for p in self.player.parameters() if p.ndim >= 2]
-        vectors = [p for p in self.player.parameters() if p.ndim < 2]
-        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(
-            groups, lr=recipe.train.learning_rate, betas=recipe.train.betas, weight_decay=recipe.train.weight_decay
-        )
+        optimizer = optimizer_of(self.player, recipe.train)
         self.modules = {"model": self.denoiser.model, "average": self.average.model, **self.player.others}
         self.progress = Progress()
         folder.prepare(out, resume)
@@ -224,6 +220,10 @@ class _Run:
         noisy, clean = (side.to(self.parallel.device) for side in (batch.noisy, batch.clean))
         noisy, clean = remixed(noisy, clean, batch.turn)
         self.module.train()
+        if config.freeze_statistics:
+            for layer in self.module.modules():
+                if isinstance(layer, BatchNorm):
+                    layer.eval()
         told: dict[str, float] = {}
         norm = 0.0
         for turn in range(self.player.turns):
