@@ -52,6 +52,12 @@ class TrainConfig(Config):
     )
     log_every: int = Field(20, ge=1, description="steps between lines of the log")
 
+    @model_validator(mode="after")
+    def _with_statistics(self) -> "TrainConfig":
+        if self.freeze_statistics and not self.init:
+            raise ValueError("`freeze_statistics` needs `init`, whose statistics are kept")
+        return self
+
 
 class ValidConfig(Config):
     """What the model is validated on while it trains."""

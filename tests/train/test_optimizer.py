@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from audioae.config import load
+from audioae.errors import RecipeError
 from audioae.recipe import Recipe, TrainConfig
 from audioae.train.optimizer import between_layers, optimizer_of, orthogonalised
 from audioae.train.trainer import train
@@ -122,3 +123,8 @@ def test_a_training_with_muon_and_frozen_statistics_resumes(tmp_path: Path, impa
     # The moving average of equal numbers is equal but for rounding.
     frozen = {name: torch.allclose(begun[name], whole[name], atol=1e-6) for name in begun if "batches" not in name}
     assert all(same == ("running_" in name) for name, same in frozen.items())
+
+
+def test_frozen_statistics_have_to_come_from_somewhere() -> None:
+    with pytest.raises(RecipeError, match="`freeze_statistics` needs `init`"):
+        recipe("train.freeze_statistics=true")
