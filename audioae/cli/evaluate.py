@@ -113,10 +113,14 @@ def evaluate(
     rtf is seconds of work per second of sound, peak MB the most memory of the process, with Python and the libraries. A
     MODEL runs in a process of its own, on whole recordings: loading it and reading files do not count as work. For --command
     all of the program's wall time counts, starting it included. Memory on a GPU does not count.
+
+    What fails is left out of the table, told on standard error, and the exit code is 1; Ctrl-C still prints and writes what
+    has been measured to its end.
     """
-    from audioae.cli.progress import bar
+    from audioae.cli.progress import above, bar
     from audioae.data.pairs import find_pairs
     from audioae.data.sources import list_files
+    from audioae.errors import AudioaeError, DataError
     from audioae.evaluate import families, report
     from audioae.evaluate import pairs as scoring
     from audioae.evaluate.words import count
@@ -145,6 +149,7 @@ def evaluate(
     if denoisers or folders or commands:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
     scores: list[Score] = []
+    failures: dict[str, AudioaeError | KeyboardInterrupt] = {}
     if entrants:
         with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
 
@@ -152,9 +157,15 @@ def evaluate(
                 shown.set_description(name)
                 shown.update()
 
-            scores = scoring.score(entrants, found, names, asr, progress)
+            def failed(name: str, error: AudioaeError | KeyboardInterrupt) -> None:
+                failures[name] = error
+                if isinstance(error, AudioaeError):
+                    above(f"audioae: {error}")
+
+            scores = scoring.score(entrants, found, names, asr, progress, failed)
+    interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
-    if others:
+    if others and not interrupted:
         files = [(pair.noisy, pair.clean) for pair in found] + [(path, path) for path in list_files(clean)]
         rows = families.tables([(labels[name], name) for name in others], files, components, device)
         if pictures is not None:
@@ -173,6 +184,10 @@ def evaluate(
         from audioae.plot import save_gains
 
         save_gains(scoring.gains(scores, [name for name in PLOTTED if name in names] or names[:2]), plot)
+    if interrupted:
+        raise KeyboardInterrupt
+    if failures:
+        raise DataError(f"{len(failures)} of {len(entrants)} could not be measured: {', '.join(failures)} (why: see above)")
 
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:

@@ -8,6 +8,7 @@ import torch
 from audioae.audio.files import read
 from audioae.data.pairs import Pair
 from audioae.denoiser import Denoiser
+from audioae.errors import AudioaeError
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant, Wave
 from audioae.evaluate.summary import Mean, mean
@@ -38,6 +39,7 @@ def score(
     measures: Sequence[str],
     recognise: bool = False,
     progress: Callable[[str], None] | None = None,
+    failed: Callable[[str, AudioaeError | KeyboardInterrupt], None] | None = None,
 ) -> list[Score]:
     """Scores of the unprocessed input and of every entrant on every pair, one entrant after the other.
 
@@ -47,6 +49,8 @@ def score(
         measures: names of :data:`audioae.metrics.measures.MEASURES`.
         recognise: also the word error rate ``wer`` where a pair has a transcript, and that of the clean reference.
         progress: called with a name after every recording.
+        failed: called with the name of an entrant that could not be measured to its end, and why. It is left out, and the
+            others are gone on with, after Ctrl-C no further one. Without it, the error is raised.
 
     Raises:
         InputError: a file cannot be read, or a result does not fit.
@@ -67,11 +71,21 @@ def score(
         if progress is not None:
             progress(NOISY)
     for entrant in entrants:
-        with entrant:
-            for pair in pairs:
-                scores.append(Score(entrant.name, pair, figures(entrant.enhance(pair), read(pair.clean)[0], pair)))
-                if progress is not None:
-                    progress(entrant.name)
+        own = []
+        try:
+            with entrant:
+                for pair in pairs:
+                    own.append(Score(entrant.name, pair, figures(entrant.enhance(pair), read(pair.clean)[0], pair)))
+                    if progress is not None:
+                        progress(entrant.name)
+        except (AudioaeError, KeyboardInterrupt) as error:
+            if failed is None:
+                raise
+            failed(entrant.name, error)
+            if isinstance(error, KeyboardInterrupt):
+                break
+        else:
+            scores += own
     return scores
 
 

@@ -112,7 +112,7 @@ def main() -> None:
     # Here, for the processes of the peers import this module too, and their memory is measured.
     from audioae.bundle import shipped
     from audioae.cli.evaluate import DEFAULT_MEASURES
-    from audioae.cli.progress import bar
+    from audioae.cli.progress import above, bar
     from audioae.data.pairs import find_pairs
     from audioae.evaluate import report
     from audioae.evaluate.entrants import Function, model
@@ -128,7 +128,9 @@ def main() -> None:
             continue
         entrants += [Function(f"{package} {version(package)}{way}", make) for way, make in ways.items()]
     with bar(len(pairs) * (1 + len(entrants)), "peers") as shown:
-        scores = score(entrants, pairs, DEFAULT_MEASURES, progress=lambda _: shown.update())
+        scores = score(
+            entrants, pairs, DEFAULT_MEASURES, progress=lambda _: shown.update(), failed=lambda _, error: above(repr(error))
+        )
     print(report.markdown(scores, entrants, pairs), end="")
     if absent:
         print(f"Not installed, so not compared: {', '.join(absent)}.")

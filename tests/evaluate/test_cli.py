@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from audioae.bundle import SHIPPED, shipped
 from audioae.cli.app import main
 from audioae.cli.evaluate import _entrants, _labels
+from audioae.data.pairs import Pair
+from audioae.evaluate.entrants import Command, Wave
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -98,3 +100,29 @@ def test_mistakes_are_told_before_anything_runs(few: Path, arguments: list[str],
     output = run(*(argument.format(few=few) for argument in arguments), code=code).output
     # Click breaks long lines and puts bars beside them.
     assert message in " ".join(output.replace("│", " ").split()), output
+
+
+def test_what_fails_is_left_out_and_told_and_nothing_else_is_lost(few: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    commands = ["--command", "broken=false {in} {out}", "--command", "same=cp {in} {out}"]
+    result = run("--pairs", few, *commands, "conv_dae", "--measure", "si_sdr", "--csv", table, code=1)
+    assert "| same | " in result.stdout and "| conv_dae | " in result.stdout and "broken" not in result.stdout
+    assert "16k-fire.flac: broken failed: exit status 1" in result.stderr
+    assert "1 of 3 could not be measured: broken" in result.stderr
+    assert {row["model"] for row in csv.DictReader(table.open())} == {"noisy input", "same", "conv_dae"}
+
+
+def test_ctrl_c_keeps_what_was_measured(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enhance = Command.enhance
+
+    def interrupted(self: Command, pair: Pair) -> Wave:
+        if self.name == "slow" and pair.name.startswith("8k"):
+            raise KeyboardInterrupt
+        return enhance(self, pair)
+
+    monkeypatch.setattr(Command, "enhance", interrupted)
+    table = tmp_path / "table.csv"
+    commands = [word for name in ("same", "slow", "late") for word in ("--command", f"{name}=cp {{in}} {{out}}")]
+    result = run("conv_dae", "--pairs", few, *commands, "--measure", "si_sdr", "--csv", table, code=130)
+    assert {row["model"] for row in csv.DictReader(table.open())} == {"noisy input", "conv_dae", "same"}
+    assert "| same | " in result.stdout and "| slow | " not in result.stdout and "interrupted" in result.stderr
