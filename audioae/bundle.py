@@ -20,7 +20,6 @@ from audioae.denoiser import Denoiser
 from audioae.errors import BundleError, OutputError, RecipeError
 from audioae.recipe import Recipe
 from audioae.registry import did_you_mean
-from audioae.signal.stft import HOP_SECONDS
 
 FORMAT = "audioae bundle 1"
 SHIPPED = Path(__file__).parent / "weights"
@@ -83,7 +82,7 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     """
     path = locate(name_or_path)
     recipe, figures, tensors = _read(path, weights=False)
-    latency = (2 + recipe.model.delay) * HOP_SECONDS
+    latency = (2 + recipe.model.delay) * recipe.model.hop_seconds
     return BundleInfo(path.stem, path, recipe, figures, sum(t.numel() for t in tensors.values()), latency)
 
 

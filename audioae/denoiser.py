@@ -83,7 +83,7 @@ class Denoiser(nn.Module):
         stft = self._transforms.get(rate)
         if stft is None or stft.window.device != self.device:
             with torch.inference_mode(False):  # kept beyond the call, and wanted for training too
-                stft = self._transforms[rate] = STFT(rate).to(self.device)
+                stft = self._transforms[rate] = STFT(rate, self.recipe.model.hop_seconds).to(self.device)
         return stft
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:

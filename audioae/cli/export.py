@@ -13,7 +13,7 @@ import click
               help="fp16 keeps weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
-    """Write a denoiser as an ONNX file that does one frame of 16 ms at a time.
+    """Write a denoiser as an ONNX file that does one frame (of 16 ms, mostly) at a time.
 
     MODEL is one of the package or a bundle's path. What it remembers goes in and out of every step; the sizes of the
     Fourier transform, which stays outside, are in the file's metadata. `audioae denoise --model FILE.onnx` runs it, and

@@ -98,7 +98,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
     Args:
         denoiser: from :func:`audioae.load`.
         target: the file.
-        rate: Hz, for which the file is; others of the same hop of 16 ms in samples fit too.
+        rate: Hz, for which the file is; others with as many samples from frame to frame fit too.
         precision: ``fp32``, ``fp16`` for weights that lie in 16 bits and are computed with in 32, or ``int8`` for weights of
             matrix products in 8 bits.
 

@@ -16,7 +16,7 @@ from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
 from audioae.infer.onnx_export import READ, onnx_bytes
 from audioae.recipe import Recipe
-from audioae.signal.stft import HOP_SECONDS, hop_length
+from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, hop_length
 
 BACKENDS = ("torch", "onnx")
 CPU = torch.device("cpu")
@@ -84,12 +84,21 @@ class OnnxModel(nn.Module):
         delay: frames that the result is late by.
         sessions: those that are there, by their bins.
         threads: how many each uses.
+        hop_seconds: time from frame to frame.
     """
 
-    def __init__(self, denoiser: Denoiser | None, delay: int, sessions: dict[int, Any], threads: int = 1) -> None:
+    def __init__(
+        self,
+        denoiser: Denoiser | None,
+        delay: int,
+        sessions: dict[int, Any],
+        threads: int = 1,
+        hop_seconds: float = HOP_SECONDS,
+    ) -> None:
         super().__init__()
         # In a tuple, that its weights are not taken for this module's.
         self.source, self.delay, self.sessions, self.threads = (denoiser,), delay, sessions, threads
+        self.hop_seconds = hop_seconds
         self.register_buffer("place", torch.zeros(0))
         self.receptive_field = denoiser.model.receptive_field if denoiser else None
 
@@ -102,9 +111,9 @@ class OnnxModel(nn.Module):
         if bins not in self.sessions:
             denoiser = self.source[0]
             if denoiser is None:
-                own = rate_of(next(iter(self.sessions)))
-                raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {rate_of(bins)}")
-            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins)), self.threads)
+                own, wanted = (rate_of(count, self.hop_seconds) for count in (next(iter(self.sessions)), bins))
+                raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {wanted}")
+            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins, self.hop_seconds)), self.threads)
         return self.sessions[bins]
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
@@ -171,17 +180,17 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", 
         return _from_file(path)
     denoiser = bundle.load(name_or_path)
     denoiser.initial_state(1, 1, 16_000)  # refuses what is no denoiser
-    onnx = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads())
+    onnx = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), denoiser.recipe.model.hop_seconds)
     return OnnxDenoiser(denoiser.recipe, denoiser.name, onnx).eval()
 
 
-def rate_of(bins: int) -> int:
+def rate_of(bins: int, hop_seconds: float = HOP_SECONDS) -> int:
     """A sample rate whose spectra have so many bins.
 
     >>> rate_of(769)
     48000
     """
-    return round((bins - 1) / HOP_SECONDS)
+    return min(MAX_RATE, max(MIN_RATE, round((bins - 1) / hop_seconds)))
 
 
 def open_session(model: bytes | str, threads: int) -> Any:
@@ -217,5 +226,6 @@ def _from_file(path: Path) -> Denoiser:
         recipe, rate, delay = parse(Recipe, facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: the file's metadata are damaged ({error})") from error
-    model = OnnxModel(None, delay, {hop_length(rate) + 1: session})
+    hop_seconds = recipe.model.hop_seconds
+    model = OnnxModel(None, delay, {hop_length(rate, hop_seconds) + 1: session}, hop_seconds=hop_seconds)
     return OnnxDenoiser(recipe, path.stem, model).eval()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
 from audioae.config import Field
-from audioae.models._config import ModelConfig
+from audioae.models._config import MaskConfig
 from audioae.nn.masking import Masking, State
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
@@ -21,7 +21,7 @@ from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias
 from audioae.signal import bands
 
 
-class Config(ModelConfig):
+class Config(MaskConfig):
     """What a recipe's ``model`` section may set for ``kind: conv1d_dae``."""
 
     channels: int = Field(256, ge=4, le=4096, description="C, channels of every block")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.config import Field, model_validator
-from audioae.models._config import ModelConfig
+from audioae.models._config import MaskConfig
 from audioae.nn.causal import delay
 from audioae.nn.masking import Masking, State
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
@@ -23,7 +23,7 @@ from audioae.nn.spectral import BandFeatures, bounded_mask
 from audioae.signal import bands
 
 
-class Config(ModelConfig):
+class Config(MaskConfig):
     """What a recipe's ``model`` section may set for ``kind: conv_dae``."""
 
     channels: int = Field(96, ge=4, le=1024, description="C, channels at every position")

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from audioae.config import Field
+from audioae.config import Field, model_validator
 from audioae.models import conv_dae
 from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay
@@ -31,6 +31,20 @@ class Config(ModelConfig):
     def delay(self) -> int:
         """Frames that what comes out is late by, which is how far the furthest member looks ahead."""
         return max(member.delay for member in self.members)
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time from frame to frame of the spectra that all members take, half of their window."""
+        return self.members[0].hop_seconds
+
+    @model_validator(mode="after")
+    def _of_one_window(self) -> "Config":
+        windows = sorted({member.window for member in self.members})
+        if len(windows) > 1:
+            raise ValueError(
+                f"members of windows of {' and '.join(map(str, windows))} s cannot be averaged: give all the same"
+            )
+        return self
 
 
 class Model(Masking):

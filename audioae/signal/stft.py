@@ -1,9 +1,9 @@
 """Short-time Fourier transform, offline and frame by frame from one implementation.
 
 The transform is defined in seconds, so that one model serves every sample rate: hop = round(0.016 * rate) samples, window
-= two hops. Bins then stand about 31.25 Hz apart at 8 kHz as at 192 kHz. Analysis and synthesis both use the square
-root of a periodic Hann window, whose squares at 50 % overlap add to one exactly (Griffin & Lim, "Signal estimation from
-modified short-time Fourier transform", 1984).
+= two hops, unless a model wants longer ones. Bins then stand about 31.25 Hz apart at 8 kHz as at 192 kHz. Analysis and
+synthesis both use the square root of a periodic Hann window, whose squares at 50 % overlap add to one exactly (Griffin &
+Lim, "Signal estimation from modified short-time Fourier transform", 1984).
 """
 
 import math
@@ -21,7 +21,7 @@ BIN_HZ = 1 / (2 * HOP_SECONDS)
 """Distance between two bins in Hz; within 0.35 % of this at every rate, since the hop is a whole number of samples."""
 
 
-def hop_length(rate: int) -> int:
+def hop_length(rate: int, hop_seconds: float = HOP_SECONDS) -> int:
     """Samples between two frames at ``rate`` Hz.
 
     Raises:
@@ -32,7 +32,7 @@ def hop_length(rate: int) -> int:
     """
     if not MIN_RATE <= rate <= MAX_RATE:
         raise InputError(f"sample rate {rate} Hz is not supported: resample to one from {MIN_RATE} to {MAX_RATE} Hz")
-    return round(HOP_SECONDS * rate)
+    return round(hop_seconds * rate)
 
 
 class STFT(nn.Module):
@@ -40,6 +40,7 @@ class STFT(nn.Module):
 
     Args:
         rate: sample rate in Hz, 8 000 to 192 000.
+        hop_seconds: time from frame to frame, half of the window.
 
     Attributes:
         hop: samples between frames.
@@ -64,10 +65,10 @@ class STFT(nn.Module):
 
     window: Tensor
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, hop_seconds: float = HOP_SECONDS) -> None:
         super().__init__()
         self.rate = rate
-        self.hop = hop_length(rate)
+        self.hop = hop_length(rate, hop_seconds)
         self.n_fft = 2 * self.hop
         self.bins = self.hop + 1
         hann = torch.hann_window(self.n_fft, periodic=True, dtype=torch.float64)
