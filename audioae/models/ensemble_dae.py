@@ -2,9 +2,6 @@
 
 Networks that were trained apart err in different places; the mean of their masks errs less than each. Every member is a
 :mod:`audioae.models.conv_dae` of its own size; those that look less far ahead wait for the one that looks furthest.
-
-In a second pass, if wished, the last member hears what the mean mask leaves, which is speech under less noise, and what
-comes out of both passes is averaged.
 """
 
 from collections.abc import Iterator
@@ -19,9 +16,6 @@ from audioae.models._config import ModelConfig
 from audioae.nn.causal import delay
 from audioae.nn.masking import Masking, State
 
-SECOND = "second."
-"""What the names of the second pass' state begin with."""
-
 
 class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: ensemble_dae``."""
@@ -32,19 +26,10 @@ class Config(ModelConfig):
         max_length=16,
         description="sizes of each network, as for `conv_dae`",
     )
-    second_pass: float | None = Field(
-        None, ge=0, lt=1,
-        description="let the last member clean what the mean mask leaves once more, with this share of what it takes away",
-    )  # fmt: skip
 
     @property
     def delay(self) -> int:
         """Frames that what comes out is late by, which is how far the furthest member looks ahead."""
-        return self.first_delay + (0 if self.second_pass is None else self.members[-1].delay)
-
-    @property
-    def first_delay(self) -> int:
-        """Frames that the mean mask is late by."""
         return max(member.delay for member in self.members)
 
     @property
@@ -74,17 +59,10 @@ class Model(Masking):
         self.members = nn.ModuleList(conv_dae.Model(member) for member in config.members)
         self.delay = config.delay
         """Frames that what comes out is late by."""
-        self.first_delay, self.kept = config.first_delay, config.second_pass
-        self.waits = [self.first_delay - member.delay for member in config.members]
+        self.waits = [self.delay - member.delay for member in config.members]
         """Frames that each member's mask waits for the others."""
         self.receptive_field = max(wait + (member.receptive_field or 0) for _, member, wait in self._each())
         """Frames that one output frame depends on, itself included."""
-        if self.kept is not None:
-            self.receptive_field += self._last.receptive_field or 0
-
-    @property
-    def _last(self) -> conv_dae.Model:
-        return cast(conv_dae.Model, self.members[-1])
 
     def _each(self) -> Iterator[tuple[str, conv_dae.Model, int]]:
         """What the names of each member's state begin with, the member, and the frames that it waits."""
@@ -99,16 +77,8 @@ class Model(Masking):
             state |= {prefix + name: value for name, value in own.items() if name != "noisy"}
             if wait:
                 state[prefix + "mask"] = own["level"].new_zeros(batch, wait, 2, bins)
-        zeros = state["members.0.level"].new_zeros
-        if self.kept is not None:
-            own = self._last.initial_state(batch, channels, bins)
-            state |= {SECOND + name: value for name, value in own.items() if name != "noisy"}
-            if self.first_delay:
-                state["linked"] = zeros(batch, self.first_delay, 2, bins)
-            if self._last.delay:
-                state["mean"] = zeros(batch, self._last.delay, 2, bins)
         if self.delay:
-            state["noisy"] = zeros(batch, self.delay, channels, bins, 2)
+            state["noisy"] = state["members.0.level"].new_zeros(batch, self.delay, channels, bins, 2)
         return state
 
     def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
@@ -122,28 +92,4 @@ class Model(Masking):
                 mask, later["mask"] = delay(mask, own["mask"])
             masks.append(mask)
             after |= {prefix + name: value for name, value in later.items()}
-        mean = torch.stack(masks).mean(0)
-        return (mean, after) if self.kept is None else self._again(parts, mean, self.kept, state, after)
-
-    def _again(self, parts: Tensor, mean: Tensor, kept: float, state: State, after: State) -> tuple[Tensor, State]:
-        """The mean of the mask ``(B, T, 2, F)`` and of what it becomes in the second pass, and the state after both."""
-        if self.first_delay:
-            parts, after["linked"] = delay(parts, state["linked"])
-        own = {name.removeprefix(SECOND): value for name, value in state.items() if name.startswith(SECOND)}
-        again, later = self._last.mask(_product(parts, _towards_one(mean, kept)), own)
-        if self._last.delay:
-            mean, after["mean"] = delay(mean, state["mean"])
-        after |= {SECOND + name: value for name, value in later.items()}
-        return (mean + _product(again, _towards_one(mean, kept))) / 2, after
-
-
-def _towards_one(mask: Tensor, share: float) -> Tensor:
-    """A mask ``(B, T, 2, F)`` that lets through that share of what the mask takes away."""
-    real, imag = mask.split(1, dim=2)
-    return torch.cat([(1 - share) * real + share, (1 - share) * imag], dim=2)
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Of complex numbers ``(B, T, 2, F)``, real and imaginary."""
-    (ar, ai), (br, bi) = a.split(1, dim=2), b.split(1, dim=2)
-    return torch.cat([ar * br - ai * bi, ar * bi + ai * br], dim=2)
+        return torch.stack(masks).mean(0), after
