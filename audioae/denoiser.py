@@ -118,8 +118,13 @@ class Denoiser(nn.Module):
 
         Returns:
             The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, and the state to go on with.
+
+        Raises:
+            InputError: a part of a hop is left over, which would be lost.
         """
         stft = self.transform(rate)
+        if wave.shape[-1] % stft.hop:
+            raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {stft.hop}: feed a Streamer")
         after: State = {}
         spec, after["analysis"] = stft.analyze(wave, state["analysis"])
         streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)

@@ -79,7 +79,7 @@ def test_a_model_that_looks_ahead_has_no_delay_in_its_result_either() -> None:
             value.add_(torch.randn(value.shape) * 0.05)
     denoiser.eval()
     streamer = audioae.Streamer(denoiser, 16000, mix=0.8)
-    assert streamer.latency_samples == (1 + 1 + 2 + 4 + 1 + 1) * 256 - 1
+    assert streamer.latency_samples == (1 + 1 + 2 + 4 + 1 + 1) * denoiser.transform(16000).hop - 1
     sizes = [1, 700, 5000, 0, 255, 12000]
     parts = [streamer.feed(part) for part in np.split(wave, np.cumsum(sizes))]
     assert np.abs(np.concatenate([*parts, streamer.flush()]) - denoiser(wave, 16000, mix=0.8)).max() < 1e-5
@@ -116,7 +116,7 @@ def test_strength_is_the_same_in_every_way_of_running(denoiser: Denoiser) -> Non
 @pytest.mark.usefixtures("root")
 def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
     wave = recording(16000, 1, 2)[:, 0]
-    hop = 256
+    hop = denoiser.transform(16000).hop
     state = denoiser.initial_state(1, 1, 16000)
     blocks = torch.from_numpy(wave[: len(wave) // hop * hop])[None, None]
     with torch.inference_mode():
@@ -125,6 +125,8 @@ def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
         copied = {name: torch.from_numpy(value.numpy().copy()) for name, value in middle.items()}
         second, _ = denoiser.step(blocks[..., 50 * hop :], copied, 16000)
     assert (torch.cat([first, second], -1) - whole).abs().max() < 1e-5
+    with pytest.raises(audioae.InputError, match=f"257 samples are no whole number of hops of {hop}"):
+        denoiser.step(blocks[..., :257], state, 16000)
 
 
 def test_many_streams_are_fed_as_one(denoiser: Denoiser) -> None:
