@@ -40,8 +40,7 @@ def test_a_longer_window_is_that_of_a_higher_rate(noise: np.ndarray, kind: str) 
     assert np.array_equal(untrained(kind, 0.04)(noise, 16_000), untrained(kind, 0.032)(noise, 20_000))
 
 
-@pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
-@pytest.mark.parametrize("window", [0.016, 0.04, 0.0333])
+@pytest.mark.parametrize(("window", "rate"), [(0.016, 8_000), (0.04, 44_100), (0.0333, 192_000)])
 def test_chunks_are_the_whole_at_any_window(noise: np.ndarray, window: float, rate: int) -> None:
     denoiser = untrained("conv_dae", window)
     streamer = Streamer(denoiser, rate)
