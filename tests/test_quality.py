@@ -29,5 +29,5 @@ def test_the_largest_has_most_pesq_and_the_default_is_the_best_of_the_others() -
     figures = means(scores)
     ranks = {m: sorted(figures, key=lambda name: figures[name][m], reverse=True) for m in ("pesq", "si_sdr")}
     assert ranks["pesq"][:2] == ["conv_dae_large", DEFAULT]
-    # On SI-SDR the two are within a tenth or two of a dB of one another.
+    # On SI-SDR either may lead: the large one was put together for PESQ.
     assert set(ranks["si_sdr"][:2]) == {"conv_dae_large", DEFAULT}
