@@ -82,8 +82,8 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     """
     path = locate(name_or_path)
     recipe, figures, tensors = _read(path, weights=False)
-    latency = (2 + recipe.model.delay) * recipe.model.hop_seconds
-    return BundleInfo(path.stem, path, recipe, figures, sum(t.numel() for t in tensors.values()), latency)
+    parameters = sum(t.numel() for t in tensors.values())
+    return BundleInfo(path.stem, path, recipe, figures, parameters, recipe.model.latency)
 
 
 def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") -> Denoiser:

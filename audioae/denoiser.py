@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from audioae.audio.layout import Audio, finite_or_warn, to_wave
 from audioae.errors import BundleError, InputError
 from audioae.recipe import PACKAGES, Recipe
 from audioae.registry import find
-from audioae.signal.stft import STFT
+from audioae.signal.stft import STFT, hop_length
 
 State = dict[str, Tensor]
 
@@ -63,10 +64,15 @@ class Denoiser(nn.Module):
     torch.Size([2, 16000])
     """
 
-    def __init__(self, recipe: Recipe, name: str = "untrained") -> None:
+    def __init__(self, recipe: Recipe, name: str = "untrained", model: nn.Module | None = None) -> None:
         super().__init__()
         self.recipe, self.name = recipe, name
-        self.model = find(recipe.model.kind, *PACKAGES).Model(recipe.model)
+        self.model: Any = find(recipe.model.kind, *PACKAGES).Model(recipe.model) if model is None else model
+        self.members: list[Denoiser] = []
+        """Of an ensemble: a denoiser for each network, which shares its weights."""
+        settings = getattr(recipe.model, "members", ())
+        for own, network in zip(settings, getattr(self.model, "members", ()), strict=False):
+            self.members.append(Denoiser(recipe.model_copy(update={"model": own}), name, network))
         self._transforms: dict[int, STFT] = {}
 
     @property
@@ -83,8 +89,25 @@ class Denoiser(nn.Module):
         stft = self._transforms.get(rate)
         if stft is None or stft.window.device != self.device:
             with torch.inference_mode(False):  # kept beyond the call, and wanted for training too
-                stft = self._transforms[rate] = STFT(rate, self.recipe.model.hop_seconds).to(self.device)
+                config = self.recipe.model
+                stft = self._transforms[rate] = STFT(rate, config.hop_seconds, config.window_seconds).to(self.device)
         return stft
+
+    def hop(self, rate: int) -> int:
+        """Samples of which :meth:`step` takes a whole multiple.
+
+        Raises:
+            InputError: the rate is not within 8 to 192 kHz.
+        """
+        return hop_length(rate, self.recipe.model.hop_seconds)
+
+    def reach(self, rate: int) -> int | None:
+        """Samples before and up to one of the input that the result there may depend on; None for all of them."""
+        if self.members:
+            reaches = [member.reach(rate) for member in self.members]
+            return None if None in reaches else max(each for each in reaches if each is not None)
+        field = getattr(self.model, "receptive_field", None)
+        return None if field is None else (field + self.transform(rate).late) * self.hop(rate)
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
@@ -94,6 +117,8 @@ class Denoiser(nn.Module):
         """
         if self.recipe.family in ("labels", "sounds"):
             raise BundleError(f"{self.name}: is a {self.recipe.model.kind}, which cleans nothing: give a denoiser")
+        if self.members:
+            return self._begin_together(batch, channels, rate, linked)
         stft = self.transform(rate)
         streams = (batch, channels) if linked else (batch * channels, 1)
         state = {f"model.{k}": v for k, v in self.model.initial_state(*streams, stft.bins).items()}
@@ -101,8 +126,11 @@ class Denoiser(nn.Module):
         return state | {"noisy": state["analysis"].new_zeros(batch, channels, self.delay(rate))}
 
     def delay(self, rate: int) -> int:
-        """Samples that the result of :meth:`step` is late by: the transform's hop and what the network looks ahead."""
-        return self.transform(rate).hop * (1 + self.model.delay)
+        """Samples that the result of :meth:`step` is late by: the transform's overlap and what the network looks ahead."""
+        if self.members:
+            return max(member.delay(rate) for member in self.members)
+        stft = self.transform(rate)
+        return stft.hop * (stft.late + int(self.model.delay))
 
     def step(
         self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
@@ -122,9 +150,11 @@ class Denoiser(nn.Module):
         Raises:
             InputError: a part of a hop is left over, which would be lost.
         """
+        if wave.shape[-1] % self.hop(rate):
+            raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {self.hop(rate)}: feed a Streamer")
+        if self.members:
+            return self._step_together(wave, state, rate, strength, linked)
         stft = self.transform(rate)
-        if wave.shape[-1] % stft.hop:
-            raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {stft.hop}: feed a Streamer")
         after: State = {}
         spec, after["analysis"] = stft.analyze(wave, state["analysis"])
         streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)
@@ -140,12 +170,35 @@ class Denoiser(nn.Module):
             result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
         return result, after
 
+    def _begin_together(self, batch: int, channels: int, rate: int, linked: bool) -> State:
+        state: State = {}
+        for number, member in enumerate(self.members):
+            own = member.initial_state(batch, channels, rate, linked)
+            own["wait"] = own["noisy"].new_zeros(batch, channels, self.delay(rate) - member.delay(rate))
+            state |= {f"members.{number}.{name}": value for name, value in own.items()}
+        return state
+
+    def _step_together(
+        self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool
+    ) -> tuple[Tensor, State]:
+        """The mean of what the members give, those that are early held back."""
+        results: list[Tensor] = []
+        after: State = {}
+        for number, member in enumerate(self.members):
+            prefix = f"members.{number}."
+            own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            result, later = member.step(wave, own, rate, strength, linked)
+            joined = torch.cat([own["wait"], result], dim=-1)
+            result, later["wait"] = joined[..., : wave.shape[-1]], joined[..., wave.shape[-1] :].clone()
+            results.append(result)
+            after |= {prefix + name: value for name, value in later.items()}
+        return torch.stack(results).mean(0), after
+
     def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
         """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
         samples = wave.shape[-1]
-        stft = self.transform(rate)
         delay = self.delay(rate)
-        padded = nn.functional.pad(wave, (0, -samples % stft.hop + delay))
+        padded = nn.functional.pad(wave, (0, -samples % self.hop(rate) + delay))
         state = self.initial_state(wave.shape[0], wave.shape[1], rate, linked)
         return self.step(padded, state, rate, strength, linked)[0][..., delay : delay + samples]
 

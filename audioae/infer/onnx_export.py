@@ -39,6 +39,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
 """Numbers that a tensor of weights has at least, to be worth fewer bits."""
 WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
+LONGER = WINDOW + ", there divided by what the squares of the windows of all frames add to"
 
 
 class Step(nn.Module):
@@ -93,7 +94,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
     comes out goes in at the end, and as much leaves at the front. All begin as zeros. ``past`` holds of each frame one row
     for every residual block of those that look back about as far.
     Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
-    by, besides the hop of the overlap), ``recipe``, ``precision`` and ``states``, their names.
+    by, besides the overlap), ``recipe``, ``precision`` and ``states``, their names.
 
     Args:
         denoiser: from :func:`audioae.load`.
@@ -103,7 +104,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
             matrix products in 8 bits.
 
     Raises:
-        BundleError: not a denoiser with a mask.
+        BundleError: not a denoiser with one mask.
         InputError: the rate is not within 8 to 192 kHz, or no such precision.
         MissingExtraError: onnx or onnxscript are not installed.
         OutputError: the file cannot be written.
@@ -113,8 +114,13 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
 
 def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     """What :func:`export` writes."""
+    if denoiser.members:
+        raise BundleError(
+            f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
+            "export one of them by itself, or run all with --backend onnx"
+        )
     if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
-        kinds = "conv_dae, crn_dae, ensemble_dae or conv1d_dae"
+        kinds = "conv_dae, crn_dae or conv1d_dae"
         raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
@@ -154,7 +160,7 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
         "rate": str(rate),
         "hop": str(stft.hop),
         "n_fft": str(stft.n_fft),
-        "window": WINDOW,
+        "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
         "delay": str(denoiser.model.delay),
         "recipe": dump(denoiser.recipe),
         "precision": precision,

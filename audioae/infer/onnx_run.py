@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class OnnxModel(nn.Module):
         delay: frames that the result is late by.
         sessions: those that are there, by their bins.
         threads: how many each uses.
-        hop_seconds: time from frame to frame.
+        half_window: seconds, by which bins tell the rate.
     """
 
     def __init__(
@@ -93,12 +94,12 @@ class OnnxModel(nn.Module):
         delay: int,
         sessions: dict[int, Any],
         threads: int = 1,
-        hop_seconds: float = HOP_SECONDS,
+        half_window: float = HOP_SECONDS,
     ) -> None:
         super().__init__()
         # In a tuple, that its weights are not taken for this module's.
         self.source, self.delay, self.sessions, self.threads = (denoiser,), delay, sessions, threads
-        self.hop_seconds = hop_seconds
+        self.half_window = half_window
         self.register_buffer("place", torch.zeros(0))
         self.receptive_field = denoiser.model.receptive_field if denoiser else None
 
@@ -111,9 +112,9 @@ class OnnxModel(nn.Module):
         if bins not in self.sessions:
             denoiser = self.source[0]
             if denoiser is None:
-                own, wanted = (rate_of(count, self.hop_seconds) for count in (next(iter(self.sessions)), bins))
+                own, wanted = (rate_of(count, self.half_window) for count in (next(iter(self.sessions)), bins))
                 raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {wanted}")
-            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins, self.hop_seconds)), self.threads)
+            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins, self.half_window)), self.threads)
         return self.sessions[bins]
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
@@ -142,9 +143,9 @@ class OnnxModel(nn.Module):
 class OnnxDenoiser(Denoiser):
     """A :class:`~audioae.denoiser.Denoiser` whose network onnxruntime runs, on the CPU."""
 
-    def __init__(self, recipe: Recipe, name: str, model: OnnxModel) -> None:
-        super().__init__(recipe, name)
-        self.model = model
+    def __init__(self, recipe: Recipe, name: str, model: nn.Module, members: Sequence["OnnxDenoiser"] = ()) -> None:
+        super().__init__(recipe, name, model)
+        self.members = list(members)
 
     @property
     def device(self) -> torch.device:
@@ -180,17 +181,25 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", 
         return _from_file(path)
     denoiser = bundle.load(name_or_path)
     denoiser.initial_state(1, 1, 16_000)  # refuses what is no denoiser
-    onnx = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), denoiser.recipe.model.hop_seconds)
-    return OnnxDenoiser(denoiser.recipe, denoiser.name, onnx).eval()
+    return _exported(denoiser).eval()
 
 
-def rate_of(bins: int, hop_seconds: float = HOP_SECONDS) -> int:
+def _exported(denoiser: Denoiser) -> OnnxDenoiser:
+    members = [_exported(member) for member in denoiser.members]
+    if members:
+        return OnnxDenoiser(denoiser.recipe, denoiser.name, nn.Module(), members)
+    half_window = denoiser.recipe.model.window_seconds / 2
+    model = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), half_window)
+    return OnnxDenoiser(denoiser.recipe, denoiser.name, model)
+
+
+def rate_of(bins: int, half_window: float = HOP_SECONDS) -> int:
     """A sample rate whose spectra have so many bins.
 
     >>> rate_of(769)
     48000
     """
-    return min(MAX_RATE, max(MIN_RATE, round((bins - 1) / hop_seconds)))
+    return min(MAX_RATE, max(MIN_RATE, round((bins - 1) / half_window)))
 
 
 def open_session(model: bytes | str, threads: int) -> Any:
@@ -226,6 +235,6 @@ def _from_file(path: Path) -> Denoiser:
         recipe, rate, delay = parse(Recipe, facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: the file's metadata are damaged ({error})") from error
-    hop_seconds = recipe.model.hop_seconds
-    model = OnnxModel(None, delay, {hop_length(rate, hop_seconds) + 1: session}, hop_seconds=hop_seconds)
+    half_window = recipe.model.window_seconds / 2
+    model = OnnxModel(None, delay, {hop_length(rate, half_window) + 1: session}, half_window=half_window)
     return OnnxDenoiser(recipe, path.stem, model).eval()

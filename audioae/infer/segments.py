@@ -36,11 +36,12 @@ def in_background(streamer: Streamer, workers: int, frames: int, channels: int) 
         channels: C.
     """
     # What cleans nothing has none, and is refused by the streamer.
-    field, rate = getattr(streamer.denoiser.model, "receptive_field", None), streamer.rate
+    rate = streamer.rate
+    reach = streamer.denoiser.reach(rate)
     batch = 1 if streamer.denoiser.device.type == "cpu" else BATCH
     seconds = min(SEGMENT_SECONDS, MOST_NUMBERS / channels / rate)
-    heard_twice = (field or 0) * streamer.hop / rate
-    if (workers < 2 and batch < 2) or field is None or frames < 2 * seconds * rate or heard_twice > seconds / 4:
+    heard_twice = (reach or 0) / rate
+    if (workers < 2 and batch < 2) or reach is None or frames < 2 * seconds * rate or heard_twice > seconds / 4:
         return AheadStreamer(streamer)
     return SegmentStreamer(streamer, workers, seconds, batch)
 
@@ -116,12 +117,11 @@ class SegmentStreamer(_Pooled):
 
     def __init__(self, streamer: Streamer, workers: int, seconds: float = SEGMENT_SECONDS, batch: int = 1) -> None:
         super().__init__(workers)
-        field = streamer.denoiser.model.receptive_field
-        assert isinstance(field, int), "only a finite receptive field can be cut"
+        reach = streamer.denoiser.reach(streamer.rate)
+        assert reach is not None, "only a finite receptive field can be cut"
         self.streamer, self.workers, self.batch = streamer, workers, batch
         hop = streamer.hop
-        # The synthesis of a frame reaches into the hop after it.
-        self.context = (field + 1) * hop
+        self.context = reach
         self.length = max(1, round(seconds * streamer.rate / hop)) * hop
         # Those that wait for a batch, each with its context, in the parts that it came in: joined they would be copies.
         self._segments: list[list[Tensor]] = []

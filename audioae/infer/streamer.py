@@ -48,7 +48,7 @@ class Streamer:
     ) -> None:
         self.denoiser, self.rate = denoiser, whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
-        self.hop = denoiser.transform(self.rate).hop
+        self.hop = denoiser.hop(self.rate)
         self.delay = denoiser.delay(self.rate)
         self.latency_samples = self.delay + self.hop - 1
         self.reset()

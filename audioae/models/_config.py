@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from audioae.config import Config, Field, field_validator
-from audioae.signal.stft import HOP_SECONDS
+from audioae.config import Config, Field, field_validator, model_validator
+from audioae.signal.stft import HOP_SECONDS, hops_of
 
 
 class ModelConfig(Config):
@@ -27,8 +27,18 @@ class ModelConfig(Config):
 
     @property
     def hop_seconds(self) -> float:
-        """Time from frame to frame of the spectra that the model takes, half of their window."""
+        """Time from frame to frame of the spectra that the model takes."""
         return HOP_SECONDS
+
+    @property
+    def window_seconds(self) -> float:
+        """Length of the frames that those spectra are of."""
+        return 2 * HOP_SECONDS
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the moment that sound is fed to a stream until it is back at the latest."""
+        return (hops_of(self.hop_seconds, self.window_seconds) + self.delay) * self.hop_seconds
 
 
 class MaskConfig(ModelConfig):
@@ -38,11 +48,23 @@ class MaskConfig(ModelConfig):
     at every rate alike, so that weights trained with one window make a good start with a slightly longer one.
     """
 
-    window: float = Field(
-        2 * HOP_SECONDS, ge=0.008, le=0.128, description="seconds of the transform's window; a frame begins every half of it"
+    window: float = Field(2 * HOP_SECONDS, ge=0.008, le=0.128, description="seconds of the transform's window")
+    hop: float | None = Field(
+        None, ge=0.004, description="seconds from frame to frame: half of the window, or less for frames that overlap more"
     )
+
+    @model_validator(mode="after")
+    def _frames_overlap(self) -> "MaskConfig":
+        if self.hop is not None and not self.window / 8 - 1e-9 <= self.hop <= self.window / 2 + 1e-9:
+            raise ValueError(f"hop of {self.hop} s: give an eighth to a half of the window of {self.window} s")
+        return self
 
     @property
     def hop_seconds(self) -> float:
-        """Time from frame to frame of the spectra that the model takes, half of their window."""
-        return self.window / 2
+        """Time from frame to frame of the spectra that the model takes."""
+        return self.window / 2 if self.hop is None else self.hop
+
+    @property
+    def window_seconds(self) -> float:
+        """Length of the frames that those spectra are of."""
+        return self.window

@@ -2,8 +2,9 @@
 
 The transform is defined in seconds, so that one model serves every sample rate: hop = round(0.016 * rate) samples, window
 = two hops, unless a model wants longer ones. Bins then stand about 31.25 Hz apart at 8 kHz as at 192 kHz. Analysis and
-synthesis both use the square root of a periodic Hann window, whose squares at 50 % overlap add to one exactly (Griffin &
-Lim, "Signal estimation from modified short-time Fourier transform", 1984).
+synthesis both use the square root of a periodic Hann window, whose squares at 50 % overlap add to one exactly; where windows
+are longer than two hops, synthesis divides by what the squares add to (Griffin & Lim, "Signal estimation from modified
+short-time Fourier transform", 1984).
 """
 
 import math
@@ -35,24 +36,38 @@ def hop_length(rate: int, hop_seconds: float = HOP_SECONDS) -> int:
     return round(hop_seconds * rate)
 
 
+def hops_of(hop_seconds: float, window_seconds: float | None = None) -> int:
+    """Hops that a frame lies in, at every rate the same.
+
+    >>> hops_of(0.016), hops_of(0.02, 0.048), hops_of(0.02, 0.06)
+    (2, 3, 4)
+    """
+    if window_seconds is None or window_seconds < 2 * hop_seconds + 1e-9:
+        return 2
+    return math.ceil(window_seconds / hop_seconds + 0.15)  # with room for hops that are rounded down
+
+
 class STFT(nn.Module):
     """The transform at one sample rate. It has no parameters and keeps no state: the caller holds both carries.
 
     Args:
         rate: sample rate in Hz, 8 000 to 192 000.
-        hop_seconds: time from frame to frame, half of the window.
+        hop_seconds: time from frame to frame.
+        window_seconds: of a frame, two hops or more; two without.
 
     Attributes:
         hop: samples between frames.
-        n_fft: window length in samples, ``2 * hop``.
-        bins: F, ``hop + 1``.
+        n_fft: window length in samples, even.
+        bins: F, ``n_fft // 2 + 1``.
+        late: hops that :meth:`synthesize` is late by, 1 for a window of two hops.
 
     Raises:
         InputError: unsupported rate.
 
-    Frame t covers the samples ``[(t - 1) * hop, (t + 1) * hop)``: the first frame sees one hop of the past (zeros at the
+    Frame t ends with the sample ``(t + 1) * hop``: the first frame sees one hop and what was before it (zeros at the
     beginning), so ``T`` hops of input make exactly ``T`` frames, and the synthesis of frame t completes the samples up to
-    ``t * hop``. Streaming therefore lags by one hop; :meth:`forward` and :meth:`inverse` take that delay off.
+    ``(t + 1 - late) * hop``. Streaming therefore lags by ``late`` hops; :meth:`forward` and :meth:`inverse` take that delay
+    off.
 
     >>> stft = STFT(16000)
     >>> wave = torch.randn(1, 1, 4000)
@@ -64,16 +79,30 @@ class STFT(nn.Module):
     """
 
     window: Tensor
+    dual: Tensor
 
-    def __init__(self, rate: int, hop_seconds: float = HOP_SECONDS) -> None:
+    def __init__(self, rate: int, hop_seconds: float = HOP_SECONDS, window_seconds: float | None = None) -> None:
         super().__init__()
         self.rate = rate
         self.hop = hop_length(rate, hop_seconds)
-        self.n_fft = 2 * self.hop
-        self.bins = self.hop + 1
+        hops = hops_of(hop_seconds, window_seconds)
+        half = self.hop if window_seconds is None or hops == 2 else hop_length(rate, window_seconds / 2)
+        self.n_fft = 2 * half
+        self.bins = half + 1
+        self.late = hops - 1
         hann = torch.hann_window(self.n_fft, periodic=True, dtype=torch.float64)
-        self.register_buffer("window", hann.sqrt().float(), persistent=False)
-        self._window = self.window.numpy()
+        window, dual = hann.sqrt(), hann.sqrt()
+        if hops > 2:
+            squares = nn.functional.pad(hann, (self._before, 0)).view(-1, self.hop).sum(0).repeat(self.late + 1)
+            dual = dual / squares[self._before :]
+        self.register_buffer("window", window.float(), persistent=False)
+        self.register_buffer("dual", dual.float(), persistent=False)
+        self._window, self._dual = self.window.numpy(), self.dual.numpy()
+
+    @property
+    def _before(self) -> int:
+        """Samples by which the hops that a frame lies in begin before it."""
+        return (self.late + 1) * self.hop - self.n_fft
 
     def frames(self, samples: int) -> int:
         """T for a recording of ``samples`` samples: enough for the last sample to be complete.
@@ -81,35 +110,43 @@ class STFT(nn.Module):
         >>> STFT(16000).frames(256), STFT(16000).frames(257)
         (2, 3)
         """
-        return math.ceil(samples / self.hop) + 1
+        return math.ceil(samples / self.hop) + self.late
 
     def carry(self, batch: int, channels: int) -> Tensor:
-        """What :meth:`analyze` and :meth:`synthesize` start from: zeros ``(B, C, hop)``."""
-        return self.window.new_zeros(batch, channels, self.hop)
+        """What :meth:`analyze` and :meth:`synthesize` start from: zeros ``(B, C, late * hop)``."""
+        return self.window.new_zeros(batch, channels, self.late * self.hop)
 
     def analyze(self, wave: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole hops ``(B, C, T * hop)`` and the hop before them to frames ``(B, C, F, T)`` and the last hop."""
+        """Whole hops ``(B, C, T * hop)`` and those before them to frames ``(B, C, F, T)`` and the hops to go on with."""
         if wave.shape[-1] == self.hop and _live(wave):
             both = np.concatenate((past.detach().numpy(), wave.detach().numpy()), axis=-1)
-            frame = np.fft.rfft(both * self._window)
+            frame = np.fft.rfft(both[..., self._before :] * self._window)
             return torch.from_numpy(frame).unsqueeze(-1), torch.from_numpy(both[..., self.hop :])
         joined = torch.cat([past, wave], dim=-1)
-        framed = joined.unfold(-1, self.n_fft, self.hop) * self.window
+        framed = joined[..., self._before :].unfold(-1, self.n_fft, self.hop) * self.window
         spec = rfft(framed).transpose(-1, -2)
-        return spec, joined[..., joined.shape[-1] - self.hop :]
+        return spec, joined[..., joined.shape[-1] - past.shape[-1] :]
 
     def synthesize(self, spec: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames to whole hops, by overlap-add: spectrum ``(B, C, F, T)`` to wave ``(B, C, T * hop)``, one hop late.
+        """Frames to whole hops, by overlap-add: spectrum ``(B, C, F, T)`` to wave ``(B, C, T * hop)``, ``late`` hops late.
 
-        ``tail`` is the unfinished half of the frame before; the second result is that of the last frame.
+        ``tail`` is what frames before have given to hops that are not complete; the second result is that of all frames.
         """
         if spec.shape[-1] == 1 and _live(spec):
-            frame = np.fft.irfft(spec.detach().numpy()[..., 0], self.n_fft) * self._window
-            return torch.from_numpy(frame[..., : self.hop] + tail.detach().numpy()), torch.from_numpy(frame[..., self.hop :])
-        framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.window
-        first, second = framed.split(self.hop, dim=-1)
-        before = torch.cat([tail.unsqueeze(-2), second[..., :-1, :]], dim=-2)
-        return (first + before).flatten(-2), second[..., -1, :]
+            frame = np.fft.irfft(spec.detach().numpy()[..., 0], self.n_fft) * self._dual
+            if self._before:
+                frame = np.pad(frame, [(0, 0)] * (frame.ndim - 1) + [(self._before, 0)])
+            frame[..., : -self.hop] += tail.detach().numpy()
+            return torch.from_numpy(frame[..., : self.hop]), torch.from_numpy(frame[..., self.hop :])
+        framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.dual
+        if self._before:
+            framed = nn.functional.pad(framed, (self._before, 0))
+        hops = framed.unflatten(-1, (self.late + 1, self.hop))  # (B, C, T, late + 1, hop)
+        # Hop by hop of the frames, each one later than the one before it, added up.
+        total = nn.functional.pad(tail.unflatten(-1, (self.late, self.hop)), (0, 0, 0, spec.shape[-1]))
+        for place in range(self.late + 1):
+            total = total + nn.functional.pad(hops[..., place, :], (0, 0, place, self.late - place))
+        return total[..., : spec.shape[-1], :].flatten(-2), total[..., spec.shape[-1] :, :].flatten(-2)
 
     def forward(self, wave: Tensor) -> Tensor:
         """A whole recording ``(B, C, N)`` to its spectrum ``(B, C, F, T)`` with ``T = frames(N)``."""
@@ -121,7 +158,8 @@ class STFT(nn.Module):
     def inverse(self, spec: Tensor, samples: int) -> Tensor:
         """A whole spectrum ``(B, C, F, T)`` back to ``(B, C, samples)``, without delay."""
         wave, _ = self.synthesize(spec, self.carry(spec.shape[0], spec.shape[1]))
-        return wave[..., self.hop : self.hop + samples]
+        start = self.late * self.hop
+        return wave[..., start : start + samples]
 
 
 def _live(x: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Denoisers on a transform of another window than 32 ms."""
+"""Denoisers on a transform of another window than 32 ms, or of frames that overlap more than by half."""
 
 from pathlib import Path
 
@@ -9,22 +9,19 @@ import torch
 from audioae.bundle import info, save_bundle
 from audioae.config import parse
 from audioae.denoiser import Denoiser
-from audioae.errors import RecipeError
+from audioae.errors import InputError, RecipeError
+from audioae.infer.onnx_export import export
+from audioae.infer.onnx_run import load
 from audioae.infer.streamer import Streamer
 from audioae.recipe import Recipe
 
 KINDS = ("conv_dae", "conv1d_dae", "crn_dae")
 
 
-def untrained(kind: str, window: float) -> Denoiser:
+def untrained(kind: str, window: float, hop: float | None = None) -> Denoiser:
     torch.manual_seed(0)
-    made = Denoiser(
-        parse(
-            Recipe,
-            f"model: {{kind: {kind}, dilations: [1, 2, 4, 1, 2, 4, 1, 1, 1, 1], window: {window}}}\nlosses: {{si_sdr: 1}}",
-            "recipe",
-        )
-    ).eval()
+    sizes = f"dilations: [1, 2, 4, 1, 2, 4, 1, 1, 1, 1], window: {window}, hop: {'null' if hop is None else hop}"
+    made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe")).eval()
     for weights in made.parameters():
         torch.nn.init.normal_(weights, std=0.1)  # untrained ones would let all pass
     return made
@@ -40,21 +37,49 @@ def test_a_longer_window_is_that_of_a_higher_rate(noise: np.ndarray, kind: str) 
     assert np.array_equal(untrained(kind, 0.04)(noise, 16_000), untrained(kind, 0.032)(noise, 20_000))
 
 
-@pytest.mark.parametrize(("window", "rate"), [(0.016, 8_000), (0.04, 44_100), (0.0333, 192_000)])
-def test_chunks_are_the_whole_at_any_window(noise: np.ndarray, window: float, rate: int) -> None:
-    denoiser = untrained("conv_dae", window)
+@pytest.mark.parametrize(
+    ("window", "hop", "rate", "hops"),
+    [
+        (0.016, None, 8_000, 2),
+        (0.04, None, 44_100, 2),
+        (0.0333, None, 192_000, 2),
+        (0.048, 0.02, 16_000, 3),
+        (0.1, 0.02, 11_025, 6),
+    ],
+)
+def test_chunks_are_the_whole_at_any_window(
+    noise: np.ndarray, window: float, hop: float | None, rate: int, hops: int
+) -> None:
+    denoiser = untrained("conv_dae", window, hop)
     streamer = Streamer(denoiser, rate)
     parts = [streamer.feed(part) for part in np.split(noise, [1, 700, 701, 4000])] + [streamer.flush()]
     assert np.abs(np.concatenate(parts) - denoiser(noise, rate)).max() < 1e-5
-    assert streamer.latency_samples == 2 * round(window / 2 * rate) - 1
+    assert streamer.latency_samples == hops * round((hop or window / 2) * rate) - 1
+
+
+def test_nothing_after_the_latency_is_heard(noise: np.ndarray) -> None:
+    denoiser, rate, at = untrained("conv_dae", 0.048, 0.02), 16_000, 4000
+    other = noise.copy()
+    other[at:] = 0
+    same = np.flatnonzero(denoiser(noise, rate) != denoiser(other, rate))[0]
+    assert at - denoiser.delay(rate) - denoiser.hop(rate) < same <= at
 
 
 def test_the_latency_is_that_of_the_window(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "long.safetensors", untrained("conv_dae", 0.04))
-    assert info(tmp_path / "long.safetensors").latency == pytest.approx(0.04)
+    for window, hop, latency in ((0.04, None, 0.04), (0.048, 0.02, 0.06), (0.06, 0.02, 0.08)):
+        save_bundle(tmp_path / "long.safetensors", untrained("conv_dae", window, hop))
+        assert info(tmp_path / "long.safetensors").latency == pytest.approx(latency)
 
 
-def test_members_of_an_ensemble_have_one_window() -> None:
-    text = "model: {kind: ensemble_dae, members: [{window: 0.04}, {}]}\nlosses: {si_sdr: 1}"
-    with pytest.raises(RecipeError, match=r"windows of 0\.032 and 0\.04 s cannot be averaged"):
-        parse(Recipe, text, "recipe")
+def test_an_exported_file_has_the_same_frames(noise: np.ndarray, tmp_path: Path) -> None:
+    denoiser = untrained("conv_dae", 0.048, 0.02)
+    export(denoiser, tmp_path / "m.onnx", 16_000)
+    assert np.abs(load(tmp_path / "m.onnx")(noise, 16_000) - denoiser(noise, 16_000)).max() < 1e-5
+    with pytest.raises(InputError, match="is for 16000 Hz"):
+        load(tmp_path / "m.onnx")(noise, 8_000)
+
+
+@pytest.mark.parametrize("hop", [0.025, 0.005])
+def test_frames_that_leave_gaps_are_refused(hop: float) -> None:
+    with pytest.raises(RecipeError, match=r"an eighth to a half of the window of 0\.048 s"):
+        untrained("conv_dae", 0.048, hop)
