@@ -71,7 +71,7 @@ class Denoiser(nn.Module):
         self.members: list[Denoiser] = []
         """Of an ensemble: a denoiser for each network, which shares its weights."""
         settings = getattr(recipe.model, "members", ())
-        for own, network in zip(settings, getattr(self.model, "members", ()), strict=False):
+        for own, network in zip(settings, getattr(self.model, "members", ()), strict=False):  # none where others run them
             self.members.append(Denoiser(recipe.model_copy(update={"model": own}), name, network))
         self._transforms: dict[int, STFT] = {}
 

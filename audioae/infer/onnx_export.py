@@ -117,7 +117,7 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     if denoiser.members:
         raise BundleError(
             f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
-            "export one of them by itself, or run all with --backend onnx"
+            "export a single network, as conv_dae_offline, or denoise with --backend onnx"
         )
     if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
         kinds = "conv_dae, crn_dae or conv1d_dae"
