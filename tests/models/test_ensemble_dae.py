@@ -90,7 +90,7 @@ def test_onnxruntime_runs_each_member(ensemble: Denoiser, noise: np.ndarray, tmp
     for rate in RATES:
         made = audioae.load(path, backend="onnx")(noise, rate, atten_limit=30)
         assert np.abs(made - audioae.load(path)(noise, rate, atten_limit=30)).max() < 1e-5
-    with pytest.raises(audioae.BundleError, match="export a single network, as conv_dae_offline, or denoise with --backend onnx"):
+    with pytest.raises(audioae.BundleError, match="export a single network, as conv_dae_offline, or"):
         audioae.export(ensemble, tmp_path / "made.onnx")
     assert not (tmp_path / "made.onnx").exists()
 
