@@ -86,6 +86,7 @@ class Denoiser(nn.Module):
         Raises:
             InputError: the rate is not within 8 to 192 kHz.
         """
+        assert not self.members, "each member has a transform of its own"
         stft = self._transforms.get(rate)
         if stft is None or stft.window.device != self.device:
             with torch.inference_mode(False):  # kept beyond the call, and wanted for training too

@@ -15,9 +15,9 @@ import click
 def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
     """Write a denoiser as an ONNX file that does one frame (of 16 ms, mostly) at a time.
 
-    MODEL is one of the package or a bundle's path. What it remembers goes in and out of every step; the sizes of the
-    Fourier transform, which stays outside, are in the file's metadata. `audioae denoise --model FILE.onnx` runs it, and
-    the README shows the lines that do so without audioae.
+    MODEL is one of the package or a bundle's path, but no ensemble (conv_dae_large). What it remembers goes in and out of
+    every step; the sizes of the Fourier transform, which stays outside, are in the file's metadata.
+    `audioae denoise --model FILE.onnx` runs it, and the README shows the lines that do so without audioae.
 
     \b
       audioae export conv_dae -o conv_dae.onnx --rate 16000

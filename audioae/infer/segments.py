@@ -35,8 +35,8 @@ def in_background(streamer: Streamer, workers: int, frames: int, channels: int) 
         frames: N of the recording; 0 where it is not known.
         channels: C.
     """
-    # What cleans nothing has none, and is refused by the streamer.
     rate = streamer.rate
+    # What cleans nothing has none, and is refused by the streamer.
     reach = streamer.denoiser.reach(rate)
     batch = 1 if streamer.denoiser.device.type == "cpu" else BATCH
     seconds = min(SEGMENT_SECONDS, MOST_NUMBERS / channels / rate)

@@ -24,7 +24,7 @@ class Streamer:
 
     Attributes:
         latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
-            moments exactly this many: the window less one sample, mostly 32 ms, and what the model looks ahead.
+            moments exactly this many: the hops of a window less one sample, mostly 32 ms, and what the model looks ahead.
         state: what the front-end and the model remember.
 
     Raises:

@@ -58,11 +58,10 @@ def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
 
 @pytest.mark.usefixtures("root")
 def test_many_streams_at_once() -> None:
-    name, channels = "crn_dae", "independent"
     wave = torch.from_numpy(speech(8000, 12).T).unflatten(1, (3, 2, -1))[0] * torch.tensor([1.0, 0.3, 2.0])[:, None, None]
     made = []
     for backend in ("torch", "onnx"):
-        streamer = audioae.Streamer(audioae.load(name, backend=backend), 8000, atten_limit=25, channels=channels)
+        streamer = audioae.Streamer(audioae.load("crn_dae", backend=backend), 8000, atten_limit=25, channels="independent")
         made.append(torch.cat([*[streamer.feed(part) for part in wave.split([700, 8000, 7300], -1)], streamer.flush()], -1))
     assert made[0].shape == made[1].shape == wave.shape and made[0].abs().max() > 0.01
     assert (made[0] - made[1]).abs().max() < 1e-5

@@ -61,8 +61,8 @@ def test_nothing_after_the_latency_is_heard(noise: np.ndarray) -> None:
     denoiser, rate, at = untrained("conv_dae", 0.048, 0.02), 16_000, 4000
     other = noise.copy()
     other[at:] = 0
-    same = np.flatnonzero(denoiser(noise, rate) != denoiser(other, rate))[0]
-    assert at - denoiser.delay(rate) - denoiser.hop(rate) < same <= at
+    first = np.flatnonzero(denoiser(noise, rate) != denoiser(other, rate))[0]
+    assert at - denoiser.delay(rate) - denoiser.hop(rate) < first <= at
 
 
 def test_the_latency_is_that_of_the_window(tmp_path: Path) -> None:
