@@ -30,7 +30,7 @@ def test_commands_run(commands: list[str], fresh_clone: Path) -> None:
         assert run.returncode == 0, f"{command}: {run.stderr.decode()[-2000:]}"
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [text for text in PROGRAMS if "onnxruntime" not in text])
 def test_programs_run(program: str, fresh_clone: Path) -> None:
     run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
@@ -41,6 +41,7 @@ def test_what_runs_without_audioae_gives_what_audioae_gives(name: str, fresh_clo
     (program,) = (text.replace("conv_dae", name) for text in PROGRAMS if "onnxruntime" in text)
     program += f"print(abs(clean - audioae.denoise(noisy, rate, model='{name}')).max(), len(clean) == len(noisy))"
     run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
     difference, as_long = run.stdout.split()
     assert float(difference) < 1e-5 and as_long == "True"
 

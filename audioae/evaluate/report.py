@@ -75,15 +75,16 @@ def as_json(
 
 
 def as_csv(scores: Sequence[Score]) -> str:
-    """One line for every model and file; empty where there is no figure."""
+    """One line for every model and file, with what its figures were computed by; empty where there is no figure."""
     text = io.StringIO()
     names = list(scores[0].figures)
+    computed = _computed_by(names)
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["model", "file", "snr_db", *names])
+    table.writerow(["model", "file", "snr_db", *names, "computed_by"])
     for each in scores:
         snr = "" if each.pair.snr_db is None else f"{each.pair.snr_db:g}"
         figures = ["" if math.isnan(each.figures[n]) else repr(each.figures[n]) for n in names]
-        table.writerow([each.model, each.pair.noisy, snr, *figures])
+        table.writerow([each.model, each.pair.noisy, snr, *figures, computed])
     return text.getvalue()
 
 
@@ -124,13 +125,17 @@ def _cost(value: float, form: str) -> str:
 
 
 def _notes(names: Sequence[str], entrants: Sequence[Entrant]) -> list[str]:
-    by_library: dict[str, list[str]] = {}
-    for name in names:
-        by_library.setdefault(_library(name), []).append(name)
-    notes = ["Computed by " + "; ".join(f"{used} ({', '.join(own)})" for used, own in by_library.items()) + "."]
+    notes = [f"Computed by {_computed_by(names)}."]
     if entrants:
         notes.append(f"rtf: seconds of work per second of sound on this machine with {os.cpu_count()} CPU cores.")
     return notes
+
+
+def _computed_by(names: Sequence[str]) -> str:
+    by_library: dict[str, list[str]] = {}
+    for name in names:
+        by_library.setdefault(_library(name), []).append(name)
+    return "; ".join(f"{used} ({', '.join(own)})" for used, own in by_library.items())
 
 
 def _library(name: str) -> str:

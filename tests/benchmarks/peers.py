@@ -132,6 +132,8 @@ def main() -> None:
             entrants, pairs, DEFAULT_MEASURES, progress=lambda _: shown.update(), failed=lambda _, error: above(repr(error))
         )
     print(report.markdown(scores, entrants, pairs), end="")
+    if Path(given.pairs).resolve() == SAMPLES.resolve():
+        print("The models of the package have heard the noise of three of these recordings (samples/README.md).")
     if absent:
         print(f"Not installed, so not compared: {', '.join(absent)}.")
 

@@ -57,6 +57,7 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
     table = list(csv.DictReader(files["csv"].open()))
     assert [Path(r["file"]).stem for r in table if r["model"] == "same"] == ["16k-fire", "8k-fire"]
     assert table[-1]["pesq"] == "" and float(table[0]["si_sdr"]) == content["files"][0]["si_sdr"]
+    assert f"pesq {version('pesq')} (pesq)" in table[0]["computed_by"]
     assert files["plot.png"].read_bytes().startswith(b"\x89PNG")
 
 
