@@ -11,9 +11,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import soundfile
-from kokoro_onnx import Kokoro
 
 SENTENCE = re.compile(r"[A-Z][A-Za-z ,'!?;:-]{35,200}[.!?]")
 PEAK = 0.6
@@ -47,6 +45,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="of sound in all  [default: 60]")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    import onnxruntime
+    from kokoro_onnx import Kokoro
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # one process for each core goes through more
     session = onnxruntime.InferenceSession(given.model, options, providers=["CPUExecutionProvider"])
