@@ -137,23 +137,11 @@ def pick_device(device: str) -> torch.device:
 def save_bundle(path: str | os.PathLike[str], denoiser: Denoiser, figures: Mapping[str, float] | None = None) -> None:
     """Write a model with its recipe; the file is replaced whole or not at all.
 
-    With ``train.half_weights`` matrices are written as float16; :func:`load` turns them back to float32.
-
     Raises:
         OutputError: the folder cannot be written.
     """
     header = {"format": FORMAT, "recipe": dump(denoiser.recipe), "figures": json.dumps(dict(figures or {}))}
-    tensors = denoiser.model.state_dict()
-    if denoiser.recipe.train.half_weights:
-        tensors = {name: _halved(value) for name, value in tensors.items()}
-    save_tensors(path, tensors, header)
-
-
-def _halved(value: Tensor) -> Tensor:
-    """A matrix as float16. Vectors are few, and the variances among them may be too small for it."""
-    if value.ndim < 2 or value.dtype != torch.float32 or value.abs().amax() > torch.finfo(torch.float16).max:
-        return value
-    return value.half()
+    save_tensors(path, denoiser.model.state_dict(), header)
 
 
 def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:

@@ -41,9 +41,6 @@ class TrainConfig(Config):
     clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
     ema: float = Field(0.9985, ge=0, lt=1, description="decay of the averaged weights, which are those that are saved")
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
-    half_weights: bool = Field(
-        False, description="matrices are saved in 16 bits, which halves the bundle; what runs computes in 32 as ever"
-    )
     workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads of the training itself; torch's choice without"
