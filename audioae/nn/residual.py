@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from audioae.nn.causal import CausalDepthwise, Heard
-from audioae.nn.fused import SLOPE, fused_block
 from audioae.nn.norm import BatchNorm
 
 
@@ -41,8 +40,6 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, past: Tensor | Heard) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` or ``(B, T, C)`` and the frames before it to the same shape and the frames to carry on."""
-        if isinstance(past, Tensor) and self._fusible(x):
-            return self._fused(torch.cat([past, x], dim=1), x.shape[1])
         y, late, after = self.time(x, past)
         exchanged = isinstance(past, Heard) and past.late is not None
         matrix = self._matrix(x.shape[2]) if self.exchange is not None and not exchanged else None
@@ -56,31 +53,16 @@ class ResidualBlock(nn.Module):
             elif matrix is not None:
                 flat = whole.flatten(0, 1)
                 y = torch.baddbmm(y.flatten(0, 1), matrix.expand(len(flat), -1, -1), flat).view_as(y)
-            y = self.project(leaky_relu(self.norm.then(self.expand, y.flatten(0, -2)), SLOPE))
+            y = self.project(leaky_relu(self.norm.then(self.expand, y.flatten(0, -2)), 0.1))
             return whole + y.view_as(whole), after
         if matrix is not None:
             for part, place in _places(y, late):
                 flat = part.flatten(0, 1)
                 place.view(-1, *y.shape[2:]).baddbmm_(matrix.expand(len(flat), -1, -1), flat)
-        y = self.project(leaky_relu(self.norm.then(self.expand, y), SLOPE, inplace=True))
+        y = self.project(leaky_relu(self.norm.then(self.expand, y), 0.1, inplace=True))
         for part, place in _places(y, late):
             place.add_(part)
         return y, after
-
-    def _fusible(self, x: Tensor) -> bool:
-        """Whether gradients are wanted of whole recordings on a CPU, normalised by statistics that stand still."""
-        return torch.is_grad_enabled() and x.device.type == "cpu" and x.shape[1] > 1 and not self.norm.training
-
-    def _fused(self, joined: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        scale, shift = self.norm.scale_and_shift()
-        with torch.autocast(joined.device.type, enabled=False):
-            expand = self.expand.weight * scale, self.expand.bias + self.expand.weight @ shift
-        matrix = None if self.exchange is None else self._matrix(joined.shape[2])
-        mixed = torch.is_autocast_enabled(joined.device.type)
-        dtype = torch.get_autocast_dtype(joined.device.type) if mixed else joined.dtype
-        project = self.project.weight, self.project.bias
-        out = fused_block(joined, self.time.taps, matrix, expand, project, self.time.dilation, self.delay, dtype)
-        return out, joined[:, frames:]
 
     def _matrix(self, present: int) -> Tensor:
         """Positions above the recording's Nyquist frequency are absent: their rows and columns are left out."""
