@@ -21,6 +21,12 @@ class TrainConfig(Config):
         description="model to begin with, or to grow from: one in the package or a bundle's path; of a list the mean, or, "
         "for an ensemble, one for each member",
     )
+    teacher: str = Field(
+        "",
+        description="larger denoiser that this one learns from: one in the package or a bundle's path. Its results are part "
+        "of the target of losses that compare waves (si_sdr, sd_sdr, l1, mse); the others keep the recording",
+    )
+    teacher_share: Share = Field(0.7, description="share of the teacher's result in that target")
     steps: int = Field(
         10_000, ge=0, description="optimiser steps; --budget may end sooner, with the same schedule; 0 leaves `init` as is"
     )
@@ -123,6 +129,8 @@ class Recipe(Config):
         if self.family != "codes":
             wrong += ["corruption"] if self.corruption.any else []
             wrong += ["train.stages"] if self.train.stages else []
+        if self.family != "waves":
+            wrong += ["train.teacher"] if self.train.teacher else []
         if self.family == "waves" and self.valid.clean:
             wrong += ["valid.clean"]
         if wrong:

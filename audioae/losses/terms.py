@@ -28,6 +28,8 @@ FAMILIES: dict[str, dict[str, Loss]] = {
 TERMS: dict[str, Loss] = {name: function for family in FAMILIES.values() for name, function in family.items()}
 
 
+SAMPLE_BY_SAMPLE = frozenset(public_functions(temporal))
+"""Of waves, those that compare sample with sample, and so can be told by a teacher what to expect."""
 PENALTIES = frozenset({"gradient_penalty", "real_gradient"})
 """Of a critic, which by themselves train nothing."""
 
@@ -37,8 +39,10 @@ def schema_of(name: str) -> type[Config]:
     return options_of(TERMS[name])
 
 
-def total(terms: Mapping[str, Config], *arguments: Any) -> tuple[Tensor, dict[str, Tensor]]:
+def total(terms: Mapping[str, Config], *arguments: Any, told: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of the terms, all of one family and given its ``arguments``, and each one unweighted.
+
+    ``told`` takes the target's place in the terms that compare waves sample by sample.
 
     >>> import torch
     >>> wave = torch.zeros(1, 1, 100)
@@ -51,7 +55,10 @@ def total(terms: Mapping[str, Config], *arguments: Any) -> tuple[Tensor, dict[st
         for name, settings in terms.items():
             options: dict[str, Any] = settings.model_dump()
             weight = options.pop("weight")
-            value = TERMS[name](*arguments, **options)
+            given = arguments
+            if told is not None and name in SAMPLE_BY_SAMPLE:
+                given = (arguments[0], told, *arguments[2:])
+            value = TERMS[name](*given, **options)
             values[name] = value.detach()
             result = weight * value if result is None else result + weight * value
     assert result is not None, "a recipe has one term at least"

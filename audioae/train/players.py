@@ -14,6 +14,7 @@ from audioae.losses import terms
 from audioae.models.autoencoder import Model as Autoencoder
 from audioae.models.classifier import Model as Classifier
 from audioae.nn.log_bands import LogBands
+from audioae.train.teacher import Teacher
 
 LEVEL = 0.1
 """RMS that the noisy input is brought to before the losses."""
@@ -60,7 +61,12 @@ class Player(nn.Module):
 
 
 class DenoisingPlayer(Player):
-    """Noisy wave to clean wave."""
+    """Noisy wave to clean wave, or towards what a teacher makes of it."""
+
+    def __init__(self, denoiser: Denoiser, rank: int) -> None:
+        super().__init__(denoiser, rank)
+        train = self.recipe.train
+        self.teacher = Teacher(train.teacher, train.teacher_share) if train.teacher else None
 
     def forward(
         self, noisy: Tensor, clean: Tensor, rate: int, step: int, labels: Sequence[str] = (), turn: int = 0
@@ -69,7 +75,8 @@ class DenoisingPlayer(Player):
         scale = LEVEL / noisy.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-5)
         estimate = self.denoiser(noisy, rate)
         with torch.autocast(noisy.device.type, enabled=False):
-            return terms.total(self.recipe.losses, estimate.float() * scale, clean * scale, rate)
+            told = None if self.teacher is None else self.teacher.target(noisy, clean, rate) * scale
+            return terms.total(self.recipe.losses, estimate.float() * scale, clean * scale, rate, told=told)
 
 
 class CodingPlayer(Player):
