@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 import audioae
+from audioae.bundle import save_bundle
 from audioae.cli.app import main
 from audioae.train.adapt import _recipe, adapt, between
 
@@ -51,6 +52,14 @@ def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Pa
     assert audioae.load("conv_dae").recipe.data.remix > 1
     recipe = _recipe("conv_dae", tmp_path, [])
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
+
+
+def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> None:
+    taught = audioae.load("conv_dae")
+    train = taught.recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
+    taught.recipe = taught.recipe.model_copy(update={"train": train})
+    save_bundle(tmp_path / "taught.safetensors", taught, {})
+    assert _recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
 
 
 def test_halfway_between_two_models() -> None:
