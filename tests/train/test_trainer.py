@@ -229,8 +229,8 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monke
     calls = []
     whole = terms.total
 
-    def sometimes(*args: object) -> object:
-        loss, values = whole(*args)  # type: ignore[arg-type]
+    def sometimes(*args: object, **named: object) -> object:
+        loss, values = whole(*args, **named)  # type: ignore[arg-type]
         calls.append(1)
         return (loss * float("nan") if len(calls) == 2 else loss), values
 
