@@ -23,8 +23,8 @@ class TrainConfig(Config):
     )
     teacher: str = Field(
         "",
-        description="larger denoiser that this one learns from: one in the package or a bundle's path. Its results are part "
-        "of the target of losses that compare waves (si_sdr, sd_sdr, l1, mse); the others keep the recording",
+        description="larger denoiser that this one learns from: one in the package or a bundle's path. Its results are "
+        "part of the target of losses between waves (si_sdr, sd_sdr, l1, mse), in the log too; others keep the recording",
     )
     teacher_share: Share = Field(0.7, description="share of the teacher's result in that target")
     steps: int = Field(

@@ -6,8 +6,8 @@ from torch import Tensor
 from audioae.bundle import load
 from audioae.errors import BundleError
 
-SPOILT = 1e-4
-"""Energy of the noise, as a share of the speech's, from which a teacher is asked: what is clean has nothing to be taught."""
+HEARD = 1e-4
+"""Least energy of noise, as a share of the speech's, and of speech, as one of the noise's, for which a teacher is asked."""
 
 
 class Teacher:
@@ -31,10 +31,14 @@ class Teacher:
 
     @torch.no_grad()
     def target(self, noisy: Tensor, clean: Tensor, rate: int) -> Tensor:
-        """What is to be learnt of waves ``(B, 1, N)``: the clean one where there is no noise, else towards the teacher's."""
+        """What is to be learnt of waves ``(B, 1, N)``: from the clean one towards the teacher's result.
+
+        Without noise, or without speech, it is the clean one itself, for there the mixture tells all of it.
+        """
         if self.denoiser.device != noisy.device:
             self.denoiser.to(noisy.device)
         with torch.autocast(noisy.device.type, enabled=False):
             told = self.denoiser(noisy.float(), rate)
         noise, speech = (wave.square().sum(-1, keepdim=True) for wave in (noisy - clean, clean))
-        return torch.where(noise > SPOILT * speech, torch.lerp(clean, told, self.share), clean)
+        mixed = (noise > HEARD * speech) & (speech > HEARD * noise)
+        return torch.where(mixed, torch.lerp(clean, told, self.share), clean)
