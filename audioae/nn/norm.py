@@ -6,7 +6,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.functional import linear
 
 
@@ -42,13 +41,7 @@ class BatchNorm(nn.Module):
         return scale, self.bias - mean * scale
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        axes = tuple(range(x.dim() - 1))
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            moments = torch.stack([x.mean(axes), x.square().mean(axes)])
-            moments = all_reduce(moments) / dist.get_world_size()
-            mean, var = moments[0], moments[1] - moments[0].square()
-        else:
-            mean, var = _Moments.apply(x)
+        mean, var = _Moments.apply(x)
         with torch.no_grad():
             self.running_mean.lerp_(mean.detach().to(self.running_mean), self.momentum)
             self.running_var.lerp_(var.detach().to(self.running_var), self.momentum)
@@ -73,14 +66,19 @@ class BatchNorm(nn.Module):
 
 
 class _Moments(torch.autograd.Function):
-    """Mean and variance of ``(..., C)`` over every axis but the last; its backward is one pass, autograd's four."""
+    """Mean and variance of ``(..., C)`` over every axis but the last and over all processes, at least in float32.
+
+    The variance is the mean of squared deviations. The mean of squares less the square of the mean would lose all its
+    digits where the mean is large beside the deviation. The backward pass is one pass over the data, autograd's four.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         # torch.var_mean over all axes but the last takes ten times as long on a CPU.
         axes = tuple(range(x.dim() - 1))
-        mean = x.mean(axes)
-        var = (x - mean).square_().mean(axes)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean = _mean_over_processes(wide.mean(axes))
+        var = _mean_over_processes((wide - mean).square_().mean(axes))
         ctx.save_for_backward(x, mean)
         return mean, var
 
@@ -88,6 +86,17 @@ class _Moments(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_mean: Tensor, to_var: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
+        # The loss of every process depends on the statistics of all.
+        to_mean, to_var = _mean_over_processes(torch.stack([to_mean, to_var])).unbind()
         count = x.numel() // x.shape[-1]
         slope = 2 / count * to_var
-        return torch.addcmul(to_mean / count - slope * mean, x, slope)
+        return torch.addcmul(to_mean / count - slope * mean, x.to(mean.dtype), slope).to(x.dtype)
+
+
+def _mean_over_processes(value: Tensor) -> Tensor:
+    """The mean of a tensor over the processes that train together, each of which has to call this."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return value
+    total = value.clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
