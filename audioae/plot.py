@@ -28,13 +28,17 @@ def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for row in rows:
         for section in ("losses", "valid"):
             for name, value in row.get(section, {}).items():
+                if value is None or not np.isfinite(value):
+                    continue
                 series.setdefault(f"{section}: {name}", []).append((row["step"], value))
     columns = 3
     lines = max(1, -(-len(series) // columns))
     figure = _figure(4 * columns, 2.6 * lines)
     for place, (name, points) in enumerate(series.items(), 1):
         axes = figure.add_subplot(lines, columns, place)
-        axes.plot(*zip(*points, strict=True), color="tab:orange" if name.startswith("valid") else "tab:blue")
+        colour = "tab:orange" if name.startswith("valid") else "tab:blue"
+        # A line through one point cannot be seen.
+        axes.plot(*zip(*points, strict=True), color=colour, marker="o" if len(points) == 1 else None)
         axes.set_title(name, fontsize=9)
         axes.grid(alpha=0.3)
         axes.set_xlabel("step", fontsize=8)

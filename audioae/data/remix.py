@@ -1,9 +1,17 @@
 """A batch used again, with its noises exchanged: new mixtures for the work of an addition."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 
-def remixed(noisy: Tensor, clean: Tensor, turn: int) -> tuple[Tensor, Tensor]:
+def remixed(
+    noisy: Tensor,
+    clean: Tensor,
+    turn: int,
+    rows: int | None = None,
+    rolled: Callable[[Tensor, int], Tensor] = lambda noise, turn: noise.roll(turn, 0),
+) -> tuple[Tensor, Tensor]:
     """Each example with the noise of the one that stands ``turn`` rows before it, at the ratio to speech that it had there.
 
     After the Remix augmentation of Defossez et al., "Real time speech enhancement in the waveform domain", 2020. Where a
@@ -13,6 +21,9 @@ def remixed(noisy: Tensor, clean: Tensor, turn: int) -> tuple[Tensor, Tensor]:
         noisy: ``(B, 1, N)``.
         clean: ``(B, 1, N)``.
         turn: how often the batch was used before.
+        rows: size of the whole batch, where B is the share of one process of several.
+        rolled: for each example the row of the whole batch that stands so many rows before it, from the rows of this
+            process.
 
     >>> import torch
     >>> clean = torch.tensor([[[0.2, -0.2]], [[0.1, -0.1]]])
@@ -20,12 +31,12 @@ def remixed(noisy: Tensor, clean: Tensor, turn: int) -> tuple[Tensor, Tensor]:
     >>> remixed(clean + noise, clean, 1)[0].flatten()
     tensor([ 0.2000, -0.2000,  0.1500, -0.0500])
     """
-    if turn % len(noisy) == 0:
+    if turn % (rows or len(noisy)) == 0:
         return noisy, clean
     loudness = clean.square().mean((1, 2), keepdim=True).sqrt()
     # An example without speech counts as speech as loud as its noise.
     loudness = loudness.where(loudness > 1e-6, noisy.square().mean((1, 2), keepdim=True).sqrt())
     noise = (noisy - clean) / loudness.clamp_min(1e-6)
-    mixture = clean + noise.roll(turn, 0) * loudness
+    mixture = clean + rolled(noise, turn) * loudness
     gain = (0.99 / mixture.abs().amax((1, 2), keepdim=True).clamp_min(1e-6)).clamp_max(1.0)
     return mixture * gain, clean * gain

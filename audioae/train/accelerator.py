@@ -78,6 +78,36 @@ class Parallel:
         """Limit the gradient's norm; returns what it was."""
         return self._accelerator.clip_grad_norm_(module.parameters(), norm)
 
+    def skip(self) -> None:
+        """End a step whose gradient is not finite, without moving the weights.
+
+        The scaler of half precision expects every step to end, and lowers its scale after an overflow.
+        """
+        if self._accelerator.scaler is not None:
+            self._accelerator.scaler.update()
+
+    @property
+    def scaler_state(self) -> dict[str, float] | None:
+        """What the scaler of half precision has to remember; None without one."""
+        return self._accelerator.scaler.state_dict() if self._accelerator.scaler is not None else None
+
+    @scaler_state.setter
+    def scaler_state(self, state: dict[str, float] | None) -> None:
+        if self._accelerator.scaler is not None and state:
+            self._accelerator.scaler.load_state_dict(state)
+
+    def rolled(self, own: Tensor, shift: int) -> Tensor:
+        """For each of this process's rows the row of the whole batch that stands ``shift`` before it, round the end.
+
+        Args:
+            own: this process's rows, as :meth:`rows` deals them out.
+            shift: the same in all processes, which have to call this together.
+        """
+        if self.world == 1:
+            return own.roll(shift, 0)
+        dealt = self._accelerator.gather(own.contiguous()).unflatten(0, (self.world, len(own)))
+        return dealt.transpose(0, 1).flatten(0, 1).roll(shift, 0)[self.rank :: self.world]
+
     def mean(self, value: Tensor) -> Tensor:
         """The mean over processes."""
         return self._accelerator.reduce(value, "mean") if self.world > 1 else value

@@ -12,6 +12,7 @@ from audioae.bundle import load_tensors, save_tensors
 from audioae.config import dump, parse
 from audioae.errors import BundleError
 from audioae.recipe import Recipe
+from audioae.train.folder import LAST
 
 FORMAT = "audioae checkpoint 1"
 DECIDING = ("best", "pairs", "at_most")
@@ -27,12 +28,14 @@ class Progress:
         seconds: time spent, over all runs.
         skipped: steps left out because the loss or the gradient was not finite.
         best: the best value of the deciding measure so far; None before the first validation with these settings.
+        scaler: state of the gradient scaler of half precision; None without one.
     """
 
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
     best: float | None = None
+    scaler: dict[str, float] | None = None
 
 
 def save(
@@ -61,6 +64,11 @@ def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimi
     for section in ("seed", "model", "data"):
         if getattr(before, section) != getattr(recipe, section):
             raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
+    if before.train.optimizer != recipe.train.optimizer:
+        raise BundleError(
+            f"{path}: was trained by `train.optimizer: {before.train.optimizer}`, not {recipe.train.optimizer}: resume with "
+            f"train.optimizer={before.train.optimizer}, or begin a new training with train.init={path.with_name(LAST)}"
+        )
     groups: dict[str, dict[str, Tensor]] = {name: {} for name in (*modules, "optimizer")}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")

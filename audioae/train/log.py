@@ -1,6 +1,8 @@
 """What happened in a training: JSON lines, TensorBoard events and a picture of the curves."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ class Log:
         try:
             self._file = open(out / LOG, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the training
             for row in self.rows:
-                self._file.write(json.dumps(row) + "\n")
+                self._file.write(json.dumps(_finite(row)) + "\n")
             self._file.flush()
             self._events = SummaryWriter(str(out / TENSORBOARD), purge_step=step + 1 if step else None)
         except OSError as error:
@@ -46,9 +48,12 @@ class Log:
     def write(self, row: dict[str, Any]) -> None:
         """Add a row, which has a ``step``; numbers in nested sections become ``section/name`` in TensorBoard.
 
+        Numbers that are not finite become null, for JSON has none.
+
         Raises:
             OutputError: the disk is full.
         """
+        row = _finite(row)
         self.rows.append(row)
         try:
             self._file.write(json.dumps(row) + "\n")
@@ -77,3 +82,30 @@ def _flat(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
         elif isinstance(value, int | float):
             pairs.append((prefix + name, value))
     return pairs
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class RunningMean:
+    """Means of losses by name, in which the latest counts most; values that are not finite are left out."""
+
+    def __init__(self, memory: float = 0.95) -> None:
+        self.memory = memory
+        self.values: dict[str, float] = {}
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Count the losses of a step in.
+
+        >>> mean = RunningMean(0.5)
+        >>> for loss in (1.0, float("nan"), 2.0):
+        ...     mean.add({"loss": loss})
+        >>> mean.values
+        {'loss': 1.5}
+        """
+        for name, value in losses.items():
+            if math.isfinite(value):
+                self.values[name] = self.memory * self.values.get(name, value) + (1 - self.memory) * value

@@ -4,8 +4,8 @@ import contextlib
 import copy
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,15 +18,17 @@ from audioae.denoiser import Denoiser
 from audioae.errors import RecipeError
 from audioae.metrics.measures import better
 from audioae.nn.norm import BatchNorm
-from audioae.recipe import Recipe, TrainConfig
+from audioae.recipe import Recipe
 from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress
 from audioae.train.folder import BEST, CHECKPOINT, LAST, SAMPLES
 from audioae.train.gan import GamePlayer
-from audioae.train.log import Log
+from audioae.train.log import Log, RunningMean
 from audioae.train.optimizer import optimizer_of
 from audioae.train.players import ClassifyingPlayer, CodingPlayer, DenoisingPlayer, Player
+from audioae.train.result import Result, doubt
+from audioae.train.schedule import Budget, Pulse, Schedule, learning_rate
 from audioae.train.stop import Stop
 from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
@@ -41,34 +43,15 @@ PLAYERS: dict[str, type[Player]] = {
 """Who trains the models of each family."""
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient, after which a training has failed."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a training ended.
-
-    Attributes:
-        progress: steps, seconds, skipped steps.
-        figures: measures of the last validation.
-        interrupted: it was stopped before its end; ``resume`` goes on.
-        taken: steps of this run alone.
-        bundle: the file with the best weights.
-        is_main: whether this process, of several that train together, is the one that writes and tells.
-    """
-
-    progress: Progress
-    figures: dict[str, float]
-    interrupted: bool
-    taken: int
-    bundle: Path
-    is_main: bool = True
+LONGEST_SILENCE = 30.0
+"""Seconds after which the log gets a row, whatever ``train.log_every`` says; a step may take as long again."""
 
 
 def train(
     recipe: Recipe,
     out: Path,
     resume: bool = False,
-    budget: float | None = None,
+    budget: Budget | float | None = None,
     device: str = "auto",
     watcher: Watcher | None = None,
 ) -> Result:
@@ -79,6 +62,7 @@ def train(
         out: folder for bundles, checkpoint, log and picture; made if it is not there.
         resume: go on from the checkpoint in ``out``.
         budget: seconds after which to end, with the learning rate brought down by then; over all runs of a resumed training.
+            They count from this call, or from when a :class:`~audioae.train.schedule.Budget` says.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         watcher: whom to tell.
 
@@ -88,6 +72,8 @@ def train(
         OutputError: ``out`` cannot be written, holds a training that is not to be resumed, or none that is.
         BundleError: a checkpoint or initial weights of something else.
     """
+    if isinstance(budget, int | float):
+        budget = Budget(budget)
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.train.threads or threads)
     try:
@@ -100,22 +86,12 @@ def train(
         torch.set_num_threads(threads)
 
 
-def learning_rate(config: TrainConfig, step: int, share: float) -> float:
-    """Linear warm-up over the first steps, then half a cosine down to ``final_rate`` of the whole at the end.
-
-    >>> [round(learning_rate(TrainConfig(learning_rate=1.0, warmup=0), 9, s), 2) for s in (0.0, 0.5, 1.0)]
-    [1.0, 0.51, 0.02]
-    """
-    warm = min(1.0, (step + 1) / (config.warmup + 1))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-    return config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
-
-
 class _Run:
     def __init__(
-        self, recipe: Recipe, out: Path, resume: bool, budget: float | None, device: str, watcher: Watcher | None
+        self, recipe: Recipe, out: Path, resume: bool, budget: Budget | None, device: str, watcher: Watcher | None
     ) -> None:
-        self.recipe, self.out, self.budget, self.watcher = recipe, out, budget, watcher
+        self.recipe, self.out, self.watcher = recipe, out, watcher
+        self.schedule = Schedule(recipe.train.steps, budget)
         self.parallel = Parallel(
             device, recipe.train.precision, staged=bool(recipe.train.stages) or recipe.family == "sounds"
         )
@@ -134,6 +110,8 @@ class _Run:
         folder.prepare(out, resume)
         if resume:
             self.progress = checkpoint.restore(out / CHECKPOINT, recipe, self.modules, optimizer)
+            self.schedule.before = self.progress.seconds
+            self.parallel.scaler_state = self.progress.scaler
         if not resume and not recipe.train.init:
             self.player.begin(self.mixer)
             self.average.load_state_dict(self.denoiser.state_dict())
@@ -143,9 +121,14 @@ class _Run:
         if self.parallel.is_main:
             folder.note_recipe(out, recipe)
             self.log = Log(out, self.progress.step)
-        self._first, self._before = self.progress.step, self.progress.seconds
-        self._start = time.monotonic()
+        self._first = self.progress.step
+        # A new training takes a step even where the budget is too small for one.
+        self._least = 0 if resume else 1
         self._unlucky = 0
+        clock = time.monotonic if budget is None else budget.clock
+        self.pulse = Pulse(LONGEST_SILENCE, clock)
+        if budget is not None:
+            self.schedule.expect("validation", self.validation.estimate(self.average, clock))
 
     def fit(self) -> Result:
         """Steps until the end, the budget's end or a signal; what was trained is kept, whatever ended it."""
@@ -160,31 +143,33 @@ class _Run:
                 raise
             self._save()
         taken = self.progress.step - self._first
-        return Result(self.progress, self.figures, interrupted, taken, self.out / BEST, self.parallel.is_main)
+        why = "" if interrupted else doubt(self.recipe, self.progress, self.validation.noisy)
+        return Result(self.progress, self.figures, interrupted, taken, self.out / BEST, self.parallel.is_main, why)
 
     def _steps(self, stop: Stop) -> bool:
         """Train and validate; returns whether a signal ended it early."""
         config, progress = self.recipe.train, self.progress
         interrupted = False
-        recent: dict[str, float] = {}
+        recent = RunningMean()
         validated_at = -1
         for batch in batches(self.mixer, self.rows, progress.step, config.steps, config.workers):
             share = self._share()
-            if share >= 1 or (interrupted := self.parallel.any(stop.requested)):
+            if share >= 1 and progress.step - self._first >= self._least:
+                break
+            if interrupted := self.parallel.any(stop.requested):
                 break
             rate = learning_rate(config, progress.step, share)
             if batch.skipped and not batch.turn and self.watcher and self.parallel.is_main:
                 self.watcher.skipped(batch.skipped)
             losses, norm = self._step(batch, rate)
             progress.step += 1
-            for name, value in losses.items():
-                recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
+            recent.add(losses)
             if self.watcher and self.parallel.is_main:
-                self.watcher.stepped(progress.step, share, recent)
-            if self.log and progress.step % config.log_every == 0:
+                self.watcher.stepped(progress.step, share, recent.values)
+            if progress.step % config.log_every == 0 or self.pulse.due:
                 speed = self._audio_per_second()
-                row = {"step": progress.step, "seconds": round(progress.seconds, 1), "learning_rate": rate}
-                self.log.write(row | {"gradient_norm": norm, "audio_per_second": speed, "losses": dict(recent)})
+                row = {"learning_rate": rate, "gradient_norm": norm, "skipped": progress.skipped, "audio_per_second": speed}
+                self._note(row | {"losses": dict(recent.values)})
             if progress.step % config.validate_every == 0:
                 self._validate()
                 validated_at = progress.step
@@ -202,12 +187,24 @@ class _Run:
 
     def _share(self) -> float:
         """How much of the training is done, by steps or by time, the same in all processes, which have to ask together."""
-        self.progress.seconds = self._before + time.monotonic() - self._start
-        share = self.progress.step / self.recipe.train.steps
-        if self.budget is None:
+        self.progress.seconds = self.schedule.seconds
+        share = self.schedule.share(self.progress.step)
+        if self.schedule.limit is None:
             return share
-        seconds = torch.tensor(self.progress.seconds, device=self.parallel.device)
-        return max(share, float(self.parallel.mean(seconds)) / self.budget)
+        return float(self.parallel.mean(torch.tensor(share, device=self.parallel.device)))
+
+    def _note(self, row: dict[str, Any]) -> None:
+        """Write a row of the log."""
+        if self.log:
+            self.pulse.beat()
+            self.log.write({"step": self.progress.step, "seconds": round(self.schedule.seconds, 1), **row})
+
+    def _measuring(self, done: int, of: int) -> None:
+        """Say that a validation goes on."""
+        if self.watcher:
+            self.watcher.measuring(self.progress.step, done, of)
+        if self.pulse.due:
+            self._note({"measured": done, "of": of})
 
     def _audio_per_second(self) -> float:
         data = self.recipe.data
@@ -218,7 +215,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         noisy, clean = (side.to(self.parallel.device) for side in (batch.noisy, batch.clean))
-        noisy, clean = remixed(noisy, clean, batch.turn)
+        noisy, clean = remixed(noisy, clean, batch.turn, self.recipe.data.batch_size, self.parallel.rolled)
         self.module.train()
         if config.freeze_statistics:
             for layer in self.module.modules():
@@ -243,6 +240,7 @@ class _Run:
         return told, norm
 
     def _skip(self) -> None:
+        self.parallel.skip()
         self.progress.skipped += 1
         self._unlucky += 1
         if self._unlucky >= MOST_SKIPPED:
@@ -256,32 +254,37 @@ class _Run:
                 mine.copy_(good)
 
     def _validate(self) -> None:
-        if self.parallel.is_main:
-            self.figures = self.validation.run(self.average)
-            value = self.figures[self.recipe.valid.best]
-            best = better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
-            if best:
-                self.progress.best = value
-                save_bundle(self.out / BEST, self.average, self.figures)
-            self.validation.show(self.out / SAMPLES, f"{self.progress.step:06d}")
-            if self.log:
-                self.log.write({"step": self.progress.step, "valid": self.figures})
-                self.log.draw()
+        with self.schedule.timed("validation"):
+            if self.parallel.is_main:
+                self._measure()
+            self.parallel.wait()
+
+    def _measure(self) -> None:
+        self.figures = self.validation.run(self.average, self._measuring)
+        value = self.figures[self.recipe.valid.best]
+        best = better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
+        if best:
+            self.progress.best = value
+            save_bundle(self.out / BEST, self.average, self.figures)
+        self.validation.show(self.out / SAMPLES, f"{self.progress.step:06d}")
+        self._note({"valid": self.figures})
+        if self.log:
+            self.log.draw()
+        if self.watcher:
+            self.watcher.validated(self.progress.step, self.figures, best)
+        for why in [*self.validation.alarms, *self.player.alarms]:
+            self._note({"alarm": why})
             if self.watcher:
-                self.watcher.validated(self.progress.step, self.figures, best)
-            for why in [*self.validation.alarms, *self.player.alarms]:
-                if self.log:
-                    self.log.write({"step": self.progress.step, "alarm": why})
-                if self.watcher:
-                    self.watcher.alarmed(self.progress.step, why)
-        self.parallel.wait()
+                self.watcher.alarmed(self.progress.step, why)
 
     def _save(self) -> None:
-        if self.parallel.is_main:
-            self._write()
-        self.parallel.wait()
+        with self.schedule.timed("saving"):
+            if self.parallel.is_main:
+                self._write()
+            self.parallel.wait()
 
     def _write(self) -> None:
+        self.progress.scaler = self.parallel.scaler_state
         checkpoint.save(self.out / CHECKPOINT, self.recipe, self.modules, self.optimizer, self.progress)
         save_bundle(self.out / LAST, self.average, self.figures)
 

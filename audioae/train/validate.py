@@ -1,5 +1,7 @@
 """How good the weights are by now: real measures on recordings that are not trained on."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -72,8 +74,30 @@ class Validation:
         self.noisy = _means([measure(self.of_waves, noisy, clean, rate) for (noisy, rate), (clean, _) in both])
         """The same measures of the unprocessed input."""
 
-    def run(self, denoiser: Denoiser) -> dict[str, float]:
-        """The measures of a model as it is now."""
+    def estimate(self, denoiser: Denoiser, clock: Callable[[], float] = time.monotonic) -> float:
+        """Seconds that :meth:`run` will take, by its first recording; all of it is run where nothing less can be."""
+        if self.listening is not None:
+            start = clock()
+            self.run(denoiser)
+            return clock() - start
+        whole, self.files = self.files, self.files[:1]
+        try:
+            self.run(denoiser)  # a first run takes longer than those that follow
+            start = clock()
+            self.run(denoiser)
+            took = clock() - start
+        finally:
+            self.files = whole
+        lengths = [min(probe(noisy).seconds, LONGEST_SECONDS) for noisy, _ in whole]
+        return took * sum(lengths) / max(lengths[0], 1e-3)
+
+    def run(self, denoiser: Denoiser, measured: Callable[[int, int], None] = lambda done, of: None) -> dict[str, float]:
+        """The measures of a model as it is now.
+
+        Args:
+            denoiser: the model.
+            measured: called after each recording, with how many are done, of how many.
+        """
         denoiser.eval()
         self.alarms = []
         figures: dict[str, float] = {}
@@ -87,7 +111,11 @@ class Validation:
             self.alarms = alarms(self.heard[0])
             figures |= {name: SOUND_MEASURES[name](self.heard[0]) for name in self.of_sounds}
         if self.of_waves:
-            figures |= _means([self._waves(denoiser, *sides) for sides in self.files])
+            each = []
+            for sides in self.files:
+                each.append(self._waves(denoiser, *sides))
+                measured(len(each), len(self.files))
+            figures |= _means(each)
         return figures
 
     def show(self, folder: Path, name: str) -> None:

@@ -19,6 +19,9 @@ class Watcher(Protocol):
     def skipped(self, reasons: Sequence[str]) -> None:
         """Files turned out to be damaged and are left out from now on."""
 
+    def measuring(self, step: int, done: int, of: int) -> None:
+        """A validation goes on: so many recordings have been measured."""
+
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
         """The averaged weights were measured."""
 

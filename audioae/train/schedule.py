@@ -1,0 +1,114 @@
+"""When a training ends and how its learning rate falls until then: by steps, or by a budget of wall time."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from audioae.recipe import TrainConfig
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Wall time that a command may take from its start to its end.
+
+    Attributes:
+        seconds: how much, over all runs of a resumed training.
+        since: reading of the clock when the command began; that of now by default.
+        clock: seconds that pass.
+    """
+
+    seconds: float
+    since: float = math.nan
+    clock: Clock = field(default=time.monotonic, repr=False)
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.since):
+            object.__setattr__(self, "since", self.clock())
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the command began."""
+        return self.clock() - self.since
+
+    def less(self, seconds: float) -> "Budget":
+        """The budget without what is needed afterwards."""
+        return Budget(self.seconds - seconds, self.since, self.clock)
+
+
+class Schedule:
+    """How much of a training is done.
+
+    The end is planned so that the last validation and the last checkpoint still fit into the budget. They are expected to
+    take as long as the longest of their kind so far.
+
+    Args:
+        steps: optimiser steps of the whole training.
+        budget: of wall time; None for none.
+        before: seconds that earlier runs of the same training took.
+    """
+
+    def __init__(self, steps: int, budget: Budget | None = None, before: float = 0.0) -> None:
+        self.steps, self.before = steps, before
+        self.limit = None if budget is None else budget.seconds
+        self._time = budget or Budget(math.inf)
+        self._took: dict[str, float] = {}
+        self._setup: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far, over all runs."""
+        return self.before + self._time.spent
+
+    def expect(self, kind: str, seconds: float) -> None:
+        """Note how long work of this kind takes once more at the end."""
+        self._took[kind] = max(seconds, self._took.get(kind, 0.0))
+
+    @contextmanager
+    def timed(self, kind: str) -> Iterator[None]:
+        """Note how long the work within takes, for it is done once more at the end."""
+        start = self._time.clock()
+        yield
+        self.expect(kind, self._time.clock() - start)
+
+    def share(self, step: int) -> float:
+        """How much is done before the step with this index, by steps or by time, whichever is more; 1 is the end."""
+        if self._setup is None:
+            self._setup = self._time.spent
+        share = step / max(self.steps, 1)
+        if self.limit is None:
+            return share
+        # The learning rate does not fall while nothing is learnt yet.
+        there_is = self.limit - sum(self._took.values()) - self._setup
+        return max(share, (self.seconds - self._setup) / there_is if there_is > 0 else 1.0)
+
+
+class Pulse:
+    """Tells when something has to be said again, so that a silence is never longer than ``every`` seconds."""
+
+    def __init__(self, every: float, clock: Clock = time.monotonic) -> None:
+        self.every, self._clock = every, clock
+        self.beat()
+
+    def beat(self) -> None:
+        """Something was said."""
+        self._last = self._clock()
+
+    @property
+    def due(self) -> bool:
+        """Whether the silence is long enough."""
+        return self._clock() - self._last >= self.every
+
+
+def learning_rate(config: TrainConfig, step: int, share: float) -> float:
+    """Linear warm-up over the first steps, then half a cosine down to ``final_rate`` of the whole at the end.
+
+    >>> [round(learning_rate(TrainConfig(learning_rate=1.0, warmup=0), 9, s), 2) for s in (0.0, 0.5, 1.0)]
+    [1.0, 0.51, 0.02]
+    """
+    warm = min(1.0, (step + 1) / (config.warmup + 1))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    return config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)

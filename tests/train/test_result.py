@@ -1,0 +1,35 @@
+"""A training that came to nothing says so."""
+
+import pytest
+
+from audioae.config import load
+from audioae.recipe import Recipe
+from audioae.train.checkpoint import Progress
+from audioae.train.result import doubt
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("progress", "noisy", "words"),
+    [
+        (Progress(20, best=9.0), 3.0, "20 steps are no more than the warm-up of 20"),
+        (Progress(21, best=9.0), 3.0, ""),
+        (Progress(21, best=2.9), 3.0, "si_sdr is 2.9, no better than the 3 of the unprocessed input"),
+        (Progress(21, best=9.0), None, ""),
+        (Progress(21, skipped=21, best=9.0), 3.0, "no step had a finite gradient"),
+    ],
+)
+def test_it_is_told_why(progress: Progress, noisy: float | None, words: str) -> None:
+    recipe = load(Recipe, "recipes/conv_dae.yaml", ["train.warmup=20", "valid.best=si_sdr", "valid.measures=[si_sdr]"])
+    told = doubt(recipe, progress, {} if noisy is None else {"si_sdr": noisy})
+    assert told.startswith(words) and bool(told) == bool(words)
+
+
+@pytest.mark.usefixtures("root")
+def test_a_smaller_distance_is_better_and_no_steps_are_no_training() -> None:
+    name = "log_spectral_distance"
+    recipe = load(Recipe, "recipes/conv_dae.yaml", ["train.warmup=0", f"valid.best={name}", f"valid.measures=[{name}]"])
+    assert doubt(recipe, Progress(5, best=6.0), {name: 7.0}) == ""
+    assert "no better" in doubt(recipe, Progress(5, best=8.0), {name: 7.0})
+    none = recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": 0})})
+    assert doubt(none, Progress(0, best=8.0), {name: 7.0}) == ""
