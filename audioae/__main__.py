@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import time
 
 from audioae.cli.app import main
 
@@ -12,8 +13,9 @@ def run() -> None:
 
     A CUDA build of torch takes up to a second and 100 MB to tear itself down, for nothing: all that we hold is closed.
     """
+    started = time.monotonic()
     try:
-        main(prog_name="audioae")
+        main(prog_name="audioae", obj=started)
     except SystemExit as end:
         torch = sys.modules.get("torch")
         if torch is None or not isinstance(end.code, int | None):

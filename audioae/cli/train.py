@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from audioae.train.trainer import Result
+    from audioae.train.result import Result
+    from audioae.train.schedule import Budget
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -42,7 +43,7 @@ class Duration(click.ParamType):
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/NAME-OF-RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
-@click.option("--budget", type=Duration(), help="End after this time over all runs, as 90m or 2h, with a finished schedule.")
+@click.option("--budget", type=Duration(), help="End after this time, as 90m or 2h, with a finished schedule.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def train(
@@ -65,7 +66,8 @@ def train(
     --out then holds best.safetensors and last.safetensors (for `audioae denoise --model`), the checkpoint, the resolved
     recipe, log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the step at hand with all of these.
 
-    --budget counts over all runs: what the runs before --resume took is part of it.
+    --budget is wall time, from the start of the command until it has measured and saved its result. It counts over all
+    runs: what the runs before --resume took is part of it.
     """
     from audioae.config import load
     from audioae.recipe import Recipe
@@ -73,11 +75,19 @@ def train(
 
     resolved = load(Recipe, recipe, overrides)
     folder = out or Path("runs") / recipe.stem
-    result = run(resolved, folder, resume, budget, device, Screen(quiet))
+    result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, Screen(quiet))
     if result.is_main:
         _tell(result, resume, resolved.train.steps)
     if result.interrupted:
         sys.exit(INTERRUPTED)
+
+
+def budget_from_start(seconds: float) -> "Budget":
+    """Wall time that counts from the start of the program, where it is known, which brings it along as click's object."""
+    from audioae.train.schedule import Budget
+
+    start = click.get_current_context().obj
+    return Budget(seconds, start) if isinstance(start, float) else Budget(seconds)
 
 
 def _tell(result: "Result", resumed: bool, steps: int) -> None:
@@ -89,6 +99,8 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
         click.echo("stopped early; the same command with --resume goes on", err=True)
     elif resumed and not result.taken:
         click.echo(_why_nothing(result.progress.step >= steps), err=True)
+    elif result.doubt:
+        click.echo(f"audioae: warning: {result.doubt}", err=True)
 
 
 def _why_nothing(all_taken: bool) -> str:
@@ -103,7 +115,6 @@ class Screen:
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.bar: Any = None
-        self.every = 1
         self.begun = False
 
     def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
@@ -124,12 +135,11 @@ class Screen:
                 click.echo(f"  {reason}", err=True)
         if noisy:
             click.echo(f"noisy input: {_in_words(noisy)}", err=True)
-        self.every = recipe.train.log_every
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         self.bar = bar(1.0, "train", form=form)
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-        """The bar, or now and then a line in a log file."""
+        """The bar, or a line now and then."""
         if self.quiet or self.bar is None:
             return
         if not self.begun:
@@ -138,8 +148,12 @@ class Screen:
         self.bar.n = min(share, 1.0)
         self.bar.set_postfix_str(f"step {step}, {_in_words(losses)}", refresh=False)
         self.bar.update(0)
-        if not sys.stderr.isatty() and step % (10 * self.every) == 0:
-            click.echo(f"{100 * share:5.1f} % step {step}: {_in_words(losses)}", err=True)
+
+    def measuring(self, step: int, done: int, of: int) -> None:
+        """The bar, or a line now and then."""
+        if not self.quiet and self.bar is not None:
+            self.bar.set_postfix_str(f"step {step}, measured {done} of {of}", refresh=False)
+            self.bar.update(0)
 
     def skipped(self, reasons: Sequence[str]) -> None:
         """A line for every file."""

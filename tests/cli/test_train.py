@@ -10,6 +10,7 @@ from audioae.cli.app import main
 from audioae.cli.train import Screen
 from audioae.train import trainer
 from audioae.train.checkpoint import Progress
+from audioae.train.schedule import Budget
 
 
 @pytest.mark.usefixtures("root")
@@ -37,3 +38,26 @@ def test_a_resumed_bar_begins_where_the_training_stands() -> None:
     for share in (0.5, 0.6):
         screen.stepped(1, share, {"loss": 1.0})
         assert (screen.bar.initial, screen.bar.n) == (0.5, share)
+
+
+@pytest.mark.usefixtures("root")
+def test_a_training_too_short_to_learn_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "3 steps are no more than the warm-up of 200"
+    result = trainer.Result(Progress(3, 60.0), {"si_sdr": 1.0}, False, 3, Path("best.safetensors"), doubt=why)
+    monkeypatch.setattr(trainer, "train", lambda *_: result)
+    done = CliRunner().invoke(main, ["train", "recipes/conv_dae.yaml", "--out", "run"])
+    assert done.exit_code == 0
+    assert done.stderr == f"audioae: warning: {why}\n"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_budget_counts_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    budgets = []
+
+    def train(recipe: object, out: Path, resume: bool, budget: Budget, *_: object) -> trainer.Result:
+        budgets.append(budget)
+        return trainer.Result(Progress(), {}, False, 0, out)
+
+    monkeypatch.setattr(trainer, "train", train)
+    CliRunner().invoke(main, ["train", "recipes/conv_dae.yaml", "--budget", "1m"], obj=12.5)
+    assert (budgets[0].seconds, budgets[0].since) == (60.0, 12.5)
