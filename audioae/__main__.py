@@ -5,6 +5,7 @@ import os
 import sys
 import time
 
+from audioae.audio.standard import settle, stand_in_for_closed_streams
 from audioae.cli.app import main
 
 
@@ -13,20 +14,19 @@ def run() -> None:
 
     A CUDA build of torch takes up to a second and 100 MB to tear itself down, for nothing: all that we hold is closed.
     """
+    stand_in_for_closed_streams()
     started = time.monotonic()
     try:
         main(prog_name="audioae", obj=started)
     except SystemExit as end:
+        # The command has already said what could not be written.
+        settle(sys.stdout)
+        settle(sys.stderr)
         torch = sys.modules.get("torch")
         if torch is None or not isinstance(end.code, int | None):
             raise
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             raise
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            raise end from None  # Python's own way out says what is wrong
         atexit._run_exitfuncs()
         os._exit(end.code or 0)
 

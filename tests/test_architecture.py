@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "audioae"
 LAYERS = [
-    {"errors", "config", "registry", "mistakes", "overrides", "yaml_source"},
+    {"errors", "printable", "config", "registry", "mistakes", "overrides", "yaml_source"},
     {"signal"},
     {"nn", "losses", "metrics", "audio", "plot"},
     {"models", "gans", "data"},

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.errors import InputError, OutputError
+from audioae.audio.spool import seekable
+from audioae.errors import InputError
 
 EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
@@ -64,12 +64,13 @@ class Reader:
     """An open audio file, read block by block in one pass.
 
     Args:
-        path: any file that libsndfile reads.
+        path: any file that libsndfile reads, or a pipe that gives one.
         stream: where to read it from instead, seekable; ``path`` then only names it.
         salvage: take a file that breaks off or is damaged for one that ends there, and say so in :attr:`broken`.
 
     Attributes:
         info: what the header says.
+        piped: whether it was read from elsewhere than the path, which cannot be opened again.
         broken: why the file was read in part only; empty where it was not.
 
     Raises:
@@ -79,7 +80,8 @@ class Reader:
     def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None, salvage: bool = False) -> None:
         self.path, self.salvage, self.broken = Path(path), salvage, ""
         if stream is None:
-            _check_file(self.path)
+            stream = _piped(self.path)
+        self.piped = stream is not None
         self._source = stream if stream is not None else name_for_libsndfile(self.path)
         try:
             self._file = soundfile.SoundFile(self._source)
@@ -100,6 +102,8 @@ class Reader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self.piped and not isinstance(self._source, str | bytes):
+            self._source.close()
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next ``(up to frames, C)`` float32; fewer only at the end.
@@ -181,6 +185,16 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
         return reader.info
 
 
+def read_with_info(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], AudioInfo]:
+    """A whole file as float32 ``(frames, channels)``, and what its header says; opened once, for it may be a pipe.
+
+    Raises:
+        InputError: see :class:`Reader`.
+    """
+    with Reader(path) as reader:
+        return reader.read(_UNKNOWN), reader.info
+
+
 def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None) -> tuple[NDArray[np.float32], int]:
     """A file, or ``frames`` of it from ``start`` on, as float32 ``(frames, channels)``, and its rate in Hz.
 
@@ -193,25 +207,6 @@ def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None
         return reader.read(_UNKNOWN if frames is None else frames), reader.info.rate
 
 
-def spool(stream: BinaryIO) -> BinaryIO:
-    """A stream that cannot be sought in, such as standard input, as one that can: in memory if small, else on disk.
-
-    Raises:
-        OutputError: the temporary folder is full.
-    """
-    file = tempfile.SpooledTemporaryFile(max_size=32 * 2**20)  # noqa: SIM115 - handed to the caller open
-    try:
-        while chunk := stream.read(2**20):
-            file.write(chunk)
-        file.seek(0)
-    except OSError as error:
-        raise OutputError(
-            f"standard input: cannot be kept in {tempfile.gettempdir()} ({error.strerror}): "
-            "make room there, or set TMPDIR to a folder with more"
-        ) from None
-    return file  # type: ignore[return-value]
-
-
 def _promised(log: str, frames: int) -> int:
     """Frames that the header announces, of which ``frames`` are there."""
     for sizes in _SIZES.finditer(log):
@@ -221,14 +216,18 @@ def _promised(log: str, frames: int) -> int:
     return frames
 
 
-def _check_file(path: Path) -> None:
+def _piped(path: Path) -> BinaryIO | None:
+    """What a pipe gives; None for a file, which can be opened by name."""
     try:
         if path.is_dir():
             raise InputError(f"{path}: is a folder, not an audio file")
-        if path.stat().st_size == 0 and path.is_file():
-            raise InputError(f"{path}: the file is empty")
-        with open(path, "rb"):
-            pass
+        pipe = seekable(path)
+        if pipe is None:
+            if path.stat().st_size == 0:
+                raise InputError(f"{path}: the file is empty")
+            with open(path, "rb"):
+                pass
+        return pipe
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:

@@ -44,22 +44,23 @@ def adapt(
       audioae denoise talk.wav --model mine.safetensors
     """
     from audioae.cli.progress import above
+    from audioae.cli.terminal import say
     from audioae.errors import AudioaeError, OutputError
     from audioae.train.adapt import adapt as run
 
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: is there already: use --overwrite to replace it")
     result = run(model, noise, out, speech, budget, bound, overrides, device, Screen(quiet))
-    click.echo("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
+    say("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():
-            click.echo(f"| {label} | {name} | {figures.noisy[name]:.2f} | {figures.before[name]:.2f} | {value:.2f} |")
+            say(f"| {label} | {name} | {figures.noisy[name]:.2f} | {figures.before[name]:.2f} | {value:.2f} |")
     if result.bundle is None:
         raise AudioaeError(
             f"nothing is written: on other noise it became worse by more than {bound:g} dB; "
             "record more of the noise, or allow more with --bound"
         )
     kept = "" if result.share == 1 else f"; {100 * result.share:.0f} % of the change is kept, for more breaks the bound"
-    click.echo(f"{result.bundle}: {result.steps} steps{kept}")
+    say(f"{result.bundle}: {result.steps} steps{kept}")
     if result.own.after["si_sdr"] <= result.own.before["si_sdr"]:
         above("audioae: warning: it has not become better on this noise: train longer with --budget, or record more of it")

@@ -4,8 +4,11 @@ Command modules import torch and the like only when they run, so that ``--help``
 """
 
 import errno
+import io
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -20,33 +23,75 @@ from audioae.cli.generate import generate
 from audioae.cli.live import live
 from audioae.cli.models import models
 from audioae.cli.stream import stream
+from audioae.cli.terminal import check_output, say, tell
 from audioae.cli.train import INTERRUPTED, train
-from audioae.errors import AudioaeError, AudioaeWarning
+from audioae.errors import AudioaeError, AudioaeWarning, DataError, RecipeError
+
+
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    """Say in a line what goes wrong, and leave with the exit code for it."""
+    try:
+        yield
+    except AudioaeError as error:
+        # Two kinds list several mistakes. In the others a newline is part of a name.
+        tell(f"audioae: {error}", lines=isinstance(error, DataError | RecipeError))
+        sys.exit(1)
+    except click.ClickException as error:
+        text = io.StringIO()
+        error.show(text)
+        tell(text.getvalue().rstrip("\n"))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)  # who reads standard output has seen enough
+    except OSError as error:
+        if error.filename is not None and error.errno is not None:
+            # What the system says of a path: no permission to look there, a name that is too long.
+            tell(f"audioae: {error.filename}: {error.strerror}", lines=False)
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            tell(f"audioae: cannot write: {error.strerror}")
+        else:
+            raise
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        tell("audioae: interrupted")
+        sys.exit(INTERRUPTED)
 
 
 class _Command(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except AudioaeError as error:
-            click.echo(f"audioae: {error}", err=True)
-            sys.exit(1)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                click.echo(f"audioae: {error.filename or 'what is printed'}: cannot be written: {error.strerror}", err=True)
-            elif error.filename is not None and error.errno is not None:
-                # What the system says of a path: no permission to look there, a name that is too long.
-                click.echo(f"audioae: {error.filename}: {error.strerror}", err=True)
-            else:
-                raise  # EPIPE is a reader who has seen enough, which click ends quietly
-            sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo("audioae: interrupted", err=True)
-            sys.exit(INTERRUPTED)
+        with _errors_in_words():
+            made = super().invoke(ctx)
+            check_output()
+            return made
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        with _errors_in_words():
+            sys.exit(super().main(args, prog_name, complete_var, False, **extra))
 
 
-@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="audioae")
+def _show(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        say(f"audioae, version {__version__}" if param.name == "version" else ctx.get_help())
+        check_output()
+        ctx.exit()
+
+
+def _flag(*names: str, text: str) -> click.Option:
+    """An option that prints something and ends; click's own print past :mod:`audioae.cli.terminal`."""
+    return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=_show, help=text)
+
+
+@click.group(cls=_Command, context_settings={"max_content_width": 100})
 def main() -> None:
     """Clean and model audio with autoencoders.
 
@@ -70,11 +115,16 @@ def main() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     # Libraries' warnings are for developers; ours are for the person at the keyboard.
     if issubclass(category, AudioaeWarning):
-        click.echo(f"audioae: warning: {message}", err=True)
+        tell(f"audioae: warning: {message}", lines=False)
 
 
 for command in (
     *(denoise, stream, live, export, train, adapt, models, evaluate),
     *(encode, decode, reconstruct, sample, interpolate, generate),
 ):
+    command.params.append(_flag("-h", "--help", text="Show this message and exit."))
     main.add_command(command)
+main.params += [
+    _flag("--version", text="Show the version and exit."),
+    _flag("-h", "--help", text="Show this message and exit."),
+]

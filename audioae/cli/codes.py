@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from audioae.cli.terminal import say
+
 MODEL = click.option("-m", "--model", required=True, help="An autoencoder of the package, or a bundle's path.")
 OUT = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 FOLDER = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
@@ -35,7 +37,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
     made = codes.encode(wave, rate, model)
     made.save(out)
     channels, patches, size = made.values.shape
-    click.echo(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
+    say(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
 
 
 @click.command()
@@ -72,7 +74,7 @@ def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any
     \b
       audioae reconstruct speech.wav -m runs/undercomplete_2d/best.safetensors -o rebuilt.wav
     """
-    from audioae.audio.files import probe, read
+    from audioae.audio.files import read_with_info
     from audioae.infer import codes
     from audioae.plot import save_spectrograms
 
@@ -81,13 +83,13 @@ def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any
         if plot.resolve() == out.resolve():
             raise click.UsageError(f"{plot}: would be both the sound and the picture")
         _check(plot, source, overwrite)
-    wave, rate = read(source)
+    wave, info = read_with_info(source)
     _some(wave, source)
-    rebuilt = codes.reconstruct(wave, rate, model, phase)
-    _write(out, rebuilt, probe(source))
+    rebuilt = codes.reconstruct(wave, info.rate, model, phase)
+    _write(out, rebuilt, info)
     if plot is not None:
-        save_spectrograms({f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}, rate, plot)
-        click.echo(str(plot))
+        save_spectrograms({f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}, info.rate, plot)
+        say(str(plot))
 
 
 @click.command()
@@ -161,7 +163,7 @@ def _write(path: Path, wave: Any, info: Any) -> None:
 
     with Writer(path, format_for(path, info)) as file:
         file.write(wave)
-    click.echo(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
+    say(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
 
 def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool) -> None:

@@ -125,13 +125,13 @@ def denoise(
             if isinstance(outcome, AudioaeError):
                 failed += 1
                 done.append({"input": str(job.source), "error": str(outcome)})
-                above(f"audioae: {outcome}")
+                above(f"audioae: {outcome}", lines=False)
                 continue
             done.append(outcome.as_dict())
             if journal:
                 journal.done(job, outcome.as_dict())
             if not quiet:
-                above(_in_words(outcome, verbose))
+                above(_in_words(outcome, verbose), lines=False)
             if outcome.broken and not quiet:
                 above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest is lost")
             for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),

@@ -118,6 +118,7 @@ def evaluate(
     has been measured to its end.
     """
     from audioae.cli.progress import above, bar
+    from audioae.cli.terminal import say, tell
     from audioae.data.pairs import find_pairs
     from audioae.data.sources import list_files
     from audioae.errors import AudioaeError, DataError
@@ -170,10 +171,10 @@ def evaluate(
         rows = families.tables([(labels[name], name) for name in others], files, components, device)
         if pictures is not None:
             for path in families.draw([(labels[name], name) for name in others], files, pictures, device):
-                click.echo(str(path), err=True)
+                tell(str(path), lines=False)
     tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
     text = "\n".join([*tables, report.figures_table(rows) + "\n"] if rows else tables)
-    click.echo(text, nl=False)
+    say(text, end="")
     if markdown is not None:
         _write(markdown, text)
     if csv is not None:

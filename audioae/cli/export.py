@@ -23,6 +23,7 @@ def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> 
       audioae export conv_dae -o conv_dae.onnx --rate 16000
     """
     from audioae.bundle import load, locate, replace_file
+    from audioae.cli.terminal import say
     from audioae.infer.files import check_target
     from audioae.infer.onnx_export import onnx_bytes
 
@@ -30,4 +31,4 @@ def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> 
     check_target(target, locate(model), overwrite)
     data = onnx_bytes(load(model), rate, precision)
     replace_file(target, data)
-    click.echo(f"{target}: {len(data) / 1e6:.1f} MB, for {rate} Hz")
+    say(f"{target}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

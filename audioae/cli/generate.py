@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from audioae.cli.codes import FOLDER, OVERWRITE, SEED, write_all
+from audioae.cli.terminal import say
 
 
 @click.command()
@@ -51,4 +52,4 @@ def generate(
     if plot is not None:
         shown = images[:64]
         save_patches({f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}, plot)
-        click.echo(str(plot))
+        say(str(plot))

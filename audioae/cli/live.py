@@ -4,6 +4,7 @@ import click
 
 from audioae.cli.options import backend as backend_option
 from audioae.cli.options import strength
+from audioae.cli.terminal import rewrite, say, tell
 
 
 @click.command()
@@ -47,7 +48,7 @@ def live(
     from audioae.infer.streamer import Streamer
 
     if listed:
-        click.echo(devices())
+        say(devices())
         return
     one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
@@ -62,7 +63,7 @@ def live(
             f"{status.seconds:.0f} s: latency {1000 * status.latency:.0f} ms, busy {status.load:.0%}, "
             f"{status.overruns} overruns, {status.underruns} underruns"
         )
-        click.echo(f"\r{text}   ", err=True, nl=False)
+        rewrite(text)
 
     try:
         run(streamer, count, source, sink, seconds, None if quiet else show)
@@ -70,7 +71,7 @@ def live(
         pass  # the way to end it
     finally:
         if shown:  # ends the line that it rewrites
-            click.echo(err=True)
+            tell()
 
 
 def one_thread() -> None:

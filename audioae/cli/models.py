@@ -18,6 +18,7 @@ def models(names: tuple[str, ...]) -> None:
       audioae models conv_dae
     """
     from audioae.bundle import DEFAULT, info, shipped
+    from audioae.cli.terminal import say
     from audioae.config import dump
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 
@@ -36,13 +37,13 @@ def models(names: tuple[str, ...]) -> None:
             | {figure: f"{value:.3g}" for figure, value in each.figures.items()}
         )
     for number, rows in enumerate(tables.values()):
-        click.echo("\n" * bool(number) + _table(rows))
+        say("\n" * bool(number) + _table(rows))
     for name in names:
         each = info(name)
-        click.echo(f"\n{each.path}\n{dump(each.recipe)}")
+        say(f"\n{each.path}\n{dump(each.recipe)}")
         card = each.path.with_suffix(".md")
         if card.is_file():
-            click.echo("\n" + card.read_text(encoding="utf-8"))
+            say("\n" + card.read_text(encoding="utf-8", errors="replace"))
 
 
 def _table(rows: list[dict[str, str]]) -> str:

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from audioae.cli.terminal import Screen, tell
+from audioae.printable import printable
+
 EVERY = 30.0
 """Seconds between lines; what is done between two of them may take as long again."""
 BAR = "|{bar:24}| "
@@ -68,14 +71,27 @@ class Lines:
         self.close()
 
 
+class _Bar(tqdm):  # type: ignore[type-arg, misc, unused-ignore]
+    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
+        super().set_description(printable(desc or "", lines=False), refresh)
+
+
 def bar(total: float | None, label: str, quiet: bool = False, form: str | None = None) -> Any:
     """A bar on standard error, lines now and then where that is no terminal, or nothing where quiet is wished."""
-    if not (quiet or sys.stderr.isatty()):
+    screen = Screen(sys.stderr)
+    if not (quiet or screen.isatty()):
         return Lines(total, label, form)
-    return tqdm(total=total, desc=label, disable=quiet, bar_format=form, leave=False, dynamic_ncols=True)
+    return _Bar(
+        total=total,
+        desc=printable(label, lines=False),
+        disable=quiet,
+        bar_format=form,
+        leave=False,
+        dynamic_ncols=True,
+        file=screen,
+    )
 
 
-def above(text: str) -> None:
-    """A line on standard error that does not tear a bar."""
-    tqdm.write(text, file=sys.stderr)
-    sys.stderr.flush()
+def above(text: str, lines: bool = True) -> None:
+    """A line on standard error that does not tear a bar; see :func:`~audioae.cli.terminal.tell`."""
+    tell(text, lines)

@@ -1,13 +1,10 @@
 """``audioae stream``: a part of a pipe that cleans what flows through it."""
 
-import sys
-from io import BufferedReader
-from typing import cast
-
 import click
 
 from audioae.cli.options import backend as backend_option
 from audioae.cli.options import strength
+from audioae.cli.terminal import tell
 
 
 @click.command()
@@ -43,30 +40,27 @@ def stream(
       ffmpeg -i talk.mp4 -f wav - | audioae stream | ffmpeg -i - clean.mp3
       sox -d -t raw -r 48000 -e signed -b 16 -c 1 - | audioae stream --rate 48000 | aplay -f S16_LE -r 48000
     """
+    from audioae.audio.standard import standard_input, write_output
     from audioae.cli.live import one_thread
     from audioae.infer.jobs import ModelChoice
-    from audioae.infer.pipe import Pcm, RawSource, Source, WavSource
+    from audioae.infer.pcm import Pcm
     from audioae.infer.pipe import stream as run
+    from audioae.infer.sources import RawSource, Source, WavSource
     from audioae.infer.streamer import Streamer
 
-    given = cast(BufferedReader, sys.stdin.buffer)
+    given = standard_input()
     source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count, encoding))
     one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
     streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)
 
-    def write(data: bytes) -> None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-
     if rate is None:
-        write(source.pcm.header)
-    flow = run(streamer, source, write)
+        write_output(source.pcm.header)
+    flow = run(streamer, source, write_output)
     if verbose:
         latency = 1000 * streamer.latency_samples / source.pcm.rate
         speed = flow.seconds / max(flow.working, 1e-9)
-        click.echo(
+        tell(
             f"{flow.seconds:.1f} s at {speed:.0f}x; latency {latency:.0f} ms; slowest chunk {1000 * flow.slowest:.1f} ms, "
             f"{flow.late} of {flow.chunks} slower than they last",
-            err=True,
         )

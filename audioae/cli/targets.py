@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from audioae.audio.spool import is_pipe
 from audioae.infer.jobs import Job
 
 STANDARD = "-"
@@ -107,6 +108,8 @@ def _target(source: Path, relative: Path, out: str | None, folder: bool) -> Path
         return Path(out) / relative if folder else Path(out)
     if str(source) == STANDARD:
         return Path(STANDARD)
+    if is_pipe(source):
+        raise click.UsageError(f"{source} is no file: say with -o where its result goes")
     return source.with_name(f"{source.stem}{SUFFIX}{source.suffix}")
 
 

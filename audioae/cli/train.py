@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audioae.cli.terminal import say, tell
+
 if TYPE_CHECKING:
     from audioae.train.result import Result
     from audioae.train.schedule import Budget
@@ -94,13 +96,13 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
     minutes = result.progress.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
-    click.echo(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
+    say(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
-        click.echo("stopped early; the same command with --resume goes on", err=True)
+        tell("stopped early; the same command with --resume goes on")
     elif resumed and not result.taken:
-        click.echo(_why_nothing(result.progress.step >= steps), err=True)
+        tell(_why_nothing(result.progress.step >= steps))
     elif result.doubt:
-        click.echo(f"audioae: warning: {result.doubt}", err=True)
+        tell(f"audioae: warning: {result.doubt}")
 
 
 def _why_nothing(all_taken: bool) -> str:
@@ -124,17 +126,16 @@ class Screen:
         if self.quiet:
             return
         clips, noises = len(sources.clean.clips), len(sources.noise.clips)
-        click.echo(
+        tell(
             f"{recipe.model.kind}: {parameters:,} parameters; {clips} speech, {noises} noise, "
             f"{len(sources.rir.clips)} impulse responses, {len(sources.pairs)} pairs",
-            err=True,
         )
         if sources.skipped:
-            click.echo(f"{len(sources.skipped)} files could not be read and are left out:", err=True)
+            tell(f"{len(sources.skipped)} files could not be read and are left out:")
             for _, reason in sources.skipped:
-                click.echo(f"  {reason}", err=True)
+                tell(f"  {reason}")
         if noisy:
-            click.echo(f"noisy input: {_in_words(noisy)}", err=True)
+            tell(f"noisy input: {_in_words(noisy)}")
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         self.bar = bar(1.0, "train", form=form)
 

@@ -1,8 +1,6 @@
 """Cleaning files block by block: memory does not grow with their length, and a stop leaves no half of a file."""
 
 import os
-import shutil
-import sys
 import tempfile
 import time
 from collections import deque
@@ -17,8 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from audioae.audio import tags
-from audioae.audio.files import AudioInfo, Reader, spool
+from audioae.audio.files import AudioInfo, Reader
 from audioae.audio.layout import finite
+from audioae.audio.spool import seekable_input
+from audioae.audio.standard import write_output
 from audioae.audio.writer import CONTAINERS, Writer, format_for
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
@@ -30,6 +30,8 @@ from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
+COPIED = 2**20
+"""Bytes that go to standard output at a time."""
 FULL_SCALE = 0.9998
 CLIPPED_RUN = 3
 """So many samples at full scale in a row are taken for clipping."""
@@ -129,7 +131,7 @@ def denoise_file(
 
     Args:
         denoiser: from :func:`audioae.load`.
-        source: any file that libsndfile reads, or ``-`` for standard input.
+        source: any file that libsndfile reads, a pipe that gives one, or ``-`` for standard input.
         target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
         wishes: strength and the like.
         removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
@@ -151,14 +153,9 @@ def denoise_file(
         place = Path(folder) / "result.wav"
         report = _denoise(denoiser, source, place, wishes, removed, plot, progress)
         report.output = str(STANDARD)
-        try:
-            with open(place, "rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise  # who reads has gone, which is not an error of ours
-        except OSError as error:
-            raise OutputError(f"standard output: cannot write: {error.strerror or error}") from None
+        with open(place, "rb") as file:
+            while data := file.read(COPIED):
+                write_output(data)
     return report
 
 
@@ -172,7 +169,7 @@ def _denoise(
     progress: Callable[[int, int, int], None] | None,
 ) -> Report:
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(source, spool(sys.stdin.buffer) if source == STANDARD else None, wishes.salvage))
+        reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, wishes.salvage))
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
         result = stack.enter_context(_writer(target, source, reader))
@@ -182,7 +179,7 @@ def _denoise(
         for writer in (result, rest):
             if writer is not None:
                 writer.finish()
-                if source != STANDARD and tags.copies(reader.info.container, writer.info.container):
+                if not reader.piped and tags.copies(reader.info.container, writer.info.container):
                     tags.copy(source, writer.temporary, writer.info.container)
         if plot and picture:
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
@@ -212,7 +209,7 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
 
 def _writer(path: Path, source: Path, reader: Reader) -> Writer:
     info = format_for(path, reader.info, keep=_keeps_container(path, source))
-    own = tags.copies(reader.info.container, info.container)
+    own = not reader.piped and tags.copies(reader.info.container, info.container)
     return Writer(path, info, None if own else reader.tags)
 
 

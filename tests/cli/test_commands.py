@@ -61,4 +61,4 @@ def test_what_is_printed_to_a_full_disk_is_told_in_a_line() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-m", "audioae", "models"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr == "audioae: what is printed: cannot be written: No space left on device\n"
+    assert done.stderr == "audioae: standard output: cannot write: No space left on device\n"

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import audioae
-from audioae.infer.pipe import ENCODINGS, Flow, Pcm, WavSource
+from audioae.infer.pcm import ENCODINGS, Pcm
+from audioae.infer.pipe import Flow
+from audioae.infer.sources import RawSource, WavSource
 
 COMMAND = [sys.executable, "-m", "audioae", "stream"]
 
@@ -97,6 +100,41 @@ def test_what_came_before_a_stream_broke_off_is_put_out() -> None:
     assert len(run.stdout) == len(header) + 2 * len(samples)
 
 
+@pytest.mark.parametrize("whole", [0, 36, 0xFFFFFFFF], ids=["nothing", "the header", "unknown"])
+def test_a_size_of_nothing_is_that_of_a_writer_who_could_not_go_back(whole: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, 64_000, np.uint8).tobytes()
+    header = Pcm(16000, 1).header
+    data = header[:4] + struct.pack("<I", whole) + header[8:-4] + struct.pack("<I", 0) + samples
+    assert b"".join(WavSource(io.BytesIO(data)).chunks()) == samples
+    # A word of ASCII may be samples as well.
+    assert b"".join(WavSource(io.BytesIO(data[: len(header)] + b"abcdefgh" + samples)).chunks()) == b"abcdefgh" + samples
+
+
+@pytest.mark.parametrize("stated", [2, 3, 1000, 6000])
+@pytest.mark.parametrize("frame", [1, 2, 6])
+def test_more_samples_than_stated_are_taken_and_told_of(stated: int, frame: int) -> None:
+    samples = (np.random.default_rng(0).integers(0, 256, 12_000, np.uint8) // 20).tobytes()
+    pcm = Pcm(16000, frame // 2, "s16") if frame > 1 else Pcm(16000, 1, "u8")
+    header = pcm.header
+    data = header[:4] + struct.pack("<I", 36 + stated) + header[8:-4] + struct.pack("<I", stated) + samples
+    with pytest.warns(audioae.AudioaeWarning, match="more samples came than its header states"):
+        assert b"".join(WavSource(io.BytesIO(data)).chunks()) == samples
+
+
+def test_a_second_wav_is_not_dropped() -> None:
+    one = wav(frames=3001)
+    chunks = WavSource(io.BytesIO(one + one)).chunks()
+    with pytest.raises(audioae.InputError, match="a second WAV follows"):
+        list(chunks)
+    with pytest.raises(audioae.InputError, match="breaks off within 'LIST'"):
+        list(WavSource(io.BytesIO(one + b"LIST" + struct.pack("<I", 500) + b"torn")).chunks())
+
+
+def test_a_part_of_a_frame_at_the_end_is_told_of() -> None:
+    with pytest.warns(audioae.AudioaeWarning, match="last 3 bytes are less than a frame of 4"):
+        assert b"".join(RawSource(io.BytesIO(bytes(43)), Pcm(16000, 2)).chunks()) == bytes(40)
+
+
 def test_a_form_of_odd_length_goes_through() -> None:
     form = struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16) + b"x"
     source = WavSource(io.BytesIO(Pcm(16000, 1, "s16", form).header + bytes(20)))
@@ -111,7 +149,8 @@ def test_a_header_of_anything_is_read_or_refused(junk: bytes, at: int) -> None:
         source = WavSource(io.BytesIO(bytes(data)))
     except audioae.InputError:
         return
-    with contextlib.suppress(audioae.InputError):  # it may promise more
+    with contextlib.suppress(audioae.InputError), warnings.catch_warnings():  # it may promise more
+        warnings.simplefilter("ignore", audioae.AudioaeWarning)
         for data in source.chunks():
             assert source.pcm.decode(data).shape == (len(data) // source.pcm.frame, source.pcm.channels)
 

@@ -1,0 +1,87 @@
+"""What cannot be sought in, such as pipes, as private temporary files, which can."""
+
+import io
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from audioae.audio.standard import standard_input
+from audioae.errors import InputError, OutputError
+
+IN_MEMORY = 32 * 2**20
+"""Bytes that are held without a file."""
+CHUNK = 2**20
+
+
+def seekable_input() -> BinaryIO:
+    """Standard input as a file that can be sought in.
+
+    Raises:
+        InputError: it is closed, a terminal, or a device without an end such as /dev/zero.
+        OutputError: the temporary folder is full.
+    """
+    file = standard_input()
+    try:
+        os.read(file.fileno(), 0)
+        _check_kind(os.fstat(file.fileno()).st_mode, "standard input", "pipe a recording into it")
+    except io.UnsupportedOperation:
+        pass  # not that of a process, but what stands in for it
+    except OSError as error:
+        raise InputError(f"standard input: cannot be read: {error.strerror}") from None
+    return _spooled(file, "standard input")
+
+
+def seekable(path: Path) -> BinaryIO | None:
+    """The content of a pipe as a file that can be sought in; None for a path that can be opened as it is.
+
+    Raises:
+        InputError: a device, or a pipe that cannot be read.
+        OutputError: the temporary folder is full.
+        OSError: as Path.stat says.
+    """
+    kind = path.stat().st_mode
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+        return None
+    _check_kind(kind, str(path), "give a file or a pipe")
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return _spooled(cast(BinaryIO, file), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether the path is there and neither a file nor a folder: it can be read once, and by this process alone."""
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _check_kind(kind: int, name: str, advice: str) -> None:
+    """Only what others write has an end: devices give zeros, noise or what is typed for ever."""
+    if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        raise InputError(f"{name}: is a device, not a recording: {advice}")
+
+
+def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - handed to the caller open
+    while True:
+        try:
+            chunk = stream.read(CHUNK)
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read: {error.strerror}") from None
+        if not chunk:
+            break
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise OutputError(
+                f"{name}: cannot be kept in {tempfile.gettempdir()} ({error.strerror}): "
+                "make room there, or set TMPDIR to a folder with more"
+            ) from None
+    file.seek(0)
+    return cast(BinaryIO, file)
