@@ -34,5 +34,17 @@ class MissingExtraError(AudioaeError):
     """An optional dependency that is not installed; the message names the extra that brings it."""
 
 
+class UnexpectedError(AudioaeError):
+    """A bug in the package that showed while it worked on one recording; the others go on.
+
+    Attributes:
+        trace: the traceback, for those who look for it.
+    """
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
 class AudioaeWarning(UserWarning):
     """Something was handled that a person may want to know of: non-finite samples, clipped input."""

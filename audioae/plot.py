@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioae.errors import OutputError
+from audioae.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -211,14 +212,26 @@ def _few_ticks(count: int = 5) -> Any:
     return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 
+def _take_literally(figure: "Figure") -> None:
+    """Draw every text as it is: names may hold $ and other signs of formulas, and characters that no font has."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text), "findobj gives what it is asked for"
+        text.set_usetex(False)
+        text.set_text(printable(text.get_text()).replace("$", r"\$"))
+
+
 def _save(figure: "Figure", path: Path) -> None:
+    ending = path.suffix.lstrip(".").lower() or "png"
+    if ending not in figure.canvas.get_supported_filetypes():
+        raise OutputError(f"{path}: pictures are .png, .pdf or .svg")
+    _take_literally(figure)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        figure.savefig(temporary, dpi=DPI, format=path.suffix.lstrip(".").lower() or "png")
+        figure.savefig(temporary, dpi=DPI, format=ending)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
-    except ValueError:
-        raise OutputError(f"{path}: pictures are .png, .pdf or .svg") from None
     finally:
         temporary.unlink(missing_ok=True)

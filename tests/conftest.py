@@ -1,8 +1,12 @@
 import os
 import shutil
+import struct
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ import torch
 import audioae
 from audioae.denoiser import Denoiser
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
 
@@ -59,6 +64,33 @@ def noisy(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a recording of ten hours, which nobody has cleaned before a test is over; on the disk it takes no room."""
+
+    def make(name: str) -> Path:
+        path, rate, size = tmp_path / name, 8000, 10 * 3600 * 8000 * 2
+        head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+        path.write_bytes(head + struct.pack("<4sI", b"data", size))
+        os.truncate(path, 44 + size)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Found], subprocess.Popen[Any]], Found]:
+    """Waits for what a process does, however long that takes on a busy machine; pytest ends what hangs."""
+
+    def wait(condition: Callable[[], Found], process: subprocess.Popen[Any]) -> Found:
+        while not (found := condition()):
+            assert process.poll() is None, f"it ended before, with {process.returncode}"
+            time.sleep(0.01)
+        return found
+
+    return wait
 
 
 @pytest.fixture

@@ -12,13 +12,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audioae.audio.folders import FOREIGN
 from audioae.audio.spool import seekable
 from audioae.errors import InputError
 
-EXTENSIONS = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
-)
-"""Endings that a folder is searched for; any other file can be named by itself."""
 READ_FRAMES = 65_536
 SALVAGE_FRAMES = 256
 _UNKNOWN = 2**62
@@ -86,7 +83,8 @@ class Reader:
         try:
             self._file = soundfile.SoundFile(self._source)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-            raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)})") from None
+            advice = ": make it a WAV or FLAC first, by ffmpeg for example" if self.path.suffix.lower() in FOREIGN else ""
+            raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)}){advice}") from None
         file = self._file
         frames = _promised(file.extra_info, file.frames) if 0 <= file.frames < _UNKNOWN else 0
         # Counted here, for libsndfile cannot tell where it is in some telephone codecs.

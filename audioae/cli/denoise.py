@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ import click
 
 from audioae.cli.options import backend as backend_option
 from audioae.cli.options import strength
-from audioae.infer.jobs import Job, ModelChoice, Wishes
+from audioae.infer.jobs import STANDARD, Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
+    from audioae.denoiser import Denoiser
     from audioae.infer.corpus import Outcome
+    from audioae.infer.files import Report
     from audioae.infer.journal import Journal
 
 
@@ -74,9 +77,10 @@ def denoise(
       audioae denoise recordings/ -o cleaned/ --recursive --jobs 4 --resume
       sox in.mp3 -t wav - | audioae denoise - -o - > clean.wav
     """
+    from audioae.audio.spool import is_pipe
     from audioae.cli.progress import above
     from audioae.cli.targets import check_report, plan
-    from audioae.errors import AudioaeError
+    from audioae.errors import AudioaeError, UnexpectedError
     from audioae.infer.files import check_target
     from audioae.infer.signals import unwind_on_signals
 
@@ -86,9 +90,12 @@ def denoise(
     several = planned.several
     if report is not None:
         check_report(Path(report), planned.jobs)
-        check_target(Path(report), planned.jobs[0].source, overwrite)
+        check_target(Path(report), planned.jobs[0].source if planned.jobs else STANDARD, overwrite)
     click.get_current_context().call_on_close(unwind_on_signals())
-    processes = jobs if several and jobs else 1
+    piped = [job.source for job in planned.jobs if is_pipe(job.source)]
+    if engine == "ray" and piped:
+        raise click.UsageError(f"--engine ray takes files: {piped[0]} is a pipe, which this process alone can read")
+    processes = jobs if several and jobs and not piped else 1
     # Two cores that share one segment are about as quick as with one each, and need less memory.
     # A worker of a cluster has one core, or a GPU.
     workers = 1 if processes > 1 or engine == "ray" else jobs or max(1, (os.cpu_count() or 1) // 2)
@@ -99,8 +106,10 @@ def denoise(
             raise click.UsageError("--resume needs a folder for the results: -o FOLDER")
         _make_folder(Path(out))
         journal = _journal(Path(out), model, backend, wishes)
-    done: list[dict[str, Any]] = []
-    failed = 0
+    done: list[dict[str, Any]] = [{"input": str(place), "error": f"{place}: {why}"} for place, why in planned.unread]
+    failed = len(planned.unread)
+    for row in done:
+        above(f"audioae: {row['error']}", lines=False)
     left: list[tuple[Job, Wishes]] = []
     for job in planned.jobs:
         if journal and journal.is_done(job):
@@ -126,6 +135,8 @@ def denoise(
                 failed += 1
                 done.append({"input": str(job.source), "error": str(outcome)})
                 above(f"audioae: {outcome}", lines=False)
+                if verbose and isinstance(outcome, UnexpectedError):
+                    above(outcome.trace)
                 continue
             done.append(outcome.as_dict())
             if journal:
@@ -142,7 +153,7 @@ def denoise(
         _write_json(Path(report), done)
     if failed:
         if several:
-            above(f"audioae: {failed} of {len(left)} files could not be cleaned")
+            above(f"audioae: {failed} of {len(left) + len(planned.unread)} files could not be cleaned")
         raise SystemExit(1)
 
 
@@ -167,24 +178,26 @@ def _one_by_one(
 ) -> "Generator[Outcome, None, None]":
     """Clean in this process, with a bar for each recording."""
     from audioae.cli.progress import bar
-    from audioae.errors import AudioaeError
-    from audioae.infer.files import denoise_file
+    from audioae.infer.attempt import attempt
 
     denoiser = choice.load()
-    outcome: Outcome
     for number, (job, wishes) in enumerate(jobs, 1):
         label = f"{number}/{len(jobs)} {job.source.name}" if several else job.source.name
         form = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         with bar(1.0, label, quiet, form) as shown:
-            try:
-                if folders:
-                    _make_folders(job)
-                begun(job)
-                watch = _Watch(shown)
-                outcome = job, denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
-            except AudioaeError as error:
-                outcome = job, error
+            outcome: Outcome = job, attempt(partial(_clean, denoiser, job, wishes, begun, folders, _Watch(shown)), job)
         yield outcome
+
+
+def _clean(
+    denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], None]", folders: bool, watch: "_Watch"
+) -> "Report":
+    from audioae.infer.files import denoise_file
+
+    if folders:
+        _make_folders(job)
+    begun(job)
+    return denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
 
 
 def _side_by_side(

@@ -3,26 +3,36 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
+from audioae.audio.folders import is_recording, recordings
 from audioae.audio.spool import is_pipe
 from audioae.infer.jobs import Job
 
 STANDARD = "-"
 SUFFIX = ".clean"
 STDIN_NAME = "stdin.wav"
+PICTURES = (".png", ".pdf", ".svg")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a command line, and whether it may mean several files or writes into folders."""
+    """All jobs of a command line.
+
+    Attributes:
+        jobs: a recording each.
+        several: whether there may be more than one.
+        folder: whether results go into a folder.
+        unread: folders that cannot be searched and what is no file, and why.
+    """
 
     jobs: list[Job]
     several: bool
     folder: bool
+    unread: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def plan(
@@ -45,20 +55,34 @@ def plan(
     if out is not None and folder and Path(out).is_file():
         raise click.UsageError(f"{out} is a file: several recordings need a folder for their results")
     avoid = _place(out) if folder and out else None
-    found: dict[Path, Path] = {}
+    if several and out is not None:
+        _check_folder(out)
+    found: dict[Path, tuple[Path, Path]] = {}
+    unread: dict[Path, str] = {}
     for name in inputs:
-        here = _expand(name, recursive, avoid)
-        if not here:
+        here, missed = _expand(name, recursive, avoid)
+        unread.update(missed)
+        if not here and not missed:
             deeper = " (--recursive looks deeper)" if Path(name).is_dir() and not recursive else ""
             raise click.UsageError(f"no audio files in {name}{deeper}")
-        for source, relative in here:
-            found.setdefault(source, relative)
+        for source, relative in here:  # links in a circle have globs find it again and again
+            found.setdefault(_place(source.parent) / source.name, (source, relative))
     jobs = [
         Job(source, _target(source, relative, out, bool(folder)), *_beside(removed, plot, relative, several))
-        for source, relative in found.items()
+        for source, relative in found.values()
     ]
     _check_places(jobs)
-    return Plan(jobs, several, folder)
+    return Plan(jobs, several, folder, list(unread.items()))
+
+
+def _check_folder(out: str) -> None:
+    """Refuse the name of a file for the folder that several results need, unless it is a folder's already."""
+    path = Path(out)
+    ending = path.suffix.lower()
+    if not out.endswith(("/", "\\")) and not path.is_dir() and (is_recording(path) or ending in PICTURES):
+        raise click.UsageError(
+            f"{out} names one file, but there are several recordings: give a folder, such as {path.stem}/"
+        )
 
 
 def check_report(path: Path, jobs: Sequence[Job]) -> None:
@@ -100,6 +124,8 @@ def _beside(removed: str | None, plot: str | None, relative: Path, several: bool
         elif not several and not path.endswith("/") and not Path(path).is_dir():
             yield Path(path)
         else:
+            if several:
+                _check_folder(path)
             yield Path(path) / relative.with_name(relative.name + ending)
 
 
@@ -117,20 +143,29 @@ def _is_glob(name: str) -> bool:
     return glob.has_magic(name) and not Path(name).exists()
 
 
-def _expand(name: str, recursive: bool, avoid: Path | None) -> list[tuple[Path, Path]]:
-    """Files of one argument, with the path that each keeps below an output folder."""
-    from audioae.audio.files import EXTENSIONS
-
+def _expand(name: str, recursive: bool, avoid: Path | None) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
+    """Files of one argument, with the path that each keeps below an output folder; and what cannot be searched, and why."""
     path = Path(name)
     if name == STANDARD:
-        return [(path, Path(STDIN_NAME))]
+        return [(path, Path(STDIN_NAME))], []
     if path.is_dir():
-        inside = sorted(path.rglob("*") if recursive else path.iterdir())
-        files = [p for p in inside if p.suffix.lower() in EXTENSIONS and p.is_file() and not p.name.startswith(".")]
-        # Results of an earlier run are no recordings to clean.
-        files = [p for p in files if not p.stem.endswith(SUFFIX) and not (avoid and avoid in _place(p).parents)]
-        return [(p, p.relative_to(path)) for p in files]
+        listing = recordings(path, recursive)
+        files = [p for p in listing.files if not _is_result(p) and not (avoid and avoid in _place(p).parents)]
+        return [(p, p.relative_to(path)) for p in files], listing.unread
     if _is_glob(name):
-        matches = [m for m in sorted(glob.glob(name, recursive=True)) if not Path(m).stem.endswith(SUFFIX)]
-        return [pair for match in matches for pair in _expand(match, recursive, avoid)]
-    return [(path, Path(path.name))]
+        found: list[tuple[Path, Path]] = []
+        unread: list[tuple[Path, str]] = []
+        for match in sorted(glob.glob(name, recursive=True)):
+            if not _is_result(Path(match)):
+                more = _expand(match, recursive, avoid)
+                found += more[0]
+                unread += more[1]
+        return found, unread
+    if not path.exists() and _place(path).is_dir():
+        return [], []  # through more links than the system follows: it was found by fewer
+    return [(path, Path(path.name))], []
+
+
+def _is_result(path: Path) -> bool:
+    """Whether it is what an earlier run made of the recording beside it."""
+    return path.stem.endswith(SUFFIX) and path.with_name(path.stem.removesuffix(SUFFIX) + path.suffix).exists()

@@ -123,6 +123,10 @@ class Screen:
         """What there is to train with, and where the measures start."""
         from audioae.cli.progress import bar
 
+        if sources.skipped:  # also where no progress is to be seen: it is less to train with
+            tell(f"{len(sources.skipped)} files could not be read and are left out:")
+            for _, reason in sources.skipped:
+                tell(f"  {reason}", lines=False)
         if self.quiet:
             return
         clips, noises = len(sources.clean.clips), len(sources.noise.clips)
@@ -130,10 +134,6 @@ class Screen:
             f"{recipe.model.kind}: {parameters:,} parameters; {clips} speech, {noises} noise, "
             f"{len(sources.rir.clips)} impulse responses, {len(sources.pairs)} pairs",
         )
-        if sources.skipped:
-            tell(f"{len(sources.skipped)} files could not be read and are left out:")
-            for _, reason in sources.skipped:
-                tell(f"  {reason}")
         if noisy:
             tell(f"noisy input: {_in_words(noisy)}")
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"

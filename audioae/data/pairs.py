@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioae.audio.files import EXTENSIONS, probe
+from audioae.audio.files import probe
+from audioae.audio.folders import is_recording, recordings
 from audioae.data.sources import check_skipped, manifest
 from audioae.errors import DataError, InputError
 
@@ -108,9 +109,9 @@ def _sides(path: Path) -> tuple[Path, Path]:
 def _from_folder(path: Path) -> list[tuple[Path, Path, dict[str, str]]]:
     noisy, clean = _sides(path)
     notes = _notes(noisy.parent)
-    references = {p.stem: p for p in sorted(clean.iterdir()) if p.suffix.lower() in EXTENSIONS}
+    references = {p.stem: p for p in recordings(clean, recursive=False).files}
     pairs = []
-    for recording in sorted(p for p in noisy.iterdir() if p.suffix.lower() in EXTENSIONS):
+    for recording in recordings(noisy, recursive=False).files:
         if recording.stem not in references:
             raise DataError(f"{recording}: there is no {recording.stem} in {clean}")
         pairs.append((recording, references[recording.stem], notes.get(recording.stem, {})))
@@ -129,7 +130,7 @@ def _notes(path: Path) -> dict[str, dict[str, str]]:
 def _stem(file: str) -> str:
     """The name without folder, and without ending if it has one."""
     path = Path(file)
-    return path.stem if path.suffix.lower() in EXTENSIONS else path.name
+    return path.stem if is_recording(path) else path.name
 
 
 def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:

@@ -7,11 +7,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.files import EXTENSIONS, Reader, probe
+from audioae.audio.files import Reader, probe
+from audioae.audio.folders import recordings
 from audioae.errors import DataError, InputError
 from audioae.signal.resample import resample
 
@@ -19,6 +21,8 @@ Wave = NDArray[np.float32]
 WHOLE_SECONDS = 60.0
 """Recordings up to this length are decoded whole and kept; of longer ones only the part that is asked for is decoded."""
 COLUMNS = ("file", "path", "audio")
+LONGEST_TEXT = 20_000
+"""Characters of a column; systems take names of 4,096 bytes, and transcripts of a recording are shorter than this."""
 
 
 @dataclass(frozen=True)
@@ -43,34 +47,39 @@ class Found:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def list_files(entries: Sequence[str]) -> list[Path]:
+def list_files(entries: Sequence[str], unread: list[tuple[Path, str]] | None = None) -> list[Path]:
     """Audio files of folders (with all that is below), globs, single files, and CSV or JSONL manifests, in a fixed order.
 
-    An entry that is named twice counts twice.
+    An entry that is named twice counts twice. Folders that cannot be searched are added to ``unread``, if that is given.
 
     Raises:
         DataError: entries that match nothing, or manifests that cannot be read: all of them, a line each.
     """
     files: list[Path] = []
     wrong: list[str] = []
+    missed: list[tuple[Path, str]] = [] if unread is None else unread
     for entry in entries:
         try:
-            found = list(_expand(entry))
+            found = list(_expand(entry, missed))
         except DataError as error:
             wrong.append(str(error))
             continue
         if not found:
             wrong.append(f"{entry}: no audio found there: give a folder, a glob, a file or a manifest")
         files += found
+    if unread is None:
+        wrong += [reason for _, reason in missed]
     if wrong:
         raise DataError("\n".join(wrong))
     return files
 
 
-def _expand(entry: str) -> Iterator[Path]:
+def _expand(entry: str, unread: list[tuple[Path, str]]) -> Iterator[Path]:
     path = Path(entry)
     if path.is_dir():
-        yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+        listing = recordings(path, recursive=True)
+        unread += [(place, f"{place}: {why}") for place, why in listing.unread]
+        yield from listing.files
     elif path.suffix.lower() in (".csv", ".jsonl"):
         for row in manifest(path):
             name = next((row[column] for column in COLUMNS if row.get(column)), None)
@@ -81,7 +90,7 @@ def _expand(entry: str) -> Iterator[Path]:
         yield path
     else:
         for name in sorted(glob.glob(entry, recursive=True)):
-            yield from _expand(name) if name != entry else ()
+            yield from _expand(name, unread) if name != entry else ()
 
 
 def manifest(path: Path) -> list[dict[str, str]]:
@@ -93,15 +102,41 @@ def manifest(path: Path) -> list[dict[str, str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
-                return [{str(k): str(v or "") for k, v in row.items()} for row in csv.DictReader(file)]
-            rows = [json.loads(line) for line in file if line.strip()]
+                rows = [(reader.line_num, row) for reader in [csv.DictReader(file)] for row in reader]
+            else:
+                rows = [(number, json.loads(line)) for number, line in enumerate(file, 1) if line.strip()]
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such manifest") from None
+    except RecursionError:
+        raise DataError(f"{path}: not a readable manifest: a line is nested too deeply") from None
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable manifest: {error}") from None
-    if not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: every line should be a JSON object with a `file`")
-    return [{str(k): "" if v is None else str(v) for k, v in row.items()} for row in rows]
+    return [_row(row, f"{path}, line {number}") for number, row in rows]
+
+
+def _row(row: Any, place: str) -> dict[str, str]:
+    """A row of texts that may be names of files.
+
+    Raises:
+        DataError: it is no row, or holds what no name can.
+    """
+    if not isinstance(row, dict):
+        raise DataError(f"{place}: should be a JSON object with a `file`")
+    texts = {str(column): "" if value is None else str(value) for column, value in row.items()}
+    for column, text in texts.items():
+        if len(text) > LONGEST_TEXT:
+            raise DataError(f"{place}: `{column[:40]}` is {len(text)} characters long, which is no name")
+        if "\0" in text or not _is_whole(text):
+            raise DataError(f"{place}: `{column[:40]}` holds a NUL or a part of a character: is the file damaged?")
+    return texts
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def find(entries: Sequence[str], max_skipped: float) -> Found:
@@ -111,7 +146,8 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
         DataError: nothing found, or more than ``max_skipped`` of the files unreadable.
     """
     found = Found([])
-    files = list_files(entries)
+    files = list_files(entries, found.skipped)
+    total = len(files) + len(found.skipped)
     for path in files:
         try:
             info = probe(path)
@@ -120,7 +156,7 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
             found.clips.append(Clip(path, info.rate, info.frames))
         except InputError as error:
             found.skipped.append((path, str(error)))
-    check_skipped(found.skipped, len(files), max_skipped)
+    check_skipped(found.skipped, total, max_skipped)
     return found
 
 

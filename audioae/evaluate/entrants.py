@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.audio.files import EXTENSIONS, Reader, probe, read
+from audioae.audio.files import Reader, probe, read
+from audioae.audio.folders import recordings
 from audioae.audio.writer import Writer, format_for
 from audioae.bundle import load
 from audioae.data.pairs import Pair
@@ -141,7 +142,7 @@ class Folder(Entrant):
         super().__init__(name)
         if not folder.is_dir():
             raise DataError(f"{folder}: there is no such folder with the results of {name}")
-        there = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in EXTENSIONS}
+        there = {p.stem: p for p in recordings(folder, recursive=False).files}
         missing = [pair.name for pair in pairs if pair.name not in there]
         if missing:
             raise DataError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audioae.errors import AudioaeError, InputError, MissingExtraError
+from audioae.infer.attempt import attempt, fault
 from audioae.infer.corpus import Outcome
 from audioae.infer.files import Report, denoise_file
 from audioae.infer.jobs import Job, ModelChoice, Wishes
@@ -183,6 +184,9 @@ class _Crew:
         place = task.place
         try:
             outcome = self.ray.get(done)
+        except self.ray.exceptions.RayTaskError as error:  # of what is sent: the worker is there
+            task.place.busy -= 1
+            return fault(error.cause or error, str(task.job.source))
         except self.ray.exceptions.RayError as error:
             if place.worker is not task.worker:  # it only waited behind the one that the worker was lost with
                 return task.attempt
@@ -206,25 +210,24 @@ class Worker:
     """
 
     def __init__(self, choice: ModelChoice) -> None:
-        import torch
-
-        torch.set_num_threads(1)
         self.choice = choice
 
     def problem(self) -> AudioaeError | None:
         """What keeps it from its work, such as a model that is not on its machine; it loads its model."""
         try:
+            import torch
+
+            torch.set_num_threads(1)
             self.denoiser = self.choice.load()
         except AudioaeError as error:
             return error
+        except Exception as error:
+            return fault(error, self.choice.model)
         return None
 
     def clean(self, job: Job, wishes: Wishes) -> Any:
         """The report on a recording, or what is wrong with it: errors are values here, that Ray does not dress them up."""
-        try:
-            return denoise_file(self.denoiser, job.source, job.target, wishes, job.removed, job.picture)
-        except AudioaeError as error:
-            return error
+        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
 
 
 def _line(error: Exception) -> str:

@@ -16,6 +16,7 @@ import torch
 
 from audioae.denoiser import Denoiser
 from audioae.errors import AudioaeError, InputError
+from audioae.infer.attempt import attempt, fault
 from audioae.infer.files import Report, denoise_file
 from audioae.infer.jobs import Job, ModelChoice, Wishes
 from audioae.infer.signals import unwind_on_signals
@@ -42,7 +43,7 @@ def clean(
         begun: called before a recording is begun.
     """
     waiting = deque(jobs)
-    running: dict[Future[Report], tuple[Job, Wishes]] = {}
+    running: dict[Future[Report | AudioaeError], tuple[Job, Wishes]] = {}
     lost: set[Job] = set()
     processes = processes or os.cpu_count() or 1
     pool = _pool(choice, processes)
@@ -64,14 +65,14 @@ def clean(
                 job, wishes = running.pop(future)
                 try:
                     outcome: Report | AudioaeError = future.result()
-                except AudioaeError as error:
-                    outcome = error
                 except (BrokenProcessPool, SystemExit):
                     crashed = True
                     if job not in lost:
                         again.append((job, wishes))
                         continue
                     outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
+                except Exception as error:  # what could not be sent between the processes
+                    outcome = fault(error, str(job.source))
                 lost.discard(job)
                 yield job, outcome
             if crashed:
@@ -99,7 +100,7 @@ def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
 
 
-_denoiser: Denoiser | None = None
+_denoiser: Denoiser | AudioaeError | None = None
 
 
 def _begin(choice: ModelChoice, threads: int) -> None:
@@ -109,12 +110,20 @@ def _begin(choice: ModelChoice, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its children
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _denoiser = choice.load()
+    try:
+        _denoiser = choice.load()
+    except AudioaeError as error:
+        _denoiser = error
+    except Exception as error:  # else the process would end, and be taken for one that was killed
+        _denoiser = fault(error, choice.model)
 
 
-def _clean(job: Job, wishes: Wishes) -> Report:
-    assert _denoiser is not None, "every process loads the model first"
-    return denoise_file(_denoiser, job.source, job.target, wishes, job.removed, job.picture)
+def _clean(job: Job, wishes: Wishes) -> Report | AudioaeError:
+    denoiser = _denoiser
+    assert denoiser is not None, "every process loads the model first"
+    if isinstance(denoiser, AudioaeError):
+        return denoiser
+    return attempt(lambda: denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
 
 
 def _end_with_parent() -> None:

@@ -15,14 +15,17 @@ LOG, CURVES, TENSORBOARD = "log.jsonl", "curves.png", "tensorboard"
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log; a last line that was cut off is left out."""
+    """Rows of a log up to the first that is damaged, as a last line that was cut off is."""
     rows: list[dict[str, Any]] = []
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
-            except ValueError:
+                row = json.loads(line)
+                if not isinstance(row["step"], int):
+                    break
+            except (ValueError, TypeError, KeyError, RecursionError):
                 break
+            rows.append(row)
     return rows
 
 

@@ -153,7 +153,7 @@ def test_closed_streams(tmp_path: Path, noisy: Callable[..., Path]) -> None:
     run = f"{sys.executable} -m audioae denoise --model conv1d_dae"
 
     def shell(line: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=300)
+        return subprocess.run(["sh", "-c", line], capture_output=True, text=True)
 
     assert shell(f"{run} {source} -o {tmp_path}/o.wav <&- >&- 2>&-").returncode == 0
     assert np.isfinite(soundfile.read(tmp_path / "o.wav")[0]).all()

@@ -93,3 +93,50 @@ def test_what_a_lost_worker_left_half_done_is_swept_away(job: Job) -> None:
     (report,) = clean(job, LeavesHalf("conv_dae"))
     assert isinstance(report, Report)
     assert {p.name for p in job.target.parent.iterdir()} == {"in.wav", "out.wav", "out.half"}
+
+
+class Buggy(ModelChoice):
+    """Its worker stumbles over a bug with every recording."""
+
+    def load(self) -> Denoiser:
+        from audioae.infer import cluster
+
+        def denoise_file(*_: object) -> Report:
+            raise IndexError("a bug")
+
+        cluster.denoise_file = denoise_file
+        return super().load()
+
+
+class NeverLoads(ModelChoice):
+    """Its worker stumbles over a bug when it loads the model."""
+
+    def load(self) -> Denoiser:
+        raise IndexError("a bug")
+
+
+class AlwaysDies(ModelChoice):
+    """Its worker is killed with every recording."""
+
+    def load(self) -> Denoiser:
+        from audioae.infer import cluster
+
+        def denoise_file(*_: object) -> Report:
+            os.kill(os.getpid(), 9)
+            raise AssertionError
+
+        cluster.denoise_file = denoise_file
+        return super().load()
+
+
+def test_a_bug_is_told_as_such_and_not_as_a_lost_worker(job: Job) -> None:
+    (outcome,) = clean(job, Buggy("conv1d_dae"))
+    assert isinstance(outcome, audioae.errors.UnexpectedError) and "in.wav: an error in audioae itself" in str(outcome)
+    with pytest.raises(audioae.errors.UnexpectedError, match="IndexError: a bug"):
+        clean(job, NeverLoads("conv1d_dae"))
+
+
+def test_a_recording_that_kills_its_workers_is_named(job: Job) -> None:
+    (outcome,) = clean(job, AlwaysDies("conv1d_dae"))
+    assert isinstance(outcome, audioae.InputError)
+    assert "in.wav: its worker was lost 3 times" in str(outcome) and "\n" not in str(outcome)

@@ -23,7 +23,7 @@ def live(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "asound.conf").write_text("pcm.!default { type null }\nctl.!default { type null }\n")
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(folder / "asound.conf")}
     command = [sys.executable, "-m", "audioae", "live", *options]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 def test_from_device_to_device(tmp_path: Path) -> None:
@@ -177,5 +177,5 @@ def test_what_goes_wrong_while_cleaning_is_told(tmp_path: Path) -> None:
         "run(s, seconds=60)"
     )
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=50)
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert told.returncode == 1 and ("ZeroDivisionError" if PORTAUDIO else "libportaudio2") in told.stderr

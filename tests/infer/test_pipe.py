@@ -5,7 +5,6 @@ import io
 import struct
 import subprocess
 import sys
-import time
 import warnings
 
 import numpy as np
@@ -204,9 +203,8 @@ def test_a_reader_that_goes_ends_it_quietly() -> None:
     ) as process:
         assert process.stdin and process.stdout and process.stderr
         process.stdout.close()
-        start = time.monotonic()
         with pytest.raises(BrokenPipeError):
-            while time.monotonic() < start + 60:
+            while True:
                 process.stdin.write(bytes(32000))
                 process.stdin.flush()
         assert "Traceback" not in process.stderr.read().decode()

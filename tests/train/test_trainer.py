@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,7 +249,7 @@ def test_half_precision_trains_after_a_training_that_failed(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("root")
-def test_ctrl_c_at_the_keyboard(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_keyboard(tmp_path: Path, until: Callable[..., bool]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -265,13 +264,10 @@ def test_ctrl_c_at_the_keyboard(tmp_path: Path) -> None:
         [*command, "--out", str(tmp_path / "run"), "--device", "cpu"], stderr=subprocess.PIPE, start_new_session=True
     )
     log = tmp_path / "run/log.jsonl"
-    for _ in range(600):
-        time.sleep(0.2)
-        if log.is_file() and log.read_text().count("\n") >= 3:
-            break
+    until(lambda: log.is_file() and log.read_text().count("\n") >= 3, process)
     # As a terminal does, to the whole group: workers too.
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert b"--resume goes on" in errors and b"Traceback" not in errors
     audioae.load(tmp_path / "run/best.safetensors")

@@ -1,0 +1,82 @@
+"""The recordings in a folder, by their endings: those that libsndfile reads, and others, so that none is left out unsaid."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audioae.audio.spool import is_pipe
+
+EXTENSIONS = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
+)
+"""Endings of recordings that libsndfile reads; a file of any other can be named by itself."""
+FOREIGN = frozenset(
+    ".m4a .m4b .m4r .m4p .mp4 .aac .adts .alac .wma .asf .amr .awb .3gp .3ga .3g2 .ape .wv .tta .tak .mka .webm .weba .ac3"
+    " .eac3 .dts .ra .ram .rm .mpc .mpp .mp1 .mpa .mpga .dsf .dff .shn .ofr .spx .gsm .qcp .aax .dss .amb .vox .oma".split()
+)
+"""Endings of recordings that it does not read: they are found so that they can be named, not left out without a word."""
+
+
+@dataclass
+class Listing:
+    """What a folder holds.
+
+    Attributes:
+        files: recordings of every kind, sorted, those that cannot be read among them.
+        unread: folders that cannot be entered and what is no file, and why.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unread: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether the ending is that of a recording, of a kind that can be read or not."""
+    return path.suffix.lower() in EXTENSIONS or path.suffix.lower() in FOREIGN
+
+
+def recordings(folder: Path, recursive: bool) -> Listing:
+    """The recordings of a folder, and with ``recursive`` of all that are below it, behind links too.
+
+    Each folder is entered once, however many links lead to it: by its own path if that is below ``folder``, else by the
+    first link. Hidden files are left out.
+    """
+    listing = Listing()
+    entered: set[tuple[int, int]] = set()
+    links: list[Path] = []
+    waiting = [folder]
+    while waiting or links:
+        # What is behind links comes last, so that a folder that is below has its own path.
+        _enter(waiting.pop() if waiting else links.pop(0), listing, entered, waiting, links)
+        if not recursive:
+            break
+    listing.files.sort()
+    listing.unread.sort()
+    return listing
+
+
+def _enter(folder: Path, listing: Listing, entered: set[tuple[int, int]], waiting: list[Path], links: list[Path]) -> None:
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in entered:
+            return
+        entered.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        listing.unread.append((folder, error.strerror or str(error)))
+        return
+    for entry in inside:
+        path = folder / entry.name
+        try:
+            is_folder = entry.is_dir()
+        except OSError:  # links in a circle
+            is_folder = False
+        if is_folder:
+            (links if entry.is_symlink() else waiting).append(path)
+        elif is_recording(path) and not entry.name.startswith("."):
+            # What stands in the way of opening a link that leads nowhere is said when it is opened.
+            if is_pipe(path):
+                listing.unread.append((path, "is no file: name it by itself"))
+            else:
+                listing.files.append(path)
