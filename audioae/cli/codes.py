@@ -170,10 +170,13 @@ def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: 
     """New sounds to files of a folder, none of which is there yet.
 
     Raises:
+        click.UsageError: the folder's name is that of a file.
         OutputError: one is, without ``overwrite``, or the folder cannot be written.
     """
+    from audioae.cli.targets import check_folder
     from audioae.errors import OutputError
 
+    check_folder(str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -56,7 +56,7 @@ def plan(
         raise click.UsageError(f"{out} is a file: several recordings need a folder for their results")
     avoid = _place(out) if folder and out else None
     if several and out is not None:
-        _check_folder(out)
+        check_folder(out)
     found: dict[Path, tuple[Path, Path]] = {}
     unread: dict[Path, str] = {}
     for name in inputs:
@@ -75,14 +75,16 @@ def plan(
     return Plan(jobs, several, folder, list(unread.items()))
 
 
-def _check_folder(out: str) -> None:
-    """Refuse the name of a file for the folder that several results need, unless it is a folder's already."""
+def check_folder(out: str) -> None:
+    """Refuse the name of a file for the folder that several results need, unless it is a folder's already.
+
+    Raises:
+        click.UsageError: it is a file's.
+    """
     path = Path(out)
     ending = path.suffix.lower()
     if not out.endswith(("/", "\\")) and not path.is_dir() and (is_recording(path) or ending in PICTURES):
-        raise click.UsageError(
-            f"{out} names one file, but there are several recordings: give a folder, such as {path.stem}/"
-        )
+        raise click.UsageError(f"{out} names one file, but there are several results: give a folder, such as {path.stem}/")
 
 
 def check_report(path: Path, jobs: Sequence[Job]) -> None:
@@ -125,7 +127,7 @@ def _beside(removed: str | None, plot: str | None, relative: Path, several: bool
             yield Path(path)
         else:
             if several:
-                _check_folder(path)
+                check_folder(path)
             yield Path(path) / relative.with_name(relative.name + ending)
 
 

@@ -59,12 +59,13 @@ def list_files(entries: Sequence[str], unread: list[tuple[Path, str]] | None = N
     wrong: list[str] = []
     missed: list[tuple[Path, str]] = [] if unread is None else unread
     for entry in entries:
+        before = len(missed)
         try:
             found = list(_expand(entry, missed))
         except DataError as error:
             wrong.append(str(error))
             continue
-        if not found:
+        if not found and len(missed) == before:
             wrong.append(f"{entry}: no audio found there: give a folder, a glob, a file or a manifest")
         files += found
     if unread is None:

@@ -115,7 +115,7 @@ def test_several_recordings_need_a_folder(options: list[str], tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "a.wav", tmp_path / "b.wav")
     made = CliRunner().invoke(main, ["denoise", "a.wav", "b.wav", *options])
-    assert made.exit_code == 2 and f"{options[-1]} names one file, but there are several recordings" in made.output
+    assert made.exit_code == 2 and f"{options[-1]} names one file, but there are several results" in made.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "b.wav"]
     made = CliRunner().invoke(main, ["denoise", ".", *options])
     assert made.exit_code == 2 and "names one file" in made.output

@@ -42,6 +42,7 @@ def test_sounds_are_those_of_the_seed(bundle: Path, tmp_path: Path) -> None:
     assert (info.frames, info.samplerate, info.channels) == (64 * 128, 8000, 1)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
     assert "use --overwrite" in run(bundle, "-o", tmp_path / "a", code=1).output
+    assert "names one file" in run(bundle, "-o", tmp_path / "a.wav", code=2).output
 
 
 def test_classes_and_truncation_are_heard(bundle: Path) -> None:
