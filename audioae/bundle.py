@@ -21,7 +21,9 @@ from audioae.errors import BundleError, OutputError, RecipeError
 from audioae.recipe import Recipe
 from audioae.registry import did_you_mean
 
-FORMAT = "audioae bundle 1"
+FORMAT = "audioae bundle 2"
+FORMAT_1 = "audioae bundle 1"
+"""Before bands were counted in Hz and offsets taken away (:meth:`~audioae.models._config.ModelConfig.of_format_1`)."""
 SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "conv_dae_offline"
 
@@ -178,9 +180,9 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def load_tensors(
-    path: str | os.PathLike[str], expected: str, weights: bool = True
+    path: str | os.PathLike[str], *expected: str, weights: bool = True
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header of a safetensors file whose header says that it is of the ``expected`` format.
+    """Tensors and header of a safetensors file whose header says that it is of one of the ``expected`` formats.
 
     Raises:
         BundleError: anything else.
@@ -194,15 +196,17 @@ def load_tensors(
                 tensors = {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in list(file.keys())}
     except (SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{path}: not a safetensors file of audioae ({error})") from error
-    if header.get("format") != expected:
-        raise BundleError(f"{path}: not an {expected.rsplit(' ', 1)[0]} (its header says {header.get('format')!r})")
+    if header.get("format") not in expected:
+        raise BundleError(f"{path}: not an {expected[0].rsplit(' ', 1)[0]} (its header says {header.get('format')!r})")
     return tensors, header
 
 
 def _read(path: Path, weights: bool) -> tuple[Recipe, dict[str, float], dict[str, Tensor]]:
-    tensors, header = load_tensors(path, FORMAT, weights)
+    tensors, header = load_tensors(path, FORMAT, FORMAT_1, weights=weights)
     try:
         recipe = parse(Recipe, header["recipe"], str(path))
+        if header["format"] == FORMAT_1:
+            recipe = recipe.model_copy(update={"model": recipe.model.of_format_1()})
         figures = {str(k): float(v) for k, v in json.loads(header.get("figures", "{}")).items()}
     except RecipeError as error:
         raise BundleError(f"{path}: the recipe in the bundle is not one of this version: {error}") from error

@@ -26,10 +26,10 @@ from audioae.config import dump
 from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
 from audioae.nn.causal import delay
+from audioae.nn.offset import window_spectrum
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.shared_past import SharedPast
 from audioae.nn.spectral import link
-from audioae.signal import bands
 
 FORMAT = "audioae onnx 3"
 READ = ("audioae onnx 2", FORMAT)
@@ -74,9 +74,12 @@ class Step(nn.Module):
         for (name, members), past in zip(self.together.items(), self.pasts, strict=True):
             before |= zip(members, past(before[name]), strict=True)
         parts = spectrum.transpose(2, 3)  # (B, C, 2, F)
+        own: dict[str, Tensor] = {}
+        parts = self.model.without_offset(parts.unsqueeze(2), before, own)[:, :, 0]
         mask, after = self.model.mask(link(parts.unsqueeze(2)), before)
+        after |= own
         if "noisy" in before:
-            late, after["noisy"] = delay(spectrum.unsqueeze(1), before["noisy"])
+            late, after["noisy"] = delay(parts.transpose(2, 3).unsqueeze(1), before["noisy"])
             parts = late[:, 0].transpose(2, 3)
         for name, members in self.together.items():
             after[name] = torch.cat([after[member] for member in members], dim=1)
@@ -133,9 +136,10 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     # Two of each, for the exporter would take a one for a constant.
     step = Step(denoiser.model, denoiser.model.initial_state(2, 2, stft.bins)).eval()
     names = list(step.state)
-    bands.averages(stft.bins), bands.weights(stft.bins)  # kept from here on: the exporter's own tensors are hollow
+    layout = denoiser.model.layout
+    layout.averages(stft.bins), layout.weights(stft.bins), window_spectrum(stft.bins)  # kept from here on: the exporter's own tensors are hollow
     batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
-    shapes = ({0: batch, 1: channels}, tuple({0: batch, **({2: channels} if n == "noisy" else {})} for n in names))
+    shapes = ({0: batch, 1: channels}, tuple({0: batch, **({2: channels} if n in ("noisy", "offset") else {})} for n in names))
     example = torch.zeros(2, 2, stft.bins, 2, device=denoiser.device)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(

@@ -1,8 +1,9 @@
 """What the settings of every kind of model have in common."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 from audioae.config import Config, Field, field_validator, model_validator
+from audioae.signal.bands import BY_BINS, BandLayout
 from audioae.signal.stft import HOP_SECONDS, hops_of
 
 
@@ -19,6 +20,10 @@ class ModelConfig(Config):
         if len(set(names)) < len(names):
             raise ValueError("holds a name twice")
         return names
+
+    def of_format_1(self) -> Self:
+        """The settings that a model file of format 1 with these stands for: what came later is off."""
+        return self
 
     @property
     def delay(self) -> int:
@@ -44,14 +49,35 @@ class ModelConfig(Config):
 class MaskConfig(ModelConfig):
     """Base of those of denoisers that lay a mask on the spectrum.
 
-    With a longer window bins stand nearer together: what a network takes for the bands of 31.25 Hz are then narrower ones,
-    at every rate alike, so that weights trained with one window make a good start with a slightly longer one.
+    With a longer window bins stand nearer together, so that there are more single bins below the first ERB band. The bands
+    above are the same for every window.
     """
 
     window: float = Field(2 * HOP_SECONDS, ge=0.008, le=0.128, description="seconds of the transform's window")
     hop: float | None = Field(
         None, ge=0.004, description="seconds from frame to frame: half of the window, or less for frames that overlap more"
     )
+    bands: Literal["hz", "bins"] = Field(
+        "hz", description="bands by frequency; `bins`: counted in bins, as in model files of format 1"
+    )
+    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
+    offset_window: int = Field(
+        64, ge=0, le=2000, description="frames that a constant offset (DC) is averaged over and taken away; 0 leaves it"
+    )
+
+    @property
+    def layout(self) -> BandLayout:
+        """The bands that the network reads and masks."""
+        return BY_BINS if self.bands == "bins" else BandLayout(1 / self.window)
+
+    @property
+    def history(self) -> int:
+        """Frames that the features of one frame depend on, itself included."""
+        return self.level_window + max(0, self.offset_window - 1)
+
+    def of_format_1(self) -> Self:
+        """Bands were counted in bins, and an offset was not taken away."""
+        return self.model_copy(update={"bands": "bins", "offset_window": 0})
 
     @model_validator(mode="after")
     def _frames_overlap(self) -> "MaskConfig":

@@ -18,7 +18,6 @@ from audioae.nn.masking import Masking, State
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias
-from audioae.signal import bands
 
 
 class Config(MaskConfig):
@@ -30,7 +29,6 @@ class Config(MaskConfig):
     )
     kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
-    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
 
 
@@ -42,15 +40,15 @@ class Model(Masking):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.bound, self.bands = config.bound, bands.total()
+        super().__init__(config.layout, config.offset_window)
+        self.bound, self.bands = config.bound, self.layout.total
         channels = config.channels
-        self.features = BandFeatures(config.power, config.level_window)
+        self.features = BandFeatures(config.power, config.level_window, self.layout)
         self.encode = nn.Linear(self.bands * BandFeatures.channels, channels)
         self.norm = BatchNorm(channels)
         self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d) for d in config.dilations)
         self.decode = nn.Linear(2 * channels, 2 * self.bands)
-        self.receptive_field = config.level_window + (config.kernel - 1) * sum(config.dilations)
+        self.receptive_field = config.history + (config.kernel - 1) * sum(config.dilations)
         """Frames that one output frame depends on, itself included."""
         self.delay = config.delay
         """Frames that what comes out is late by."""
@@ -61,7 +59,7 @@ class Model(Masking):
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
         like = self.mask_bias.new_zeros(batch, 1, self.encode.out_features)
-        state = {"level": self.features.past(like)}
+        state = {"level": self.features.past(like), **self.offset_state(batch, channels, like)}
         for i, block in enumerate(self.blocks):
             state[f"blocks.{i}"] = cast(ResidualBlock, block).past(like)
         return state
@@ -78,4 +76,4 @@ class Model(Masking):
         for i, block in enumerate(self.blocks):
             x, after[f"blocks.{i}"] = block(x, state[f"blocks.{i}"])
         mask = self.decode(torch.cat([x, encoded], dim=-1)).unflatten(-1, (2, self.bands)) + self.mask_bias[:, None]
-        return bounded_mask(mask[..., :count], self.bound, parts.shape[-1]), after
+        return bounded_mask(mask[..., :count], self.bound, parts.shape[-1], self.layout), after

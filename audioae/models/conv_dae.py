@@ -20,7 +20,6 @@ from audioae.nn.masking import Masking, State
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask
-from audioae.signal import bands
 
 
 class Config(MaskConfig):
@@ -36,7 +35,6 @@ class Config(MaskConfig):
         (), description="taps in time beyond `kernel` that look ahead, for each block; none for a causal network"
     )
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
-    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
     exponent: float = Field(
         1.0, gt=0, le=1, description="power that raises the mask's magnitudes above `knee`: below 1 less is taken away"
@@ -63,12 +61,12 @@ class Model(Masking):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(config.layout, config.offset_window)
         self.stride, self.bound = config.stride, config.bound
         self.exponent, self.knee = config.exponent, config.knee
-        channels, places = config.channels, positions(bands.total(), config.stride)
-        self.features = BandFeatures(config.power, config.level_window)
-        self.encoder = PositionEncoder(channels, config.stride)
+        channels, places = config.channels, positions(self.layout.total, config.stride)
+        self.features = BandFeatures(config.power, config.level_window, self.layout)
+        self.encoder = PositionEncoder(channels, config.stride, places)
         ahead = config.look_ahead or (0,) * len(config.dilations)
         self.blocks = nn.ModuleList(
             ResidualBlock(channels, config.kernel, d, places, a) for d, a in zip(config.dilations, ahead, strict=True)
@@ -76,14 +74,16 @@ class Model(Masking):
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.delay = config.delay
         """Frames that what comes out is late by."""
-        self.receptive_field: int | None = config.level_window + (config.kernel - 1) * sum(config.dilations) + self.delay
+        self.receptive_field: int | None = (
+            config.history + (config.kernel - 1) * sum(config.dilations) + self.delay
+        )
         """Frames that one output frame depends on, itself included."""
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
         place = self.encoder.place
-        like = place.new_zeros(batch, 1, positions(bands.count(bins), self.stride), place.shape[1])
-        state = {"level": self.features.past(like)}
+        like = place.new_zeros(batch, 1, positions(self.layout.count(bins), self.stride), place.shape[1])
+        state = {"level": self.features.past(like), **self.offset_state(batch, channels, like)}
         for name, layer in self.layers():
             state[name] = layer.past(like)
         if self.delay:
@@ -102,7 +102,7 @@ class Model(Masking):
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
         mask = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
-        return bounded_mask(mask, self.bound, parts.shape[-1], self.exponent, self.knee), after
+        return bounded_mask(mask, self.bound, parts.shape[-1], self.layout, self.exponent, self.knee), after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
         """Everything between encoder and decoder with the name of its state, in the order that it runs."""

@@ -15,7 +15,6 @@ from audioae.config import Field, model_validator
 from audioae.models import conv_dae
 from audioae.nn.positions import positions
 from audioae.nn.recurrent import FullBandMemory, PositionMemory
-from audioae.signal import bands
 
 
 class Config(conv_dae.Config):
@@ -43,7 +42,7 @@ class Model(conv_dae.Model):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        channels, places = config.channels, positions(bands.total(), config.stride)
+        channels, places = config.channels, positions(self.layout.total, config.stride)
         self.receptive_field = None
         """Frames that one output frame depends on: all before it, and those that the network looks ahead."""
         self.by_position = nn.ModuleDict({str(n): PositionMemory(channels, config.hidden) for n in config.memory_after})

@@ -6,6 +6,8 @@ a deep voice, a short one the sounds of quick speech. Members whose results come
 :class:`audioae.denoiser.Denoiser` runs them side by side.
 """
 
+from typing import Self
+
 from torch import nn
 
 from audioae.config import Field, model_validator
@@ -22,6 +24,10 @@ class Config(ModelConfig):
         max_length=16,
         description="settings of each network, as for `conv_dae`, all with frames that begin together",
     )
+
+    def of_format_1(self) -> Self:
+        """As each member's."""
+        return self.model_copy(update={"members": tuple(member.of_format_1() for member in self.members)})
 
     @property
     def hop_seconds(self) -> float:

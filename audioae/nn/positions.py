@@ -12,7 +12,6 @@ from torch.nn.functional import leaky_relu, pad
 
 from audioae.nn.norm import BatchNorm
 from audioae.nn.spectral import BandFeatures, identity_bias
-from audioae.signal import bands
 
 
 def positions(count: int, stride: int) -> int:
@@ -30,13 +29,14 @@ class PositionEncoder(nn.Module):
     Args:
         channels: C.
         stride: bands from one position to the next; the kernel is twice as wide.
+        places: P of a recording that holds every band.
     """
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: int, stride: int, places: int) -> None:
         super().__init__()
         self.stride = stride
         self.linear = nn.Linear(2 * stride * BandFeatures.channels, channels)
-        self.place = nn.Parameter(torch.zeros(positions(bands.total(), stride), channels))
+        self.place = nn.Parameter(torch.zeros(places, channels))
         self.norm = BatchNorm(channels)
 
     def forward(self, features: Tensor) -> Tensor:

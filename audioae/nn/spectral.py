@@ -6,16 +6,19 @@ bands.
 """
 
 import math
-from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from audioae.nn.causal import carry
-from audioae.signal import bands
+from audioae.signal.bands import BY_BINS, BandLayout
 
-LEVEL_BINS = slice(3, 129)
+LEVEL_BINS = BY_BINS.level_bins
 """Bins that set the level, about 100 Hz to 4 kHz: those that a recording has at every rate."""
+PREFERENCE = 4.0
+"""Power by which another channel has to exceed the first one to become the reference of :func:`link`."""
+OPPOSITE = -0.5
+"""Cosine of the angle to the reference below which a channel is turned round; at 120 degrees a sum is no louder than a part."""
 SILENCE = 1e-8
 """Magnitudes of spectral bins are never taken as smaller; far under the rounding noise of 24-bit audio."""
 
@@ -28,19 +31,22 @@ def two_parts(spec: Tensor) -> Tensor:
 def link(parts: Tensor) -> Tensor:
     """One spectrum that stands for all channels: real and imaginary parts ``(B, C, T, 2, F)`` to those ``(B, T, 2, F)``.
 
-    The magnitude is the root mean square over channels, which nothing cancels in, the phase that of the sum. One mask made
-    from it and laid on every channel keeps the differences of level and phase between them: the stereo image.
+    The magnitude is the root mean square over channels, which nothing cancels in. The phase is that of the sum of the
+    channels, of which those that would cancel the reference are turned round. The reference of a bin is the first channel, or
+    one that is much louder. One mask made from this spectrum and laid on every channel keeps the differences of level and
+    phase between them: the stereo image.
     """
-    count = parts.shape[1]
-    if torch.compiler.is_exporting():  # where the number of channels is to stay open
-        power, joined = power_of(parts).mean(1), parts.sum(1)
-    elif count == 1:
+    # The number of channels stays open in an exported step.
+    if not torch.compiler.is_exporting() and parts.shape[1] == 1:
         return parts[:, 0].contiguous()
-    else:  # one after the other: half the time of a sum over an axis that is short and far apart in memory
-        parts = parts.contiguous()
-        power, joined = (reduce(torch.add, each.unbind(1)) for each in (power_of(parts), parts))
-        power = power / count
-    return joined * (power.sqrt() / power_of(joined).sqrt().clamp_min(SILENCE))
+    power = power_of(parts)  # (B, C, T, 1, F)
+    preferred = torch.cat([power[:, :1] * PREFERENCE, power[:, 1:]], dim=1)
+    loudest = preferred.argmax(1, keepdim=True).expand(-1, -1, -1, 2, -1)
+    reference = parts.gather(1, loudest)
+    together = (parts * reference).sum(-2, keepdim=True)
+    away = together < OPPOSITE * (power * power_of(reference)).sqrt()
+    joined = torch.where(away, -parts, parts).sum(1)
+    return joined * (power.mean(1).sqrt() / power_of(joined).sqrt().clamp_min(SILENCE))
 
 
 def power_of(parts: Tensor) -> Tensor:
@@ -74,14 +80,15 @@ class BandFeatures(nn.Module):
     Args:
         power: exponent of the compression.
         window: frames that the level is averaged over.
+        layout: the bands.
     """
 
     channels = 3
     """Per band: compressed magnitude, real part, imaginary part."""
 
-    def __init__(self, power: float, window: int) -> None:
+    def __init__(self, power: float, window: int, layout: BandLayout) -> None:
         super().__init__()
-        self.power, self.window = power, window
+        self.power, self.window, self.layout = power, window, layout
         self.floor = 10 * SILENCE**power
 
     def past(self, like: Tensor) -> Tensor:
@@ -95,10 +102,10 @@ class BandFeatures(nn.Module):
             magnitude = (self.power / 2 * squared.log()).exp()
         else:
             magnitude = squared ** (self.power / 2)
-        level = magnitude[..., LEVEL_BINS].mean((2, 3))
+        level = magnitude[..., self.layout.level_bins].mean((2, 3))
         mean, past = running_level(level, past, self.floor)
         stacked = torch.cat([magnitude, parts * (magnitude / squared.sqrt())], dim=2)  # (B, T, 3, F)
-        table = bands.averages(parts.shape[-1]).to(stacked)  # (F, K)
+        table = self.layout.averages(parts.shape[-1]).to(stacked)  # (F, K)
         return (torch.matmul(stacked, table) / mean[:, :, None, None]).transpose(2, 3), past
 
 
@@ -107,7 +114,9 @@ def identity_bias(bound: float) -> float:
     return bound * math.atanh(1 / bound)
 
 
-def bounded_mask(parts: Tensor, bound: float, bins: int, exponent: float = 1.0, knee: float = 1.0) -> Tensor:
+def bounded_mask(
+    parts: Tensor, bound: float, bins: int, layout: BandLayout, exponent: float = 1.0, knee: float = 1.0
+) -> Tensor:
     """Network outputs per band ``(B, T, 2, K)`` to a mask per bin ``(B, T, 2, F)`` of magnitude under ``bound``.
 
     The magnitude passes a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for monaural
@@ -117,6 +126,7 @@ def bounded_mask(parts: Tensor, bound: float, bins: int, exponent: float = 1.0, 
         parts: real and imaginary.
         bound: largest magnitude.
         bins: F.
+        layout: the bands.
         exponent: power to which magnitudes above ``knee`` are raised; those below keep their ratio to the knee's.
         knee: magnitude.
     """
@@ -128,4 +138,4 @@ def bounded_mask(parts: Tensor, bound: float, bins: int, exponent: float = 1.0, 
         # Products and logarithms, as in the features.
         scale = scale * ((exponent - 1) * (bound * bounded).clamp_min(knee).log()).exp()
     with torch.autocast(parts.device.type, enabled=False):
-        return torch.matmul(parts * scale, bands.weights(bins).to(parts).T)
+        return torch.matmul(parts * scale, layout.weights(bins).to(parts).T)

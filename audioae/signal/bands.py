@@ -1,23 +1,26 @@
-"""Frequency bands: single bins below 2 kHz, ERB-like above, defined in Hz so that they are the same at every rate.
+"""Frequency bands: single bins at the bottom, ERB-like above, defined in Hz so that they are the same at every rate.
 
-Above the identity region the centres stand a constant number of ERB apart (Glasberg & Moore, "Derivation of auditory
+Above the edge of the single bins the centres stand a constant number of ERB apart (Glasberg & Moore, "Derivation of auditory
 filter shapes from notched-noise data", 1990), with triangular weights that add to one over the bands at every bin. A
 recording holds the bands up to its Nyquist frequency; those that it lacks are absent, not zero-filled. The band axis ends at
 24 kHz: bins above belong to the last band.
 """
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from audioae.signal.stft import BIN_HZ
 
-IDENTITY_HZ = 2_000.0
+IDENTITY_HZ = 4_000 / 3
 TOP_HZ = 24_000.0
 BANDS_PER_ERB = 3.0
-IDENTITY_BANDS = round(IDENTITY_HZ / BIN_HZ)
+LEVEL_HZ = (93.75, 4_000.0)
+"""Range that sets the level of a recording, which every rate has."""
 
 
 def erb_number(hz: float) -> float:
@@ -34,54 +37,87 @@ def erb_to_hz(number: float) -> float:
     return float((10 ** (number / 21.4) - 1) / 0.00437)
 
 
-@lru_cache(maxsize=1)
-def centres() -> tuple[float, ...]:
-    """Centre frequency in Hz of every band that there is, lowest first."""
-    low = [k * BIN_HZ for k in range(IDENTITY_BANDS)]
-    start, stop = erb_number(IDENTITY_HZ), erb_number(TOP_HZ)
-    steps = int((stop - start) * BANDS_PER_ERB)
-    return tuple(low + [erb_to_hz(start + i / BANDS_PER_ERB) for i in range(steps + 1)])
+@dataclass(frozen=True)
+class BandLayout:
+    """The bands of a transform whose bins stand ``bin_hz`` apart.
+
+    Args:
+        bin_hz: distance between two bins in Hz, the inverse of the window's length.
+        identity_hz: edge in Hz below which every bin is a band of its own.
+
+    >>> BandLayout(1 / 0.032).total, BandLayout(1 / 0.048).total
+    (120, 141)
+    """
+
+    bin_hz: float
+    identity_hz: float = IDENTITY_HZ
+
+    @cached_property
+    def centres(self) -> tuple[float, ...]:
+        """Centre frequency in Hz of every band, lowest first. Above ``identity_hz`` it does not depend on ``bin_hz``."""
+        # A last single bin nearer than half a bin to the edge would leave the first ERB band without a bin of its own.
+        singles = int(np.ceil(self.identity_hz / self.bin_hz - 0.5))
+        start, stop = erb_number(self.identity_hz), erb_number(TOP_HZ)
+        steps = int((stop - start) * BANDS_PER_ERB)
+        spaced = [erb_to_hz(start + i / BANDS_PER_ERB) for i in range(steps + 1)]
+        return tuple([k * self.bin_hz for k in range(singles)] + spaced)
+
+    @property
+    def total(self) -> int:
+        """K of a recording that holds every band."""
+        return len(self.centres)
+
+    @property
+    def level_bins(self) -> slice:
+        """Bins that set the level of a recording, about 100 Hz to 4 kHz."""
+        low, high = (round(hz / self.bin_hz) for hz in LEVEL_HZ)
+        return slice(low, high + 1)
+
+    def count(self, bins: int) -> int:
+        """K for a spectrum of ``bins`` bins: the bands whose centre is not above the last bin.
+
+        >>> layout = BandLayout(1 / 0.032)
+        >>> layout.count(129), layout.count(257), layout.count(769)
+        (70, 90, 120)
+        """
+        return self.weights(bins).shape[1]
+
+    def weights(self, bins: int) -> Tensor:
+        """Share of each bin in each band: float32 ``(F, K)``, rows adding to one."""
+        return _weights(self, bins)
+
+    def averages(self, bins: int) -> Tensor:
+        """:meth:`weights` with columns adding to one, for the mean over each band: float32 ``(F, K)``.
+
+        Bins above the top of the band axis do not count, so that a band means the same at every rate.
+        """
+        return _averages(self, bins)
+
+
+BY_BINS = BandLayout(BIN_HZ, 2_000.0)
+"""Layout of model files of format 1: counted in bins of 31.25 Hz, whatever the window. With a longer window it ends below
+24 kHz, and the last band holds all that is above."""
+
+
+def hz_of(bins: int, layout: BandLayout) -> NDArray[np.float64]:
+    """Frequency of each bin ``(F,)`` in Hz."""
+    return np.arange(bins) * layout.bin_hz
 
 
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # kept beyond the call, and wanted for training too
-def weights(bins: int) -> Tensor:
-    """How much of each band a bin takes: float32 ``(F, K)``, rows adding to one.
-
-    ``F`` alone decides: the bins stand ``BIN_HZ`` apart at every rate (:mod:`audioae.signal.stft`). ``K`` counts the bands
-    whose centre is not above the last bin.
-
-    >>> weights(257).shape, weights(769).shape
-    (torch.Size([257, 101]), torch.Size([769, 131]))
-    """
-    hz = np.arange(bins) * BIN_HZ
-    present = np.array([c for c in centres() if c <= hz[-1] + 1e-6])
+def _weights(layout: BandLayout, bins: int) -> Tensor:
+    hz = hz_of(bins, layout)
+    present = np.array([c for c in layout.centres if c <= hz[-1] + 1e-6])
     # Linear interpolation between neighbouring centres is the triangular partition of unity; np.interp holds the last
     # band's weight at one above its centre.
     rows = np.stack([np.interp(hz, present, unit) for unit in np.eye(len(present))], axis=1)
     return torch.from_numpy(rows.astype(np.float32))
 
 
-def total() -> int:
-    """K of a recording that holds every band."""
-    return len(centres())
-
-
-def count(bins: int) -> int:
-    """K for a spectrum of ``bins`` bins.
-
-    >>> count(129), count(257), count(769)
-    (82, 101, 131)
-    """
-    return weights(bins).shape[1]
-
-
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # kept beyond the call, and wanted for training too
-def averages(bins: int) -> Tensor:
-    """:func:`weights` with columns adding to one, for the mean over each band: float32 ``(F, K)``.
-
-    Bins above the top of the band axis do not count, so that a band means the same at every rate.
-    """
-    table = weights(bins) * (torch.arange(bins)[:, None] * BIN_HZ <= TOP_HZ)
+def _averages(layout: BandLayout, bins: int) -> Tensor:
+    inside = torch.from_numpy(hz_of(bins, layout) <= TOP_HZ)
+    table = _weights(layout, bins) * inside[:, None]
     return table / table.sum(0)

@@ -1,0 +1,37 @@
+"""A constant is taken out of spectra exactly, and little else."""
+
+import numpy as np
+import torch
+
+from audioae.nn.offset import OffsetRemoval, window_spectrum
+from audioae.signal.stft import STFT
+
+
+def cleaned(wave: np.ndarray, rate: int = 16_000) -> np.ndarray:
+    stft, layer = STFT(rate, 0.024), OffsetRemoval(64)
+    spec = stft(torch.from_numpy(wave).float()[None])
+    parts = torch.view_as_real(spec).permute(0, 1, 3, 4, 2)
+    offset, _ = layer(parts, layer.past(1, len(wave), parts))
+    return stft.inverse(spec - offset.transpose(2, 3), wave.shape[-1])[0].numpy()
+
+
+def test_the_spectrum_of_a_constant_is_that_of_the_window() -> None:
+    stft = STFT(16_000)
+    spec = stft(torch.full((1, 1, 8_000), 0.25))[0, 0, :, 5]
+    torch.testing.assert_close(spec.real, 0.25 * window_spectrum(stft.bins), atol=1e-4, rtol=1e-4)
+    assert spec.imag.abs().max() < 1e-4
+
+
+def test_a_constant_is_gone_in_every_channel_and_the_rest_is_left() -> None:
+    speech = np.random.default_rng(0).normal(size=(2, 48_000)) * 0.05
+    left = cleaned(speech + np.array([[0.3], [-0.1]]))
+    assert np.abs(left.mean(1)).max() < 1e-3
+    middle = slice(4_000, -4_000)  # the recording's ends are steps of the constant
+    error = (left - speech)[:, middle]
+    assert 10 * np.log10(np.square(speech[:, middle]).mean() / np.square(error).mean()) > 25
+
+
+def test_a_recording_without_offset_stays_nearly_as_it_is() -> None:
+    time = np.arange(48_000) / 16_000
+    low = 0.1 * np.sin(2 * np.pi * 60 * time)[None]
+    assert 10 * np.log10(np.square(low).mean() / np.square(cleaned(low) - low).mean()) > 40
