@@ -41,11 +41,34 @@ class Level(Between):
 
 
 class Speed(Config):
-    """Speech played faster or slower, pitch and all."""
+    """Speech played faster or slower, pitch and all; each octave of speed is as likely as another."""
 
     share: Share = 0.7
     slowest: float = Field(0.8, gt=0.25, le=1)
     fastest: float = Field(1.14, ge=1, lt=4)
+    glides: Share = Field(0.0, description="share of those whose speed wanders, as pitch does in excited speech")
+    octaves: float = Field(0.2, gt=0, le=1, description="deviation of a speed that wanders")
+
+
+class Formants(Between):
+    """Spectral envelope of speech stretched or compressed, its pitch kept: another vocal tract."""
+
+    share: Share = 0.0
+    lowest: float = Field(0.8, gt=0.3, le=1)
+    highest: float = Field(1.25, ge=1, lt=3)
+
+
+class Whisper(Config):
+    """Speech without voice."""
+
+    share: Share = 0.0
+
+
+class Effort(Config):
+    """Speech with the flat spectrum of a raised voice: up to so many dB less of the lowest kilohertz."""
+
+    share: Share = 0.0
+    decibels: Positive = 15.0
 
 
 class Eq(Config):
@@ -103,11 +126,12 @@ class Replication(Between):
 
 
 class HighPass(Between):
-    """Rumble filter of a microphone or a mixing desk, on both sides."""
+    """Rumble filter of a microphone or the lower edge of a telephone or a radio, on both sides."""
 
     share: Share = 0.15
     lowest: Positive = 50.0
     highest: Positive = 250.0
+    steep: Share = Field(0.0, description="share of those of 4th to 8th order in place of 2nd")
 
 
 class BandLimit(Between):
@@ -185,6 +209,20 @@ class Clipping(Config):
     decibels: Positive = 10.0
 
 
+class Offset(Config):
+    """A constant (DC) under the noisy side, by up to so much of full scale, up or down."""
+
+    share: Share = 0.0
+    most: float = Field(0.3, gt=0, le=1)
+
+
+class LateStart(Config):
+    """Digital silence before a recording that begins all at once, on both sides: nothing leads up to the first word."""
+
+    share: Share = 0.0
+    longest: Positive = Field(1.0, description="seconds")
+
+
 class Codec(Config):
     """Damage of the noisy side like that of a codec: mu-law, few bits, or spectral holes."""
 
@@ -199,6 +237,9 @@ class Augment(Config):
     clean_only: Share = Field(0.15, description="share of examples without noise")
     noise_only: Share = Field(0.03, description="share of examples without speech")
     speed: Speed = Speed()
+    formants: Formants = Formants()
+    whisper: Whisper = Whisper()
+    effort: Effort = Effort()
     eq: Eq = Eq()
     proximity: Proximity = Proximity()
     replication: Replication = Replication()
@@ -218,6 +259,8 @@ class Augment(Config):
     room_tone: RoomTone = RoomTone()
     clipping: Clipping = Clipping()
     codec: Codec = Codec()
+    offset: Offset = Offset()
+    late_start: LateStart = LateStart()
 
 
 class DataConfig(Config):

@@ -6,7 +6,7 @@ Filters and companding are torchaudio's; this is the module that knows it in the
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
+from scipy.signal import butter, ellip, oaconvolve, sosfilt
 
 from audioae.errors import MissingExtraError
 
@@ -93,6 +93,16 @@ def at_speed(wave: Wave, speed: float) -> Wave:
 def high_pass(wave: Wave, rate: int, hz: float) -> Wave:
     """Second-order Butterworth high-pass."""
     return _filtered(wave, effects.highpass_biquad(_impulse(rate), rate, hz))
+
+
+def steep_high_pass(rng: np.random.Generator, waves: list[Wave], rate: int, hz: float) -> list[Wave]:
+    """All waves through one high-pass of 4th to 8th order, Butterworth or elliptic (40 dB down), as telephones have it."""
+    order = 2 * int(rng.integers(2, 5))
+    if rng.random() < 0.5:
+        sections = butter(order, hz, "high", fs=rate, output="sos")
+    else:
+        sections = ellip(order, 0.5, 40, hz, "high", fs=rate, output="sos")
+    return [np.asarray(sosfilt(sections, wave), np.float32) for wave in waves]
 
 
 def band_limit(waves: list[Wave], rate: int, hz: float) -> list[Wave]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from audioae.data import degrade, noises, rooms
+from audioae.data import degrade, noises, rooms, voices
 from audioae.data.config import DataConfig
 from audioae.data.gather import Sources, class_of
 from audioae.data.sources import Clip, Shelf, check_skipped
@@ -123,9 +123,7 @@ class Mixer:
         replicate = rate > degrade.NARROW_RATE and rng.random() < replication.share
         clips = self.sources.clean.clips if replicate else self._wide(self.sources.clean.clips, rate)
         at = int(rng.integers(len(clips)))
-        speed = 1.0
-        if rng.random() < self.config.augment.speed.share:
-            speed = rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest)
+        speed = self._speed(rng)
         parts: list[Wave] = []
         missing = samples
         for attempt in range(ATTEMPTS * 4):
@@ -139,8 +137,7 @@ class Mixer:
             if wave is None:
                 at = int(rng.integers(len(clips))) if attempt % 4 == 3 else at
                 continue
-            if speed != 1.0:
-                wave = degrade.at_speed(wave, speed)
+            wave = self._paced(rng, wave, rate, speed)
             pause = np.zeros(int(rng.uniform(0, 0.4) * rate), np.float32)
             parts += [wave, pause]
             missing -= len(wave) + len(pause)
@@ -155,8 +152,7 @@ class Mixer:
     def clip(self, rng: np.random.Generator, index: int, row: int, rate: int) -> Wave:
         """Speech ``(N,)``: one recording from its start, followed by silence or cut off."""
         wave = self._whole(index, row, rate)[1]
-        if rng.random() < self.config.augment.speed.share:
-            wave = degrade.at_speed(wave, rng.uniform(self.config.augment.speed.slowest, self.config.augment.speed.fastest))
+        wave = self._paced(rng, wave, rate, self._speed(rng))
         samples = round(self.config.seconds * rate)
         wave = np.pad(wave[:samples], (0, max(0, samples - len(wave))))
         return self._voiced(rng, wave, rate)
@@ -172,7 +168,27 @@ class Mixer:
                 return clip, wave
         raise DataError(f"data.clean: none of {ATTEMPTS} recordings, drawn at random, could be read")
 
+    def _speed(self, rng: np.random.Generator) -> float:
+        speed = self.config.augment.speed
+        if rng.random() >= speed.share:
+            return 1.0
+        return float(np.exp(rng.uniform(np.log(speed.slowest), np.log(speed.fastest))))
+
+    def _paced(self, rng: np.random.Generator, wave: Wave, rate: int, speed: float) -> Wave:
+        change = self.config.augment.speed
+        if change.glides and rng.random() < change.glides:
+            return voices.gliding(rng, wave, rate, speed, change.octaves)
+        return wave if speed == 1.0 else degrade.at_speed(wave, speed)
+
     def _voiced(self, rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
+        augment = self.config.augment
+        if augment.formants.share and rng.random() < augment.formants.share:
+            ratio = float(np.exp(rng.uniform(np.log(augment.formants.lowest), np.log(augment.formants.highest))))
+            wave = voices.moved_formants(wave, rate, ratio)
+        if augment.whisper.share and rng.random() < augment.whisper.share:
+            wave = voices.whispered(rng, wave, rate)
+        if augment.effort.share and rng.random() < augment.effort.share:
+            wave = voices.strained(rng, wave, rate, augment.effort.decibels)
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
         if rng.random() < self.config.augment.proximity.share:
@@ -251,7 +267,10 @@ class Mixer:
         augment = self.config.augment
         if rng.random() < augment.high_pass.share:
             hz = rng.uniform(augment.high_pass.lowest, augment.high_pass.highest)
-            noisy, clean = degrade.high_pass(noisy, rate, hz), degrade.high_pass(clean, rate, hz)
+            if augment.high_pass.steep and rng.random() < augment.high_pass.steep:
+                noisy, clean = degrade.steep_high_pass(rng, [noisy, clean], rate, hz)
+            else:
+                noisy, clean = degrade.high_pass(noisy, rate, hz), degrade.high_pass(clean, rate, hz)
         if rng.random() < augment.band_limit.share:
             limit = augment.band_limit
             hz = float(np.exp(rng.uniform(np.log(limit.lowest), np.log(limit.highest))))
@@ -266,7 +285,13 @@ class Mixer:
         gain = np.float32(from_db(wanted - now)) if now > -150 else np.float32(1)
         # A recorder's automatic gain keeps peaks within full scale.
         gain = min(gain, np.float32(0.99 / max(float(np.abs(noisy).max()), 1e-9)))
-        return noisy * gain, clean * gain
+        noisy, clean = noisy * gain, clean * gain
+        if augment.late_start.share and rng.random() < augment.late_start.share:
+            start = int(rng.uniform(0, min(augment.late_start.longest, 0.5 * self.config.seconds)) * rate)
+            noisy[:start] = clean[:start] = 0
+        if augment.offset.share and rng.random() < augment.offset.share:
+            noisy = noisy + np.float32(rng.uniform(-augment.offset.most, augment.offset.most))
+        return noisy, clean
 
     def _recorded_pair(self, rng: np.random.Generator, rate: int, samples: int) -> tuple[Wave, Wave]:
         seconds = samples / rate
