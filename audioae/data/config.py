@@ -159,6 +159,12 @@ class Coloured(Config):
     share: Share = 0.12
 
 
+class Banded(Config):
+    """Stationary noise of one band anywhere on the frequency axis in place of a recording."""
+
+    share: Share = 0.0
+
+
 class Babble(Between):
     """Several other speakers in place of a recorded noise."""
 
@@ -247,6 +253,7 @@ class Augment(Config):
     band_limit: BandLimit = BandLimit()
     reverb: Reverb = Reverb()
     coloured: Coloured = Coloured()
+    banded: Banded = Banded()
     babble: Babble = Babble()
     hum: Hum = Hum()
     clicks: Clicks = Clicks()

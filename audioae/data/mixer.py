@@ -219,6 +219,9 @@ class Mixer:
         if kind < augment.hum.share:
             return noises.hum(rng, samples, rate)
         kind -= augment.hum.share
+        if kind < augment.banded.share:
+            return noises.banded(rng, samples, rate)
+        kind -= augment.banded.share
         if kind < augment.babble.share and self.sources.clean.clips:
             voices = range(int(rng.integers(augment.babble.fewest, augment.babble.most + 1)))
             talk = [self.speech(rng, rate, samples) for _ in voices]

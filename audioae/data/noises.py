@@ -16,6 +16,18 @@ def coloured(rng: np.random.Generator, samples: int, rate: int) -> Wave:
     return normalised(np.fft.irfft(spectrum * 10 ** (curve / 20), samples))
 
 
+def banded(rng: np.random.Generator, samples: int, rate: int) -> Wave:
+    """Gaussian noise ``(N,)`` of one band and little else, a tenth to two octaves wide anywhere above 100 Hz."""
+    width = 2.0 ** rng.uniform(0.1, 2)
+    low = float(np.exp(rng.uniform(np.log(100), np.log(0.5 * rate / width))))
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    hz = np.fft.rfftfreq(samples, 1 / rate)
+    # A skirt of a twentieth of an octave at either edge; 50 dB under the band there is noise everywhere.
+    octaves = np.log2(np.maximum(hz, 1))
+    edges = np.clip(np.minimum(octaves - np.log2(low), np.log2(low * width) - octaves) / 0.05, 0, 1)
+    return normalised(np.fft.irfft(spectrum * (edges + 3e-3), samples))
+
+
 def hum(rng: np.random.Generator, samples: int, rate: int) -> Wave:
     """50 or 60 Hz with up to 30 harmonics of falling, random level, and a little hiss."""
     base = rng.choice([50.0, 60.0]) * rng.uniform(0.995, 1.005)

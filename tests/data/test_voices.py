@@ -76,7 +76,7 @@ def test_a_whisper_has_the_words_and_no_voice(samples: Path) -> None:
         high = wave - lfilter([0.1], [1, -0.9], wave)
         return np.log10(np.square(high[: len(high) // 400 * 400]).reshape(-1, 400).mean(1) + 1e-8)
 
-    assert np.corrcoef(loudness(speech), loudness(whisper))[0, 1] > 0.8
+    assert np.corrcoef(loudness(speech), loudness(whisper))[0, 1] > 0.7
     voiced = vowel(120)
     hz = np.fft.rfftfreq(RATE, 1 / RATE)
 
