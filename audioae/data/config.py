@@ -208,6 +208,15 @@ class RoomTone(Between):
     quietest: float = -65.0
 
 
+class Rumble(Between):
+    """Noise below the voice that stays on both sides, as in studios without a rumble filter; dB under the speech."""
+
+    ends = ("quietest", "loudest")
+    share: Share = 0.0
+    loudest: float = -6.0
+    quietest: float = -40.0
+
+
 class Clipping(Config):
     """The noisy side clipped, by up to so many dB."""
 
@@ -264,6 +273,7 @@ class Augment(Config):
     splice: Splice = Splice()
     recoloured: Recoloured = Recoloured()
     room_tone: RoomTone = RoomTone()
+    rumble: Rumble = Rumble()
     clipping: Clipping = Clipping()
     codec: Codec = Codec()
     offset: Offset = Offset()

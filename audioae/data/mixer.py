@@ -110,6 +110,10 @@ class Mixer:
                 tone = noises.coloured(rng, samples, rate)
                 tone *= np.float32(from_db(rng.uniform(augment.room_tone.quietest, augment.room_tone.loudest)))
                 speech, target = speech + tone, target + tone
+            if augment.rumble.share and rng.random() < augment.rumble.share:
+                low = noises.rumble(rng, samples, rate)
+                low *= np.float32(from_db(rng.uniform(augment.rumble.quietest, augment.rumble.loudest)))
+                speech, target = speech + low, target + low
         noise = np.zeros(samples, np.float32)
         if kind < augment.noise_only or kind >= augment.noise_only + augment.clean_only:
             snr = augment.snr

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
 
 Wave = NDArray[np.float32]
 
@@ -26,6 +27,12 @@ def banded(rng: np.random.Generator, samples: int, rate: int) -> Wave:
     octaves = np.log2(np.maximum(hz, 1))
     edges = np.clip(np.minimum(octaves - np.log2(low), np.log2(low * width) - octaves) / 0.05, 0, 1)
     return normalised(np.fft.irfft(spectrum * (edges + 3e-3), samples))
+
+
+def rumble(rng: np.random.Generator, samples: int, rate: int) -> Wave:
+    """Gaussian noise ``(N,)`` below 15 to 60 Hz, as stands and buildings give it to a microphone."""
+    white = rng.standard_normal(samples)
+    return normalised(sosfilt(butter(4, rng.uniform(15, 60), fs=rate, output="sos"), white))
 
 
 def hum(rng: np.random.Generator, samples: int, rate: int) -> Wave:

@@ -44,7 +44,7 @@ augment:
 SECTIONS = [
     "speed", "eq", "proximity", "high_pass", "band_limit", "reverb", "coloured", "babble", "hum", "clicks", "second_noise",
     "gain_steps", "room_tone", "clipping", "codec", "noise_eq", "splice", "recoloured", "formants", "whisper", "effort",
-    "offset", "late_start", "banded",
+    "offset", "late_start", "banded", "rumble",
 ]  # fmt: skip
 pytestmark = pytest.mark.usefixtures("root")
 

@@ -20,3 +20,9 @@ def test_noise_of_one_band_is_there_and_nowhere_else(rate: int) -> None:
         assert 1.0 < high / low < 4.6
         lows.append(low)
     assert min(lows) < 400 and max(lows) > 0.2 * rate
+
+
+@pytest.mark.parametrize("rate", [8_000, 48_000])
+def test_rumble_lies_below_the_voice(rate: int) -> None:
+    power = np.square(np.abs(np.fft.rfft(noises.rumble(np.random.default_rng(0), 4 * rate, rate))))
+    assert power[4 * 100 :].sum() < 1e-2 * power.sum()
