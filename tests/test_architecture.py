@@ -96,7 +96,7 @@ def test_click_is_for_the_command_line_only() -> None:
 
 def test_no_file_holds_two_ideas() -> None:
     files = [*PACKAGE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]
-    assert [p.name for p in files if len(p.read_text().splitlines()) > 300] == []
+    assert [p.name for p in files if len(p.read_text().splitlines()) > 400] == []
 
 
 def test_nothing_unpickles_or_runs_foreign_code() -> None:

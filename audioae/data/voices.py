@@ -27,7 +27,7 @@ def gliding(rng: np.random.Generator, wave: Wave, rate: int, speed: float, octav
     knots = max(2, int(len(wave) / rate / rng.uniform(0.15, 0.6)) + 2)
     curve = np.interp(np.linspace(0, knots - 1, len(wave)), np.arange(knots), rng.normal(0, octaves, knots).clip(-0.8, 0.8))
     # Seconds of the result up to each sample, and the samples at which the result's stand.
-    places = np.concatenate([[0.0], np.cumsum(2.0**-curve[1:])]) / speed
+    places = np.concatenate([[0.0], np.cumsum(2.0 ** -curve[1:])]) / speed
     result = np.arange(0, places[-1])
     return np.interp(np.interp(result, places, np.arange(len(wave))), np.arange(len(wave)), wave).astype(np.float32)
 

@@ -137,9 +137,16 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
     step = Step(denoiser.model, denoiser.model.initial_state(2, 2, stft.bins)).eval()
     names = list(step.state)
     layout = denoiser.model.layout
-    layout.averages(stft.bins), layout.weights(stft.bins), window_spectrum(stft.bins)  # kept from here on: the exporter's own tensors are hollow
+    (
+        layout.averages(stft.bins),
+        layout.weights(stft.bins),
+        window_spectrum(stft.bins),
+    )  # kept from here on: the exporter's own tensors are hollow
     batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
-    shapes = ({0: batch, 1: channels}, tuple({0: batch, **({2: channels} if n in ("noisy", "offset") else {})} for n in names))
+    shapes = (
+        {0: batch, 1: channels},
+        tuple({0: batch, **({2: channels} if n in ("noisy", "offset") else {})} for n in names),
+    )
     example = torch.zeros(2, 2, stft.bins, 2, device=denoiser.device)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(

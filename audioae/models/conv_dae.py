@@ -74,9 +74,7 @@ class Model(Masking):
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.delay = config.delay
         """Frames that what comes out is late by."""
-        self.receptive_field: int | None = (
-            config.history + (config.kernel - 1) * sum(config.dilations) + self.delay
-        )
+        self.receptive_field: int | None = config.history + (config.kernel - 1) * sum(config.dilations) + self.delay
         """Frames that one output frame depends on, itself included."""
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:

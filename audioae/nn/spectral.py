@@ -40,9 +40,9 @@ def link(parts: Tensor) -> Tensor:
     if not torch.compiler.is_exporting() and parts.shape[1] == 1:
         return parts[:, 0].contiguous()
     power = power_of(parts)  # (B, C, T, 1, F)
-    preferred = torch.cat([power[:, :1] * PREFERENCE, power[:, 1:]], dim=1)
-    loudest = preferred.argmax(1, keepdim=True).expand(-1, -1, -1, 2, -1)
-    reference = parts.gather(1, loudest)
+    most, loudest = power.max(1, keepdim=True)
+    first = PREFERENCE * power[:, :1] >= most
+    reference = torch.where(first, parts[:, :1], parts.gather(1, loudest.expand(-1, -1, -1, 2, -1)))
     together = (parts * reference).sum(-2, keepdim=True)
     away = together < OPPOSITE * (power * power_of(reference)).sqrt()
     joined = torch.where(away, -parts, parts).sum(1)

@@ -19,10 +19,14 @@ KINDS = ("conv_dae", "conv1d_dae", "crn_dae")
 
 
 def untrained(
-    kind: str, window: float, hop: float | None = None, dilations: str = "[1, 2, 4, 1, 2, 4, 1, 1, 1, 1]"
+    kind: str,
+    window: float,
+    hop: float | None = None,
+    dilations: str = "[1, 2, 4, 1, 2, 4, 1, 1, 1, 1]",
+    bands: str = "hz",
 ) -> Denoiser:
     torch.manual_seed(0)
-    sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}"
+    sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}, bands: {bands}"
     made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe")).eval()
     for weights in made.parameters():
         torch.nn.init.normal_(weights, std=0.1)  # untrained ones would let all pass
@@ -35,8 +39,34 @@ def noise() -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_longer_window_is_that_of_a_higher_rate(noise: np.ndarray, kind: str) -> None:
-    assert np.array_equal(untrained(kind, 0.04)(noise, 16_000), untrained(kind, 0.032)(noise, 20_000))
+def test_with_bands_by_bins_a_longer_window_is_that_of_a_higher_rate(noise: np.ndarray, kind: str) -> None:
+    long, short = (untrained(kind, window, bands="bins") for window in (0.04, 0.032))
+    assert np.array_equal(long(noise, 16_000), short(noise, 20_000))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("window", [0.032, 0.048, 0.064])
+def test_every_frequency_has_a_gain_of_its_own(kind: str, window: float) -> None:
+    denoiser, rate = untrained(kind, window), 48_000
+    stft = denoiser.transform(rate)
+    spec = torch.full((1, 1, stft.bins, 4), 1e-3, dtype=torch.complex64)
+    model = denoiser.model
+
+    def features(spectrum: torch.Tensor) -> torch.Tensor:
+        parts = torch.view_as_real(spectrum).permute(0, 1, 3, 4, 2)[:, 0]
+        return model.features(parts.contiguous(), model.features.past(parts))[0]
+
+    gains = torch.eye(model.layout.count(stft.bins)) @ model.layout.weights(stft.bins).T
+    for hz in range(200, 24_000, 500):
+        place = round(hz * window)
+        louder = spec.clone()
+        louder[:, :, place] *= 30
+        moved = (features(louder) - features(spec)).abs()[0, -1].sum(-1)  # (K,)
+        # The band that hears it most is one that gives this bin its gain, and reaches no further than 1.5 kHz.
+        band = int(moved.argmax())
+        assert gains[band, place] > 0
+        reached = gains[band].nonzero() / window
+        assert hz - 1_500 < float(reached.min()) and float(reached.max()) < hz + 1_500
 
 
 @pytest.mark.parametrize(

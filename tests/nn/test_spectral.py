@@ -77,7 +77,9 @@ def test_masks_stay_under_their_bound_and_keep_the_phase() -> None:
 def test_an_exponent_raises_what_lies_above_the_knee() -> None:
     parts = torch.randn(1, 5, 2, LAYOUT.count(257), generator=torch.Generator().manual_seed(0)) * 2
     # At the lowest bin there is one band, so that nothing is interpolated.
-    plain, raised = (torch.complex(*bounded_mask(parts, 2.0, 257, LAYOUT, *more).unbind(2))[..., 0] for more in ((), (0.7, 0.15)))
+    plain, raised = (
+        torch.complex(*bounded_mask(parts, 2.0, 257, LAYOUT, *more).unbind(2))[..., 0] for more in ((), (0.7, 0.15))
+    )
     magnitude = plain.abs()
     torch.testing.assert_close(raised.abs(), magnitude * magnitude.clamp_min(0.15) ** -0.3)
     torch.testing.assert_close(raised.angle(), plain.angle(), atol=1e-4, rtol=0)
