@@ -18,6 +18,7 @@ from audioae.models._config import MaskConfig
 from audioae.nn.causal import delay
 from audioae.nn.masking import Masking, State
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
+from audioae.nn.recurrent import FrequencyRecurrence
 from audioae.nn.residual import ResidualBlock
 from audioae.nn.spectral import BandFeatures, bounded_mask
 
@@ -34,6 +35,10 @@ class Config(MaskConfig):
     look_ahead: tuple[Annotated[int, Field(ge=0, le=8)], ...] = Field(
         (), description="taps in time beyond `kernel` that look ahead, for each block; none for a causal network"
     )
+    across_after: tuple[int, ...] = Field(
+        (), description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame"
+    )
+    across_hidden: int = Field(32, ge=4, le=512, description="hidden state of each of its directions")
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
     exponent: float = Field(
@@ -50,6 +55,9 @@ class Config(MaskConfig):
     def _ahead_of_blocks(self) -> "Config":
         if self.look_ahead and len(self.look_ahead) != len(self.dilations):
             raise ValueError(f"`look_ahead` holds one number for each of the {len(self.dilations)} `dilations`, or none")
+        blocks, after = len(self.dilations), self.across_after
+        if len(set(after)) < len(after) or not all(1 <= number <= blocks for number in after):
+            raise ValueError(f"`across_after` holds numbers from 1 to {blocks}, the number of blocks, each once")
         return self
 
 
@@ -70,6 +78,9 @@ class Model(Masking):
         ahead = config.look_ahead or (0,) * len(config.dilations)
         self.blocks = nn.ModuleList(
             ResidualBlock(channels, config.kernel, d, places, a) for d, a in zip(config.dilations, ahead, strict=True)
+        )
+        self.across = nn.ModuleDict(
+            {str(number - 1): FrequencyRecurrence(channels, config.across_hidden) for number in config.across_after}
         )
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.delay = config.delay
@@ -97,6 +108,8 @@ class Model(Masking):
         x = encoded
         for name, layer in self.layers():
             x, after[name] = layer(x, state[name])
+            if (place := name.replace("blocks.", "")) in self.across:
+                x = self.across[place](x)
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
         mask = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])

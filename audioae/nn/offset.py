@@ -12,9 +12,9 @@ from audioae.nn.causal import carry
 class OffsetRemoval(nn.Module):
     """Takes the mean of the last frames out of spectra made with the square root of a Hann window.
 
-    A constant leaks into every bin of such a frame, beside quiet speech far above 0 Hz, and a mask on the bins cannot take it
-    away whole. Its exact spectrum is the window's, so it is subtracted. The mean is taken over a finite number of frames,
-    which keeps the receptive field finite.
+    A constant leaks into every bin of such a frame, and a mask on the bins cannot remove it completely. Its exact spectrum
+    is the window's, so it is subtracted. The mean is taken over a finite number of frames, which keeps the receptive field
+    finite.
 
     Args:
         window: frames that the offset is averaged over.

@@ -1,6 +1,7 @@
-"""Gated recurrent units over time (Cho et al. 2014) whose hidden state the caller holds, added to what comes in.
+"""Gated recurrent units (Cho et al. 2014) over time, whose hidden state the caller holds, and over frequency.
 
-Both layers work on ``(B, T, P, C)``, are causal and add nothing before training, so that a network can grow by them.
+All layers work on ``(B, T, P, C)``, are causal and are added to what comes in. They add nothing before training, so that a
+network can grow by them.
 """
 
 import torch
@@ -83,3 +84,34 @@ class FullBandMemory(nn.Module):
         out, last = self.unit(told.transpose(0, 1), state.unsqueeze(0))
         heard = torch.tanh(self.spread(out.transpose(0, 1))).unflatten(-1, (self.positions, self.squeeze))
         return x + self.project(heard[:, :, :present]), last[0]
+
+
+class FrequencyRecurrence(nn.Module):
+    """A recurrence over the positions of each frame, up and down, with the same weights for all frames.
+
+    The intra-frame half of dual-path networks (Luo et al., "Dual-path RNN", 2020; Rong et al., "GTCRN", 2024). It looks at
+    one frame at a time, so the receptive field in time stays as it is, and there is no state.
+
+    Args:
+        channels: C.
+        hidden: size of the hidden state of each direction.
+
+    >>> layer = FrequencyRecurrence(4, 8).eval()
+    >>> x = torch.randn(1, 10, 5, 4)
+    >>> torch.equal(x, layer(x))
+    True
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm(channels)
+        self.unit = nn.GRU(channels, hidden, bidirectional=True)
+        self.project = nn.Linear(2 * hidden, channels)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, T, P, C)`` to the same shape. Positions above the recording's Nyquist frequency are absent."""
+        steps = self.norm(x).flatten(0, 1).transpose(0, 1)  # (P, B * T, C)
+        out, _ = self.unit(steps)
+        return x + self.project(out).transpose(0, 1).view_as(x)

@@ -18,7 +18,8 @@ LEVEL_BINS = BY_BINS.level_bins
 PREFERENCE = 4.0
 """Power by which another channel has to exceed the first one to become the reference of :func:`link`."""
 OPPOSITE = -0.5
-"""Cosine of the angle to the reference below which a channel is turned round; at 120 degrees a sum is no louder than a part."""
+"""Cosine of the angle to the reference below which :func:`link` inverts a channel: at 120 degrees a sum is no louder than
+one of its parts."""
 SILENCE = 1e-8
 """Magnitudes of spectral bins are never taken as smaller; far under the rounding noise of 24-bit audio."""
 
@@ -32,9 +33,9 @@ def link(parts: Tensor) -> Tensor:
     """One spectrum that stands for all channels: real and imaginary parts ``(B, C, T, 2, F)`` to those ``(B, T, 2, F)``.
 
     The magnitude is the root mean square over channels, which nothing cancels in. The phase is that of the sum of the
-    channels, of which those that would cancel the reference are turned round. The reference of a bin is the first channel, or
-    one that is much louder. One mask made from this spectrum and laid on every channel keeps the differences of level and
-    phase between them: the stereo image.
+    channels, where those that would cancel the reference are inverted. The reference of a bin is the first channel, or one
+    that is much louder. One mask made from this spectrum and laid on every channel keeps the differences of level and phase
+    between them: the stereo image.
     """
     # The number of channels stays open in an exported step.
     if not torch.compiler.is_exporting() and parts.shape[1] == 1:

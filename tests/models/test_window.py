@@ -24,9 +24,10 @@ def untrained(
     hop: float | None = None,
     dilations: str = "[1, 2, 4, 1, 2, 4, 1, 1, 1, 1]",
     bands: str = "hz",
+    more: str = "",
 ) -> Denoiser:
     torch.manual_seed(0)
-    sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}, bands: {bands}"
+    sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}, bands: {bands}{more}"
     made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe")).eval()
     for weights in made.parameters():
         torch.nn.init.normal_(weights, std=0.1)  # untrained ones would let all pass
@@ -104,7 +105,7 @@ def test_the_latency_is_that_of_the_window(tmp_path: Path) -> None:
 
 
 def test_an_exported_file_has_the_same_frames(noise: np.ndarray, tmp_path: Path) -> None:
-    denoiser = untrained("conv_dae", 0.048, 0.02, "[1, 2, 4]")
+    denoiser = untrained("conv_dae", 0.048, 0.02, "[1, 2, 4]", more=", across_after: [2], across_hidden: 8")
     export(denoiser, tmp_path / "m.onnx", 16_000)
     assert np.abs(load(tmp_path / "m.onnx")(noise, 16_000) - denoiser(noise, 16_000)).max() < 1e-5
     with pytest.raises(InputError, match="is for 16000 Hz"):
