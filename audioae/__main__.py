@@ -7,6 +7,7 @@ import time
 
 from audioae.audio.standard import settle, stand_in_for_closed_streams
 from audioae.cli.app import main
+from audioae.cli.terminal import tell_bug
 
 
 def run() -> None:
@@ -15,6 +16,7 @@ def run() -> None:
     A CUDA build of torch takes up to a second and 100 MB to tear itself down, for nothing: all that we hold is closed.
     """
     stand_in_for_closed_streams()
+    sys.excepthook = tell_bug
     started = time.monotonic()
     try:
         main(prog_name="audioae", obj=started)

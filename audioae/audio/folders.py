@@ -69,14 +69,13 @@ def _enter(folder: Path, listing: Listing, entered: set[tuple[int, int]], waitin
     for entry in inside:
         path = folder / entry.name
         try:
-            is_folder = entry.is_dir()
+            is_folder, is_file = entry.is_dir(), entry.is_file()
         except OSError:  # links in a circle
-            is_folder = False
+            is_folder = is_file = False
         if is_folder:
             (links if entry.is_symlink() else waiting).append(path)
         elif is_recording(path) and not entry.name.startswith("."):
-            # What stands in the way of opening a link that leads nowhere is said when it is opened.
-            if is_pipe(path):
+            if not is_file and is_pipe(path):
                 listing.unread.append((path, "is no file: name it by itself"))
-            else:
+            else:  # why a link cannot be followed is said when it is opened
                 listing.files.append(path)

@@ -5,8 +5,10 @@ written there is dropped. What cannot be written to standard output makes the co
 """
 
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TextIO
 
 import click
@@ -52,6 +54,14 @@ def tell(text: str = "", lines: bool = True) -> None:
         sys.modules["tqdm"].tqdm.write(safe, file=screen, end="")
     else:  # there is no bar yet
         screen.write(safe)
+
+
+def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback, as Python's own ``sys.excepthook`` prints it, but for control characters in names."""
+    if issubclass(kind, KeyboardInterrupt):
+        tell("audioae: interrupted")
+    else:
+        tell("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 
 def rewrite(text: str) -> None:

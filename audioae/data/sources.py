@@ -123,7 +123,8 @@ def _row(row: Any, place: str) -> dict[str, str]:
     """
     if not isinstance(row, dict):
         raise DataError(f"{place}: should be a JSON object with a `file`")
-    texts = {str(column): "" if value is None else str(value) for column, value in row.items()}
+    # What is nested is none of the columns that are looked for.
+    texts = {str(column): str(value) for column, value in row.items() if isinstance(value, str | int | float)}
     for column, text in texts.items():
         if len(text) > LONGEST_TEXT:
             raise DataError(f"{place}: `{column[:40]}` is {len(text)} characters long, which is no name")

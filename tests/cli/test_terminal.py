@@ -16,6 +16,7 @@ import soundfile
 import audioae
 from audioae.bundle import SHIPPED
 from audioae.cli.app import main
+from audioae.cli.terminal import tell_bug
 from audioae.printable import printable
 
 PACKAGE = Path(audioae.__file__).parent
@@ -102,6 +103,18 @@ def test_a_models_text_cannot_drive_the_terminal(run: Run, tmp_path: Path, place
     (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
     code, out, errors = run("models", tmp_path / "m.safetensors")
     assert code == 1 and errors and "\x1b" not in out + errors
+
+
+def test_a_traceback_cannot_drive_the_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise KeyError("e\x1b[31m.wav")
+    except KeyError as error:
+        tell_bug(KeyError, KeyError("\x1b[31m\udcff"), error.__traceback__)
+        tell_bug(ValueError, ValueError("\x1b[31m.wav"), error.__traceback__)
+    told = capsys.readouterr().err
+    assert "Traceback" in told and "ValueError: \\x1b[31m.wav" in told and "\x1b" not in told
+    tell_bug(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "audioae: interrupted\n"
 
 
 @full
