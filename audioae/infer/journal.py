@@ -42,12 +42,12 @@ class Journal:
             entry = json.loads(line)
             source, outputs, event = entry["input"], entry["outputs"], entry["event"]
             self._begun.update(outputs)
-        except (ValueError, TypeError, KeyError):
+            if event == "done":
+                self._done[source] = entry
+            else:
+                self._done.pop(source, None)
+        except (ValueError, TypeError, KeyError, RecursionError):
             return
-        if event == "done":
-            self._done[source] = entry
-        else:
-            self._done.pop(source, None)
 
     def is_done(self, job: Job) -> bool:
         """Whether the recording was cleaned in the same way, has not changed, and all of its results are there."""
