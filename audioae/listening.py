@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.files import AudioInfo, read
-from audioae.audio.writer import Writer, format_for
+from audioae.audio.files import read
+from audioae.audio.formats import AudioInfo, format_for
+from audioae.audio.writer import Writer
 from audioae.bundle import load
 from audioae.denoiser import Denoiser
 from audioae.errors import OutputError

@@ -27,13 +27,13 @@ SEPARATE = [
     ("infer", "data"),
 ]
 OWNERS = {
-    "soundfile": {"audio.files", "audio.writer"},
+    "soundfile": {"audio.files", "audio.writer", "audio.formats", "audio.bitrate"},
     "accelerate": {"train.accelerator"},
     "matplotlib": {"plot"},
     "librosa": {"plot"},
     "torchaudio": {"data.degrade", "nn.log_bands", "signal.phase"},
     "soxr": {"signal.resample"},
-    "mutagen": {"audio.tags"},
+    "mutagen": {"audio.tags", "audio.details"},
     "tqdm": {"cli.progress"},
     "pesq": {"metrics.perceptual"},
     "pystoi": {"metrics.perceptual"},

@@ -2,8 +2,12 @@
 
 import os
 import re
+import warnings
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -12,11 +16,19 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audioae.audio.details import described
 from audioae.audio.folders import FOREIGN
+from audioae.audio.formats import AudioInfo
+from audioae.audio.joined import is_counted
+from audioae.audio.parts import parts, sound
 from audioae.audio.spool import seekable
-from audioae.errors import InputError
+from audioae.errors import AudioaeWarning, InputError
 
 READ_FRAMES = 65_536
+READ_SAMPLES = 2**20
+"""Samples of all channels that are read in one call, for memory's sake."""
+MAX_CHANNELS = 1024
+"""As many as libsndfile takes."""
 SALVAGE_FRAMES = 256
 _UNKNOWN = 2**62
 # libsndfile takes a file that was cut off for a shorter whole one, but its log has both sizes of what holds the sound.
@@ -26,35 +38,19 @@ _UNSIZED = 0x7FFF0000
 _NEGLIGIBLE = 64
 
 
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file's header says.
-
-    Attributes:
-        rate: Hz.
-        channels: C.
-        frames: N.
-        container: libsndfile's name, such as ``WAV``.
-        subtype: libsndfile's name, such as ``PCM_16``.
-        endian: ``FILE``, ``LITTLE``, ``BIG`` or ``CPU``.
-    """
-
-    rate: int
-    channels: int
-    frames: int
-    container: str
-    subtype: str
-    endian: str = "FILE"
-
-    @property
-    def seconds(self) -> float:
-        """Length."""
-        return self.frames / self.rate
-
-
 def name_for_libsndfile(path: Path) -> str | bytes:
     """Where names are bytes, as the bytes that they are: not all of them are text."""
     return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+
+
+class _Forward(soundfile.SoundFile):
+    """A file that is not sought in after every block, as soundfile does where it can: the decoders of
+    MP3, SDS and others do not come back to the very same state.
+    """
+
+    def seekable(self) -> bool:
+        """Not by soundfile itself; :meth:`seek` works."""
+        return False
 
 
 class Reader:
@@ -64,32 +60,69 @@ class Reader:
         path: any file that libsndfile reads, or a pipe that gives one.
         stream: where to read it from instead, seekable; ``path`` then only names it.
         salvage: take a file that breaks off or is damaged for one that ends there, and say so in :attr:`broken`.
+        joined: read all recordings that were put one behind the other. To look for them takes a pass through a FLAC, Ogg or
+            MP3 file, which is too much where short excerpts are read; without it the first one counts there.
 
     Attributes:
-        info: what the header says.
-        piped: whether it was read from elsewhere than the path, which cannot be opened again.
+        info: what the header says; the frames are those of all recordings.
+        tags: title, artist and the like, as far as libsndfile knows them.
+        notes: what a person should know of.
         broken: why the file was read in part only; empty where it was not.
 
     Raises:
-        InputError: no such file, a folder, empty, not audio, or without a single sample rate.
+        InputError: no such file, a folder, empty, not audio, of too many channels, or recordings of several sample rates.
     """
 
-    def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None, salvage: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], stream: BinaryIO | None = None, salvage: bool = False, joined: bool = True
+    ) -> None:
         self.path, self.salvage, self.broken = Path(path), salvage, ""
         if stream is None:
             stream = _piped(self.path)
-        self.piped = stream is not None
-        self._source = stream if stream is not None else name_for_libsndfile(self.path)
-        try:
-            self._file = soundfile.SoundFile(self._source)
-        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-            advice = ": make it a WAV or FLAC first, by ffmpeg for example" if self.path.suffix.lower() in FOREIGN else ""
-            raise InputError(f"{path}: not an audio file that libsndfile reads ({_reason(error)}){advice}") from None
-        file = self._file
-        frames = _promised(file.extra_info, file.frames) if 0 <= file.frames < _UNKNOWN else 0
+        self.notes: list[str] = []
+        with ExitStack() as stack:
+            raw = stack.enter_context(open(self.path, "rb")) if stream is None else stack.enter_context(stream)
+            self._parts = parts(raw, str(path), self.notes, salvage, joined)
+            # libsndfile reads a file by itself more quickly.
+            self._sounds = [sound(part) for part in self._parts]
+            self._by_name = stream is None and self._sounds[0].is_whole
+            self._part, self._ends = 0, [0]
+            self._file = self._open(0)
+            stack.callback(lambda: self._file.close())
+            self.tags: dict[str, str] = dict(self._file.copy_metadata())
+            self.info = self._survey()
+            self._own = stack.pop_all()
         # Counted here, for libsndfile cannot tell where it is in some telephone codecs.
         self._position = 0
-        self.info = AudioInfo(file.samplerate, file.channels, frames, file.format, file.subtype, file.endian)
+
+    def _open(self, part: int) -> soundfile.SoundFile:
+        source = name_for_libsndfile(self.path) if self._by_name else self._sounds[part].opened()
+        try:
+            return _Forward(source)
+        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+            which = f"recording {part + 1} of the {len(self._parts)} in it is " if part else ""
+            advice = ": make it a WAV or FLAC first, by ffmpeg for example" if self.path.suffix.lower() in FOREIGN else ""
+            why = f"{which}not an audio file that libsndfile reads ({_reason(error)}){advice}"
+            raise InputError(f"{self.path}: {why}") from None
+
+    def _survey(self) -> AudioInfo:
+        """What all parts are together; where each ends is noted."""
+        kinds = [_kind(self._file)]
+        for part in range(1, len(self._parts)):
+            with self._open(part) as file:
+                kinds.append(_kind(file))
+        first = kinds[0]
+        if any((kind.rate, kind.channels) != (first.rate, first.channels) for kind in kinds):
+            raise InputError(f"{self.path}: holds {len(kinds)} recordings of several rates or channels: separate them first")
+        if first.channels > MAX_CHANNELS:
+            raise InputError(f"{self.path}: has {first.channels} channels: at most {MAX_CHANNELS} can be read")
+        self._exact = first.container != "MP3" or all(is_counted(part.opened()) for part in self._parts)
+        self._ends = list(accumulate(kind.frames for kind in kinds))
+        return described(replace(first, frames=self._ends[-1]), self.first_part())
+
+    def first_part(self) -> BinaryIO:
+        """The first recording as a file of its own, for what surrounds the sound."""
+        return self._parts[0].opened()
 
     def __enter__(self) -> Self:
         return self
@@ -99,9 +132,7 @@ class Reader:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
-        if self.piped and not isinstance(self._source, str | bytes):
-            self._source.close()
+        self._own.close()
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next ``(up to frames, C)`` float32; fewer only at the end.
@@ -109,26 +140,40 @@ class Reader:
         Raises:
             InputError: the file breaks off before the end that its header promises, or is damaged.
         """
-        parts: list[NDArray[np.float32]] = []
+        found: list[NDArray[np.float32]] = []
         missing = 0 if self.broken else frames
-        most = READ_FRAMES
+        most = max(1, min(READ_FRAMES, READ_SAMPLES // self.info.channels))
         while missing > 0:
             try:
-                part = self._file.read(min(missing, most), dtype="float32", always_2d=True)
+                block = self._file.read(min(missing, most), dtype="float32", always_2d=True)
             except (soundfile.LibsndfileError, RuntimeError) as error:
                 if self.salvage and most > SALVAGE_FRAMES and self._back():
                     most = SALVAGE_FRAMES
                     continue
                 self._give_up(f"damaged after {self._where()} ({_reason(error)})")
                 break
-            if not len(part):
+            if not len(block) and not self._next():
                 break
-            parts.append(part)
-            missing -= len(part)
-            self._position += len(part)
-        if missing and not self.broken and self._position < self.info.frames:
+            found.append(block)
+            missing -= len(block)
+            self._position += len(block)
+        return np.concatenate(found) if found else np.zeros((0, self.info.channels), np.float32)
+
+    def _next(self) -> bool:
+        """Go on with the next recording of the file, if there is one and this one has not broken off."""
+        if self._exact and self._position < self._ends[self._part]:
             self._give_up(f"breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
-        return np.concatenate(parts) if parts else np.zeros((0, self.info.channels), np.float32)
+            return False
+        if self._part + 1 == len(self._parts):
+            return False
+        late = self._position - self._ends[self._part]
+        self._ends = [end + late for end in self._ends]
+        self._go_to(self._part + 1)
+        return True
+
+    def _go_to(self, part: int) -> None:
+        self._file.close()
+        self._file, self._part = self._open(part), part
 
     def _give_up(self, why: str) -> None:
         if not self.salvage:
@@ -138,14 +183,16 @@ class Reader:
     def _back(self) -> bool:
         """To where the last read began, whose beginning may still be whole; anew, for an error stays with libsndfile."""
         try:
-            self._file.close()
-            if not isinstance(self._source, str | bytes):
-                self._source.seek(0)
-            self._file = soundfile.SoundFile(self._source)
-            self._file.seek(self._position)
-        except (soundfile.LibsndfileError, RuntimeError):
+            self._go_to(self._part)
+            self._file.seek(self._position - self._begin)
+        except (soundfile.LibsndfileError, RuntimeError, InputError):
             return False
         return True
+
+    @property
+    def _begin(self) -> int:
+        """The first frame of the part that is being read."""
+        return self._ends[self._part - 1] if self._part else 0
 
     def _where(self) -> str:
         return f"{self._position / self.info.rate:.1f} s"
@@ -155,11 +202,6 @@ class Reader:
         while len(block := self.read(frames)):
             yield block
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """Title, artist and the like, as far as libsndfile knows them."""
-        return dict(self._file.copy_metadata())
-
     def seek(self, frame: int) -> None:
         """Go to a frame.
 
@@ -167,19 +209,26 @@ class Reader:
             InputError: the file cannot be sought in.
         """
         try:
-            self._file.seek(frame)
+            part = min(bisect_right(self._ends, frame), len(self._parts) - 1)
+            if part != self._part:
+                self._go_to(part)
+            self._file.seek(frame - self._begin)
             self._position = frame
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise InputError(f"{self.path}: cannot go to frame {frame} ({_reason(error)})") from None
 
 
-def probe(path: str | os.PathLike[str]) -> AudioInfo:
+def probe(path: str | os.PathLike[str], joined: bool = True) -> AudioInfo:
     """A file's rate, channels, length and format.
+
+    Args:
+        path: any file that libsndfile reads.
+        joined: see :class:`Reader`.
 
     Raises:
         InputError: see :class:`Reader`.
     """
-    with Reader(path) as reader:
+    with Reader(path, joined=joined) as reader:
         return reader.info
 
 
@@ -198,11 +247,21 @@ def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None
 
     Raises:
         InputError: see :class:`Reader`.
+
+    Warns:
+        AudioaeWarning: of :attr:`Reader.notes`.
     """
     with Reader(path) as reader:
+        for note in reader.notes:
+            warnings.warn(f"{path}: {note}", AudioaeWarning, stacklevel=2)
         if start:
             reader.seek(start)
         return reader.read(_UNKNOWN if frames is None else frames), reader.info.rate
+
+
+def _kind(file: soundfile.SoundFile) -> AudioInfo:
+    frames = _promised(file.extra_info, file.frames) if 0 <= file.frames < _UNKNOWN else 0
+    return AudioInfo(file.samplerate, file.channels, frames, file.format, file.subtype, file.endian)
 
 
 def _promised(log: str, frames: int) -> int:

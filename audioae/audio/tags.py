@@ -1,100 +1,125 @@
-"""Tags and other data around the sound, from one file to another of the same container; the only module that knows mutagen.
+"""Tags and other data around the sound, from one file to another; with :mod:`~audioae.audio.details` what knows mutagen.
 
-WAV and RF64 files keep every chunk that does not describe the sound itself: INFO, bext, iXML, id3, cue and the like.
+Between files of one container everything goes over: chunks of RIFF, RF64, AIFF, CAF and W64 byte for byte, tags and
+pictures of FLAC, Ogg and MP3. Between others title, artist and the like do, and the rest is named.
 """
 
 import struct
-import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from mutagen import File as MutagenFile
 from mutagen import MutagenError
+from mutagen.apev2 import APENoHeaderError, APEv2
 
-from audioae.errors import AudioaeWarning
+from audioae.audio import chunks
+from audioae.audio.details import FLAC_SPEAKERS, tagged
+from audioae.audio.files import Reader
+from audioae.audio.formats import WAVE_FILES, AudioInfo, default_speakers
+from audioae.audio.writer import Writer
 
-RIFF = {"WAV", "WAVEX", "RF64"}
-BY_MUTAGEN = {"FLAC", "OGG", "MP3", "AIFF"}
-SOUND_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"junk"}
-MOST_BYTES = 64 * 2**20
-"""Larger chunks are not tags."""
-_UNKNOWN = 0xFFFFFFFF
+BY_MUTAGEN = {"FLAC", "OGG", "MP3"}
+BY_CHUNKS = {"AIFF", "CAF", "W64", "SVX"} | WAVE_FILES
+_FLAC_BLOCKS = (2, 5)
+"""Codes of what other programs keep in a FLAC file, and of cue sheets."""
+_ACROSS = {
+    *("TITLE", "COPYRIGHT", "SOFTWARE", "ENCODER", "ARTIST", "COMMENT", "DESCRIPTION", "DATE", "ALBUM", "LICENSE"),
+    *("TRACKNUMBER", "GENRE", "TIT2", "TCOP", "TSSE", "TENC", "TPE1", "COMM", "TDRC", "TYER", "TALB", "TRCK", "TCON"),
+    *("LIST", "id3", "ID3", "NAME", "AUTH", "ANNO", "(c)", "info", "chan", FLAC_SPEAKERS),
+}
+"""Fields that libsndfile knows in every container, or at least some of them, by the names that they have there."""
 
 
-def copies(before: str, after: str) -> bool:
-    """Whether :func:`copy` carries over everything between these containers, so that nothing else has to."""
-    return (before in RIFF and after in RIFF) or (before == after and before in BY_MUTAGEN)
+def copies(before: AudioInfo, after: AudioInfo) -> bool:
+    """Whether everything goes over between these formats, so that nothing has to be told to libsndfile."""
+    same = before.container == after.container
+    if before.container in BY_MUTAGEN:
+        return same and (before.subtype == after.subtype or before.container != "OGG")
+    ordered = "BIG" in (before.endian, after.endian) and before.endian != after.endian
+    return (same or {before.container, after.container} <= WAVE_FILES) and before.container in BY_CHUNKS and not ordered
 
 
-def copy(source: Path, target: Path, container: str) -> None:
-    """All tags and pictures of ``source`` to ``target``, files for which :func:`copies` holds.
+def carry(reader: Reader, writer: Writer) -> list[str]:
+    """Everything around the sound from the recording to a result that is complete but for it.
 
-    Warns:
-        AudioaeWarning: they cannot be copied; the sound is not touched then.
+    Returns:
+        What a person should know of: what could not be kept.
     """
+    before, after, target = reader.info, writer.info, writer.temporary
     try:
-        if container in RIFF:
-            _copy_chunks(source, target)
-        else:
-            _copy_tags(source, target)
+        with reader.first_part() as source:
+            if not copies(before, after):
+                lost = _lost(reader, source, target)
+            elif before.container in BY_MUTAGEN:
+                lost = _copy_tags(source, before, target)
+            else:
+                lost = chunks.transfer(source, target)
+            lost += _state_speakers(before, after, target)
     except (MutagenError, OSError, ValueError, struct.error) as error:
-        warnings.warn(f"{source}: its tags could not be copied ({error})", AudioaeWarning, stacklevel=2)
+        return [f"its tags could not be copied ({error})"]
+    return [f"{after.container} has no place for {', '.join(lost)}: left out"] if lost else []
 
 
-def _copy_tags(source: Path, target: Path) -> None:
-    before, after = MutagenFile(source), MutagenFile(target)
-    if before is None or after is None or not (before.tags or getattr(before, "pictures", None)):
+def _copy_tags(source: BinaryIO, info: AudioInfo, target: Path) -> list[str]:
+    before = tagged(source, info)
+    blocks = [block for block in getattr(before, "metadata_blocks", []) if block.code in _FLAC_BLOCKS]
+    pictures = getattr(before, "pictures", None) or []
+    if before.tags or pictures or blocks:
+        with open(target, "rb+") as file:
+            after = tagged(file, info)
+            if after.tags is None:
+                after.add_tags()
+            after.tags.clear()
+            for key, value in (before.tags or {}).items():
+                after.tags[key] = value
+            for picture in pictures:
+                after.add_picture(picture)
+            if blocks:
+                after.metadata_blocks.extend(blocks)
+            file.seek(0)
+            after.save(file)
+    if info.container == "MP3":
+        _copy_ape(source, target)
+    return []
+
+
+def _copy_ape(source: BinaryIO, target: Path) -> None:
+    """The second kind of tags that an MP3 may have at its end."""
+    source.seek(0)
+    try:
+        found = APEv2(source)
+    except APENoHeaderError:
         return
-    if after.tags is None:
-        after.add_tags()
-    after.tags.clear()
-    for key, value in before.tags.items():
-        after.tags[key] = value
-    for picture in getattr(before, "pictures", None) or []:
-        after.add_picture(picture)
-    after.save()
+    found.save(target)
 
 
-def _copy_chunks(source: Path, target: Path) -> None:
-    chunks = b""
-    with open(source, "rb") as file:
-        for name, start, size in _chunks(file):
-            if name not in SOUND_CHUNKS and size <= MOST_BYTES:
-                file.seek(start)
-                content = file.read(size)
-                chunks += name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-    if not chunks:
-        return
+def _lost(reader: Reader, source: BinaryIO, target: Path) -> list[str]:
+    """What the result of another container lacks: fields that it has no place for, and what is no field of libsndfile's."""
+    with Reader(target, joined=False) as result:
+        fields = [name for name in reader.tags if name not in (*result.tags, "software")]
+    if reader.info.container in BY_CHUNKS:
+        return fields + [name for name in chunks.names(source) if name not in _ACROSS]
+    if reader.info.container not in BY_MUTAGEN:
+        return fields
+    found = tagged(source, reader.info)
+    keys = dict.fromkeys(str(key).partition(":")[0] for key in (found.tags or {}).keys())  # noqa: SIM118 - of Vorbis, pairs
+    others = [key for key in keys if key not in _ACROSS and key.upper() not in _ACROSS]
+    return fields + others + (["pictures"] if getattr(found, "pictures", None) else [])
+
+
+def _state_speakers(before: AudioInfo, after: AudioInfo, target: Path) -> list[str]:
+    """Tell the result which loudspeakers its channels are for, where the recording does and it is not the usual."""
+    mask = before.speakers
+    if not mask or (after.container in ("WAVEX", "RF64") and chunks.state_speakers(target, mask)):
+        return []
+    if mask == default_speakers(before.channels):
+        return []
+    if after.container != "FLAC":
+        return [f"the mask of loudspeakers, {mask:#x},"]
     with open(target, "rb+") as file:
-        kind = file.read(4)
-        end = file.seek(0, 2)
-        if end % 2:
-            file.write(b"\0")
-        file.write(chunks)
-        size = file.tell() - 8
-        if kind == b"RF64":
-            file.seek(20)  # RIFF size, the first field of the ds64 chunk, which comes first
-            file.write(struct.pack("<Q", size))
-        elif size < _UNKNOWN:
-            file.seek(4)
-            file.write(struct.pack("<I", size))
-        else:
-            file.truncate(end)
-
-
-def _chunks(file: BinaryIO) -> list[tuple[bytes, int, int]]:
-    """Name, place and size of every chunk."""
-    head = file.read(12)
-    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-        return []  # big-endian RIFX, or a WAV only in name
-    found, long_data = [], None
-    while len(header := file.read(8)) == 8:
-        name, size = header[:4], struct.unpack("<I", header[4:])[0]
-        start = file.tell()
-        if name == b"ds64":
-            long_data = struct.unpack("<Q", file.read(16)[8:])[0]
-        if name == b"data" and size == _UNKNOWN and long_data is not None:
-            size = long_data
-        found.append((name, start, size))
-        file.seek(start + size + size % 2)
-    return found
+        found = tagged(file, after)
+        if found.tags is None:
+            found.add_tags()
+        found.tags[FLAC_SPEAKERS] = f"0x{mask:04X}"
+        file.seek(0)
+        found.save(file)
+    return []

@@ -4,7 +4,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,70 +12,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.audio.files import AudioInfo, name_for_libsndfile
+from audioae.audio import bitrate, chunks
+from audioae.audio.files import name_for_libsndfile
+from audioae.audio.formats import BITS, AudioInfo
 from audioae.errors import OutputError
 
-BITS = {
-    "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ULAW": 16, "ALAW": 16,
-    "IMA_ADPCM": 16, "MS_ADPCM": 16, "GSM610": 16, "G721_32": 16, "G723_24": 16, "G723_40": 16,
-    "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32, "VOX_ADPCM": 16, "NMS_ADPCM_16": 16,
-    "NMS_ADPCM_24": 16, "NMS_ADPCM_32": 16, "DWVW_12": 12, "DWVW_16": 16, "DWVW_24": 24,
-}  # fmt: skip
-"""Integer subtypes and their resolution; the others hold floats."""
-CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".oga": "OGG", ".opus": "OGG", ".mp3": "MP3", ".aif": "AIFF",
-              ".aiff": "AIFF", ".aifc": "AIFF", ".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64", ".rf64": "RF64",
-              ".wave": "WAV"}  # fmt: skip
-WAV_LIMIT = 2**32 - 2**20
-"""Bytes of sound that a WAV file holds safely; its sizes are 32-bit numbers, and tags need room too."""
 WRITE_FRAMES = 65_536
 """libsndfile has crashed on longer Vorbis blocks."""
-_PREFERRED = ("PCM_24", "PCM_16", "FLOAT", "VORBIS", "MPEG_LAYER_III")
-
-
-def format_for(path: Path, info: AudioInfo, keep: bool = False) -> AudioInfo:
-    """The format to write ``path`` in, for sound that was read as ``info`` says.
-
-    The ending decides on the container, and the container and subtype of the input stay where they go with it. A WAV
-    that would exceed 4 GB becomes RF64.
-
-    Args:
-        path: the file to be.
-        info: what was read.
-        keep: keep the container whatever the ending.
-
-    Raises:
-        OutputError: an ending that libsndfile does not write, or a format that cannot take this rate or so many channels.
-    """
-    container = info.container
-    ending = path.suffix.lower()
-    if not keep:
-        wanted = CONTAINERS.get(ending)
-        if wanted is None:
-            raise OutputError(f"{path}: unknown ending {ending!r}: use one of {' '.join(sorted(CONTAINERS))}")
-        same_family = {container, wanted} <= {"WAV", "WAVEX", "RF64"}
-        container = container if container == wanted or (same_family and container != "RF64") else wanted
-    subtype = info.subtype
-    if ending == ".opus" and not keep:
-        subtype = "OPUS"
-    if not soundfile.check_format(container, subtype):
-        subtype = _nearest_subtype(container, info.subtype)
-    width = {"DOUBLE": 8, "FLOAT": 4}.get(subtype, BITS.get(subtype, 16) / 8)
-    if container in ("WAV", "WAVEX") and info.frames * info.channels * width > WAV_LIMIT:
-        container = "RF64"
-    endian = (
-        info.endian if container == info.container and soundfile.check_format(container, subtype, info.endian) else "FILE"
-    )
-    return replace(info, container=container, subtype=subtype, endian=endian)
-
-
-def _nearest_subtype(container: str, subtype: str) -> str:
-    possible = soundfile.available_subtypes(container)
-    bits = BITS.get(subtype, 24 if subtype in ("FLOAT", "DOUBLE") else 16)
-    exact = f"PCM_{bits}"
-    if exact in possible:
-        return exact
-    best = "PCM_16" if bits <= 16 else "PCM_24"
-    return next((name for name in (best, *_PREFERRED) if name in possible), soundfile.default_subtype(container))
 
 
 class Writer:
@@ -89,13 +31,14 @@ class Writer:
 
     Attributes:
         clipped: samples that lay beyond full scale and were limited to it.
+        frames: how many were written.
 
     Raises:
         OutputError: the folder cannot be written, the disk is full, or the format cannot take this rate or so many channels.
     """
 
     def __init__(self, path: Path, info: AudioInfo, tags: Mapping[str, str] | None = None) -> None:
-        self.path, self.info, self.clipped = path, info, 0
+        self.path, self.info, self.clipped, self.frames = path, info, 0, 0
         self._bits = BITS.get(info.subtype)
         try:
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -105,10 +48,12 @@ class Writer:
         self.temporary = Path(name)
         try:
             self._file = soundfile.SoundFile(
-                name_for_libsndfile(self.temporary), "w", info.rate, info.channels, info.subtype, info.endian, info.container
-            )
+                name_for_libsndfile(self.temporary), "w", info.rate, info.channels, info.subtype, info.endian,
+                info.container, **bitrate.setting(info),
+            )  # fmt: skip
             for key, value in (tags or {}).items():
-                setattr(self._file, key, value)
+                with suppress(soundfile.LibsndfileError):  # no place for it in this container
+                    setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
             self.temporary.unlink(missing_ok=True)
             reason = getattr(error, "error_string", None) or error
@@ -132,6 +77,8 @@ class Writer:
         Raises:
             OutputError: the disk is full.
         """
+        if self.info.order:
+            block = np.ascontiguousarray(block[:, self.info.order])
         for start in range(0, len(block), WRITE_FRAMES):
             self._write(block[start : start + WRITE_FRAMES])
 
@@ -152,6 +99,7 @@ class Writer:
             self._file.write(data)
         except (soundfile.LibsndfileError, RuntimeError, AssertionError, OSError) as error:
             raise self._full(error) from None
+        self.frames += len(block)
 
     def finish(self) -> None:
         """Complete the temporary file; :meth:`commit` then puts it in its place.
@@ -166,6 +114,7 @@ class Writer:
             raise self._full(error) from None
         if self.temporary.stat().st_size == 0:
             raise self._full(OSError("nothing was stored"))
+        chunks.state_frames(self.temporary, self.frames)
 
     def commit(self) -> None:
         """Put the file in its place.

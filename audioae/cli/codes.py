@@ -153,13 +153,14 @@ def _some(wave: Any, path: Path) -> None:
 
 
 def _new(wave: Any, rate: int) -> Any:
-    from audioae.audio.files import AudioInfo
+    from audioae.audio.formats import AudioInfo
 
     return AudioInfo(rate, wave.shape[1], len(wave), "WAV", "PCM_16")
 
 
 def _write(path: Path, wave: Any, info: Any) -> None:
-    from audioae.audio.writer import Writer, format_for
+    from audioae.audio.formats import format_for
+    from audioae.audio.writer import Writer
 
     with Writer(path, format_for(path, info)) as file:
         file.write(wave)

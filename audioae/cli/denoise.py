@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 @strength
 @click.option("--save-removed", metavar="PATH", help="Write what was taken out: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
+@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="kbit/s of results in MP3, Vorbis and Opus."
+              "  [default: that of the input]")  # fmt: skip
 @click.option("--report", metavar="JSON", help="Write per file: speed, levels, estimated SNR gain, clipped samples.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean so many recordings side by side, or parts of one."
               "  [default: one after the other, parts of a long one on every core]")  # fmt: skip
@@ -59,6 +61,7 @@ def denoise(
     channels: str,
     save_removed: str | None,
     plot: str | None,
+    bitrate: int | None,
     report: str | None,
     jobs: int | None,
     engine: str,
@@ -99,7 +102,7 @@ def denoise(
     # Two cores that share one segment are about as quick as with one each, and need less memory.
     # A worker of a cluster has one core, or a GPU.
     workers = 1 if processes > 1 or engine == "ray" else jobs or max(1, (os.cpu_count() or 1) // 2)
-    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers)
+    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0))
     journal = None
     if resume:
         if not planned.folder or out is None:
@@ -145,6 +148,8 @@ def denoise(
                 above(_in_words(outcome, verbose), lines=False)
             if outcome.broken and not quiet:
                 above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest is lost")
+            for note in outcome.notes if not quiet else ():
+                above(f"audioae: warning: {job.source}: {note}")
             for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),
                                 (outcome.clipped_output, "samples of the result were limited to full scale")):  # fmt: skip
                 if count and not quiet:
@@ -164,7 +169,8 @@ def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journ
     from audioae.infer.journal import Journal
 
     digest = hashlib.sha256(locate(model).read_bytes())
-    digest.update(f"{__version__} {backend} {wishes.atten_limit} {wishes.mix} {wishes.channels} {wishes.salvage}".encode())
+    settings = (wishes.atten_limit, wishes.mix, wishes.channels, wishes.salvage, wishes.bitrate)
+    digest.update(" ".join(map(str, (__version__, backend, *settings))).encode())
     return Journal(folder, digest.hexdigest()[:16])
 
 

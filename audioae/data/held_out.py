@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.files import AudioInfo, Reader
+from audioae.audio.files import Reader
+from audioae.audio.formats import AudioInfo
 from audioae.audio.writer import Writer
 from audioae.data.pairs import CLEAN, NOISY
 from audioae.errors import DataError

@@ -152,7 +152,7 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
     total = len(files) + len(found.skipped)
     for path in files:
         try:
-            info = probe(path)
+            info = probe(path, joined=False)
             if not info.frames:
                 raise InputError(f"{path}: holds no samples")
             found.clips.append(Clip(path, info.rate, info.frames))
@@ -191,7 +191,7 @@ class Shelf:
             InputError: the file cannot be decoded.
         """
         if clip.seconds > WHOLE_SECONDS:
-            with Reader(clip.path) as reader:
+            with Reader(clip.path, joined=False) as reader:
                 reader.seek(min(int(start * clip.rate), clip.frames))
                 wave = reader.read(round(seconds * clip.rate)).mean(1)
             return resample(wave, clip.rate, rate)
@@ -205,7 +205,7 @@ class Shelf:
         if key in self._waves:
             self._waves.move_to_end(key)
             return self._waves[key]
-        with Reader(clip.path) as reader:
+        with Reader(clip.path, joined=False) as reader:
             wave = resample(reader.read(clip.frames).mean(1), clip.rate, rate)
         if not len(wave) or not np.isfinite(wave).all():
             raise InputError(f"{clip.path}: holds no samples or non-finite ones")

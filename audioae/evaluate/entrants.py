@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from audioae.audio.files import Reader, probe, read
 from audioae.audio.folders import recordings
-from audioae.audio.writer import Writer, format_for
+from audioae.audio.formats import format_for
+from audioae.audio.writer import Writer
 from audioae.bundle import load
 from audioae.data.pairs import Pair
 from audioae.errors import AudioaeError, DataError, InputError

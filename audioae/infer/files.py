@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.audio import tags
-from audioae.audio.files import AudioInfo, Reader
+from audioae.audio import bitrate, tags
+from audioae.audio.files import Reader
+from audioae.audio.formats import CODED, CONTAINERS, AudioInfo, format_for
 from audioae.audio.layout import finite
 from audioae.audio.spool import seekable_input
 from audioae.audio.standard import write_output
-from audioae.audio.writer import CONTAINERS, Writer, format_for
+from audioae.audio.writer import Writer
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
 from audioae.infer.jobs import STANDARD, Wishes
@@ -30,6 +31,8 @@ from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
+BLOCK_SAMPLES = 2**21
+"""Blocks of many channels are shorter, so that they hold at most so many samples."""
 COPIED = 2**20
 """Bytes that go to standard output at a time."""
 FULL_SCALE = 0.9998
@@ -56,6 +59,7 @@ class Report:
         clipped_output: samples of the result that were limited to full scale.
         non_finite: NaN or infinite samples, taken as zero.
         broken: why only a part of the recording could be read; empty where all was.
+        notes: what else a person should know of, such as tags that the result has no place for.
     """
 
     input: str
@@ -72,6 +76,7 @@ class Report:
     clipped_output: int = 0
     non_finite: int = 0
     broken: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -172,15 +177,16 @@ def _denoise(
         reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, wishes.salvage))
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
-        result = stack.enter_context(_writer(target, source, reader))
-        rest = stack.enter_context(_writer(removed, source, reader)) if removed else None
+        result = stack.enter_context(_writer(target, source, reader, wishes.bitrate))
+        rest = stack.enter_context(_writer(removed, source, reader, wishes.bitrate)) if removed else None
         report = _run(denoiser, reader, result, rest, picture, wishes, progress)
         report.output = str(target)
+        notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
             if writer is not None:
                 writer.finish()
-                if not reader.piped and tags.copies(reader.info.container, writer.info.container):
-                    tags.copy(source, writer.temporary, writer.info.container)
+                notes.update(dict.fromkeys(tags.carry(reader, writer)))
+        report.notes = list(notes)
         if plot and picture:
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
             waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
@@ -207,10 +213,11 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
         raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
 
 
-def _writer(path: Path, source: Path, reader: Reader) -> Writer:
-    info = format_for(path, reader.info, keep=_keeps_container(path, source))
-    own = not reader.piped and tags.copies(reader.info.container, info.container)
-    return Writer(path, info, None if own else reader.tags)
+def _writer(path: Path, source: Path, reader: Reader, wished: int) -> Writer:
+    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=wished)
+    if wished and info.subtype in CODED:
+        bitrate.check(wished, info, str(path))
+    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags)
 
 
 def _keeps_container(path: Path, source: Path) -> bool:
@@ -240,7 +247,7 @@ def _run(
     waiting = _Waiting()
     done = 0
 
-    block_frames = int(BLOCK_SECONDS * info.rate)
+    block_frames = max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
 
     def take(ready: torch.Tensor) -> None:
         # Segments come whole, and what is computed from them takes several times their memory.

@@ -52,6 +52,8 @@ class Wishes:
     salvage: bool = False
     workers: int = 1
     """How many segments of a long recording are cleaned side by side."""
+    bitrate: int = 0
+    """Bits per second of results in MP3, Vorbis and Opus; 0 for those of the recording."""
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,8 @@ def parts(folder: Path) -> None:
     import torch
 
     import audioae
-    from audioae.audio.files import AudioInfo, Reader
+    from audioae.audio.files import Reader
+    from audioae.audio.formats import AudioInfo
     from audioae.audio.writer import Writer
 
     torch.set_num_threads(1)

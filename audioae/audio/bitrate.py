@@ -1,0 +1,83 @@
+"""Bit rates of MP3, Vorbis and Opus: the encoder's setting for a wished one."""
+
+import io
+import struct
+from typing import Any
+
+import soundfile
+
+from audioae.audio.formats import CODED, AudioInfo
+from audioae.errors import OutputError
+
+_OPUS = (6_000, 256_000)
+"""Of each channel, between which libsndfile's level lies."""
+_LOWEST_LEVEL = 0.999
+"""LAME refuses its own lowest level, 1."""
+_MP3_HEADER = 192
+"""Bytes of a frame that holds LAME's header."""
+_STEPS = 12
+"""Halvings of the range of levels; Vorbis has 1000 of them at most."""
+
+
+def limits(info: AudioInfo) -> tuple[int, int]:
+    """The lowest and the highest bits per second of an encoder at this rate and so many channels."""
+    if info.subtype == "OPUS":
+        return _OPUS[0] * info.channels, _OPUS[1] * info.channels
+    if info.subtype == "MPEG_LAYER_III":
+        return (32_000, 320_000) if info.rate >= 32_000 else (8_000, 160_000 if info.rate >= 16_000 else 64_000)
+    return _vorbis(info, 1.0), _vorbis(info, 0.0)
+
+
+def setting(info: AudioInfo) -> dict[str, Any]:
+    """Arguments of :class:`soundfile.SoundFile` for the bit rate that ``info`` asks for, the nearest possible.
+
+    >>> setting(AudioInfo(44100, 2, 0, "MP3", "MPEG_LAYER_III", bitrate=176_000, constant=True))
+    {'compression_level': 0.5, 'bitrate_mode': 'CONSTANT'}
+    """
+    if not info.bitrate or info.subtype not in CODED:
+        return {}
+    if info.subtype == "VORBIS":
+        return {"compression_level": _vorbis_level(info)}
+    lowest, highest = limits(info)
+    level = min(max((highest - info.bitrate) / (highest - lowest), 0.0), _LOWEST_LEVEL)
+    if info.subtype == "OPUS":
+        return {"compression_level": level}
+    # Without a header the length is lost, and small frames have no room for it. Frames of an average may differ in size.
+    room = (144 if info.rate >= 32_000 else 72) * info.bitrate // info.rate >= _MP3_HEADER
+    return {"compression_level": level, "bitrate_mode": "CONSTANT" if info.constant and room else "AVERAGE"}
+
+
+def check(wished: int, info: AudioInfo, name: str) -> None:
+    """Refuse a bit rate that the encoder does not have.
+
+    Raises:
+        OutputError: it is too low or too high.
+    """
+    lowest, highest = limits(info)
+    if not lowest <= wished <= highest:
+        raise OutputError(
+            f"{name}: {info.subtype} of {info.channels} channels at {info.rate} Hz has {lowest / 1000:.0f} to "
+            f"{highest / 1000:.0f} kbit/s, not {wished / 1000:.0f}: choose another --bitrate"
+        )
+
+
+def _vorbis_level(info: AudioInfo) -> float:
+    """The level whose nominal bit rate is nearest: it falls as the level grows."""
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _vorbis(info, middle) > info.bitrate else (low, middle)
+    return (low + high) / 2
+
+
+def _vorbis(info: AudioInfo, level: float) -> int:
+    """The nominal bits per second that the encoder writes into the header of a file of this level; 0 where it fails."""
+    memory = io.BytesIO()
+    try:
+        with soundfile.SoundFile(memory, "w", info.rate, info.channels, "VORBIS", None, "OGG", compression_level=level):
+            pass
+    except (soundfile.LibsndfileError, RuntimeError):
+        return 0
+    header = memory.getvalue()
+    place = header.find(b"\x01vorbis")
+    return max(0, struct.unpack_from("<i", header, place + 20)[0]) if place >= 0 else 0

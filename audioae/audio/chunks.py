@@ -1,0 +1,345 @@
+"""Chunked containers (RIFF, RF64, AIFF, CAF, W64): the chunks around the sound, from one file to another.
+
+Chunks keep their bytes, their order and their side of the sound. Those that describe the sound itself are the result's own.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+WALK_BYTES = 2**12
+COPY_BYTES = 2**22
+"""Bytes that are moved at a time."""
+_UNKNOWN = (0xFFFFFFFF, 2**64 - 1)
+_EXTENSIBLE = 0xFFFE
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+
+
+class Chunk(NamedTuple):
+    """One chunk: its name, where its header starts, where its content starts and stops, and whether all of it is there."""
+
+    name: bytes
+    header: int
+    start: int
+    stop: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """How the chunks of a container lie in a file.
+
+    Attributes:
+        order: ``<`` or ``>``, the byte order of sizes.
+        name: bytes of a chunk's name.
+        wide: whether sizes have 8 bytes instead of 4.
+        first: where the first chunk starts.
+        align: chunks start at multiples of so many bytes.
+        counts_header: whether a chunk's size includes its header.
+        total: where the size of the whole file stands, and what it does not count; None where there is none.
+        form: the chunk that describes the samples.
+        sound: the chunk of the samples.
+        lead: bytes of the content of ``sound`` before the first sample.
+        own: further chunks that describe the sound or only fill space, which every file has its own of.
+    """
+
+    order: str
+    form: bytes
+    sound: bytes
+    name: int = 4
+    wide: bool = False
+    first: int = 12
+    align: int = 2
+    counts_header: bool = False
+    total: tuple[int, int] | None = (4, 8)
+    lead: int = 0
+    own: frozenset[bytes] = frozenset()
+
+    @property
+    def size_field(self) -> struct.Struct:
+        """Of a chunk's header."""
+        return struct.Struct(self.order + ("Q" if self.wide else "I"))
+
+    def same_as(self, other: "Grammar") -> bool:
+        """Whether chunks can go from one to the other as they are."""
+        return (self.order, self.form, self.sound) == (other.order, other.form, other.sound)
+
+
+_WAVE_OWN = frozenset({b"fact", b"PEAK", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR", b"levl", b"MD5 "})
+_RIFF = Grammar("<", b"fmt ", b"data", own=_WAVE_OWN)
+_RF64 = Grammar("<", b"fmt ", b"data", own=_WAVE_OWN, total=(20, 8))
+_RIFX = Grammar(">", b"fmt ", b"data", own=_WAVE_OWN)
+_AIFF = Grammar(">", b"COMM", b"SSND", own=frozenset({b"FVER", b"PEAK"}), lead=8)
+_SVX = Grammar(">", b"VHDR", b"BODY", own=frozenset({b"CHAN"}))
+_CAF = Grammar(
+    ">", b"desc", b"data", wide=True, first=8, align=1, total=None, lead=4,
+    own=frozenset({b"pakt", b"kuki", b"peak", b"free"}),
+)  # fmt: skip
+_W64 = Grammar(
+    "<", b"fmt " + _W64_TAIL, b"data" + _W64_TAIL, name=16, wide=True, first=40, align=8, counts_header=True,
+    total=(16, 0), own=frozenset({b"fact" + _W64_TAIL}),
+)  # fmt: skip
+
+
+def grammar(file: BinaryIO) -> Grammar | None:
+    """The grammar of a file; None where it is not of such a container."""
+    file.seek(0)
+    head = file.read(40)
+    if head[8:12] == b"WAVE":
+        return {b"RIFF": _RIFF, b"RF64": _RF64, b"RIFX": _RIFX}.get(head[:4])
+    if head[:4] == b"FORM":
+        return {b"AIFF": _AIFF, b"AIFC": _AIFF, b"8SVX": _SVX, b"16SV": _SVX}.get(head[8:12])
+    if head[:4] == b"caff":
+        return _CAF
+    return _W64 if head[:4] == b"riff" and head[24:28] == b"wave" else None
+
+
+def walk(file: BinaryIO, rules: Grammar, begin: int = 0) -> Iterator[Chunk]:
+    """Every chunk in order, of a file that begins there; one that is cut off stops at the end of the file.
+
+    It ends where something is no chunk: their names are printable.
+    """
+    end = file.seek(0, os.SEEK_END)
+    at, long_data = begin + rules.first, None
+    field, length = rules.size_field, rules.name + rules.size_field.size
+    # Of small chunks many are read at once: there are files with a million of them.
+    data, first = b"", 0
+    while at + length <= end:
+        if not first <= at <= first + len(data) - length:
+            file.seek(at)
+            data, first = file.read(max(length, WALK_BYTES)), at
+            if len(data) < length:
+                return
+        name = data[at - first : at - first + rules.name]
+        if rules.name == 4 and not (name.isascii() and name.decode("ascii").isprintable()):
+            return
+        (size,) = field.unpack_from(data, at - first + rules.name)
+        start = at + length
+        if name == b"ds64" and rules is _RF64:
+            file.seek(start)
+            long_data = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
+        if name == rules.sound and size in _UNKNOWN:
+            size = long_data if long_data is not None else end - start
+        elif rules.counts_header:
+            size -= length
+        stop = min(start + max(size, 0), end)
+        yield Chunk(name, at, start, stop, stop - start == size)
+        at = stop + -(stop - begin) % rules.align
+
+
+def find(file: BinaryIO, rules: Grammar, name: bytes) -> Chunk | None:
+    """The first chunk of a name."""
+    return next((chunk for chunk in walk(file, rules) if chunk.name == name), None)
+
+
+def end_of_sound(file: BinaryIO) -> int | None:
+    """Where the sound of a W64 ends, and None for other files."""
+    rules = grammar(file)
+    sound = find(file, rules, rules.sound) if rules is _W64 else None
+    return sound.stop if sound is not None else None
+
+
+class Surplus(NamedTuple):
+    """Bytes behind the sound that are no chunk: sound that the header does not announce.
+
+    Attributes:
+        bytes: how many.
+        silent: whether the header announces no sound at all.
+        place: where the size of the sound stands.
+        size: what has to stand there for all of them to be sound.
+    """
+
+    bytes: int
+    silent: bool
+    place: int
+    size: bytes
+
+
+def surplus(file: BinaryIO) -> Surplus | None:
+    """What lies behind the last chunk; None where there is nothing, or where the file is not of chunks."""
+    rules = grammar(file)
+    sound, after = None, 0
+    for chunk in walk(file, rules) if rules is not None else ():
+        if chunk.name == rules.sound and sound is None:
+            sound = chunk
+        elif not chunk.whole:
+            break
+        after = chunk.stop + -chunk.stop % rules.align
+    end = file.seek(0, os.SEEK_END)
+    if rules is None or sound is None or after >= end:
+        return None
+    silent = sound.stop - sound.start <= rules.lead
+    place, field, size = sound.header + rules.name, rules.size_field, end - sound.start
+    if rules is _RF64 and (sizes := find(file, rules, b"ds64")) is not None:
+        place, field = sizes.start + 8, struct.Struct("<Q")
+    elif rules.counts_header:
+        size += sound.start - sound.header
+    elif not rules.wide and size >= _UNKNOWN[0]:
+        size = _UNKNOWN[0]
+    return Surplus(end - (sound.start if silent else after), silent, place, field.pack(size))
+
+
+def names(file: BinaryIO) -> list[str]:
+    """Chunks beside the sound, by their names; each once."""
+    rules = grammar(file)
+    if rules is None:
+        return []
+    apart = {rules.form, rules.sound} | rules.own
+    found = dict.fromkeys(chunk.name[:4] for chunk in walk(file, rules) if chunk.name not in apart)
+    return [name.decode("ascii", "replace").strip() for name in found]
+
+
+def speakers(file: BinaryIO) -> int:
+    """The mask of loudspeakers of WAVE_FORMAT_EXTENSIBLE; 0 where the file has none."""
+    rules = grammar(file)
+    form = _form(file, rules) if rules is not None and rules.form.startswith(b"fmt ") else b""
+    return struct.unpack_from(f"{rules.order}I", form, 20)[0] if rules is not None and len(form) >= 40 else 0
+
+
+def transfer(source: BinaryIO, target: Path) -> list[str]:
+    """Copy the chunks of ``source`` beside the sound to ``target``, and how its format chunk extends the format.
+
+    Returns:
+        The names of chunks that found no room in a file with 32-bit sizes.
+    """
+    before = grammar(source)
+    with open(target, "rb+") as file:
+        after = grammar(file)
+        if before is None or after is None or not before.same_as(after):
+            return names(source)
+        _extend_format(source, before, file, after)
+        first, middle, last = _beside(source, before)
+        if after is _W64:  # libsndfile takes what follows the sound for sound
+            middle, last = middle + last, []
+        end = file.seek(0, os.SEEK_END)
+        room = 2**32 - 2**16 if after.total and not after.wide and after is not _RF64 else 2**62
+        if end + sum(stop - start for start, stop in first + middle + last) > room:
+            return names(source)
+        _append(source, last, file, after)
+        form, sound = find(file, after, after.form), find(file, after, after.sound)
+        assert form is not None and sound is not None, "libsndfile writes both"
+        _insert(source, middle, file, sound.header, after.align)
+        _insert(source, first, file, form.header, after.align)
+        _state_size(file, after)
+    return []
+
+
+def state_speakers(target: Path, mask: int) -> bool:
+    """Write the mask of loudspeakers into a WAVE_FORMAT_EXTENSIBLE file; False where the file has no such format."""
+    with open(target, "rb+") as file:
+        rules = grammar(file)
+        form = find(file, rules, rules.form) if rules is not None and rules.form.startswith(b"fmt ") else None
+        if rules is None or form is None or form.stop - form.start < 40:
+            return False
+        file.seek(form.start + 20)
+        file.write(struct.pack(f"{rules.order}I", mask))
+    return True
+
+
+def state_frames(target: Path, frames: int) -> None:
+    """Correct the length of an AIFF: libsndfile counts the byte that fills up an odd number of bytes as a frame."""
+    with open(target, "rb+") as file:
+        if grammar(file) is not _AIFF:
+            return
+        form, sound = find(file, _AIFF, b"COMM"), find(file, _AIFF, b"SSND")
+        assert form is not None and sound is not None, "libsndfile writes both"
+        file.seek(form.start + 2)
+        (told,) = struct.unpack(">I", file.read(4))
+        width = (sound.stop - sound.start - _AIFF.lead) // max(told, 1)
+        if told == frames + 1 and width == 1:
+            file.seek(form.start + 2)
+            file.write(struct.pack(">I", frames))
+            file.seek(sound.header + 4)
+            file.write(struct.pack(">I", frames + _AIFF.lead))
+
+
+def _form(file: BinaryIO, rules: Grammar) -> bytes:
+    chunk = find(file, rules, rules.form)
+    if chunk is None:
+        return b""
+    file.seek(chunk.start)
+    form = file.read(min(chunk.stop - chunk.start, 2**12))
+    return form if len(form) >= 16 and struct.unpack_from(f"{rules.order}H", form)[0] == _EXTENSIBLE else b""
+
+
+def _extend_format(source: BinaryIO, before: Grammar, file: BinaryIO, after: Grammar) -> None:
+    """Loudspeakers, valid bits and kind (Ambisonics) of WAVE_FORMAT_EXTENSIBLE, where the samples are stored alike."""
+    if not before.form.startswith(b"fmt "):
+        return
+    told, made = _form(source, before), _form(file, after)
+    if len(told) >= 40 and len(told) == len(made) and told[:18] == made[:18]:
+        chunk = find(file, after, after.form)
+        assert chunk is not None, "its content has just been read"
+        file.seek(chunk.start)
+        file.write(told)
+
+
+Ranges = list[tuple[int, int]]
+
+
+def _beside(file: BinaryIO, rules: Grammar) -> tuple[Ranges, Ranges, Ranges]:
+    """Where the chunks to keep lie: before the format, between it and the sound, and after the sound."""
+    parts: tuple[Ranges, Ranges, Ranges] = ([], [], [])
+    place = 0
+    for chunk in walk(file, rules):
+        if chunk.name == rules.sound:
+            place = 2
+        elif chunk.name == rules.form:
+            place = max(place, 1)
+        elif chunk.name not in rules.own and chunk.whole:
+            into = parts[place]
+            if into and into[-1][1] + -into[-1][1] % rules.align == chunk.header:
+                into[-1] = (into[-1][0], chunk.stop)
+            else:
+                into.append((chunk.header, chunk.stop))
+    return parts
+
+
+def _append(source: BinaryIO, ranges: Ranges, file: BinaryIO, rules: Grammar) -> None:
+    if ranges:
+        end = file.seek(0, os.SEEK_END)
+        file.write(bytes(-end % rules.align))
+        _copy(source, ranges, file, rules.align)
+
+
+def _insert(source: BinaryIO, ranges: Ranges, file: BinaryIO, at: int, align: int) -> None:
+    """Move what follows back, block by block from the end, and write the ranges into the gap."""
+    gap = sum(stop - start + -(stop - start) % align for start, stop in ranges)
+    if not gap:
+        return
+    end = file.seek(0, os.SEEK_END)
+    edges = [*range(end, at, -COPY_BYTES), at]
+    for stop, start in pairwise(edges):
+        file.seek(start)
+        block = file.read(stop - start)
+        file.seek(start + gap)
+        file.write(block)
+    file.seek(at)
+    _copy(source, ranges, file, align)
+
+
+def _copy(source: BinaryIO, ranges: Ranges, file: BinaryIO, align: int) -> None:
+    """Write the ranges where the file stands, each filled up to whole steps."""
+    for start, stop in ranges:
+        source.seek(start)
+        left = stop - start
+        while left:
+            block = source.read(min(left, COPY_BYTES))
+            if not block:
+                raise OSError("the recording became shorter meanwhile")
+            file.write(block)
+            left -= len(block)
+        file.write(bytes(-(stop - start) % align))
+
+
+def _state_size(file: BinaryIO, rules: Grammar) -> None:
+    if rules.total is not None:
+        size = file.seek(0, os.SEEK_END)
+        place, uncounted = rules.total
+        wide = "Q" if rules.wide or rules is _RF64 else "I"
+        file.seek(place)
+        file.write(struct.pack(rules.order + wide, size - uncounted))

@@ -1,0 +1,59 @@
+"""Which bytes of a file libsndfile is given to read: all of them, or the recordings in it, one after the other."""
+
+import os
+import struct
+from itertools import pairwise
+from typing import BinaryIO
+
+from audioae.audio import chunks, joined
+from audioae.audio.window import Window
+from audioae.errors import InputError
+
+NEGLIGIBLE = 64
+"""So many bytes behind the sound are not worth a word."""
+
+
+def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, all_of_them: bool = True) -> list[Window]:
+    """The recordings in a file, where the header announces less sound than there is with a better one.
+
+    Args:
+        file: can be sought in.
+        name: for messages.
+        notes: where to say what a person should know of.
+        salvage: take what is not announced.
+        all_of_them: look for further recordings also in formats where this takes a pass through the file.
+
+    Raises:
+        InputError: the header announces no sound at all, but there is some, and ``salvage`` is not given.
+    """
+    end = file.seek(0, os.SEEK_END)
+    begins = joined.starts(file, all_of_them)
+    windows = [Window(file, start, stop) for start, stop in pairwise([*begins, end])]
+    for window in windows:
+        window.patches = _unannounced(window.opened(), name, salvage, notes)
+    if len(windows) > 1:
+        notes.append(f"{len(windows)} recordings one after the other in one file become one")
+    return windows
+
+
+def sound(part: Window) -> Window:
+    """What libsndfile can be given of a part: a W64 without the chunks behind the sound, which it takes for sound."""
+    end = None if part.patches else chunks.end_of_sound(part.opened())
+    return part if end is None else Window(part.file, part.start, part.start + end, {16: struct.pack("<Q", end)})
+
+
+def _unannounced(file: BinaryIO, name: str, salvage: bool, notes: list[str]) -> dict[int, bytes]:
+    """Bytes to change in a header that announces less sound than there is."""
+    surplus = chunks.surplus(file)
+    if surplus is None or surplus.bytes <= NEGLIGIBLE:
+        return {}
+    if salvage:
+        notes.append(f"{surplus.bytes} bytes that the header does not announce were taken for sound")
+        return {surplus.place: surplus.size}
+    if surplus.silent:
+        raise InputError(
+            f"{name}: its header announces no sound, but {surplus.bytes} bytes follow, as after a loss of power while "
+            "recording (--salvage takes them)"
+        )
+    notes.append(f"{surplus.bytes} bytes behind the sound are no chunk and left out (--salvage takes them for sound)")
+    return {}
