@@ -13,8 +13,8 @@ _OPUS = (6_000, 256_000)
 """Of each channel, between which libsndfile's level lies."""
 _LOWEST_LEVEL = 0.999
 """LAME refuses its own lowest level, 1."""
-_MP3_HEADER = 192
-"""Bytes of a frame that holds LAME's header."""
+_MP3_HEADER = 160
+"""Bytes of a frame that holds LAME's header, without the side information."""
 _STEPS = 12
 """Halvings of the range of levels; Vorbis has 1000 of them at most."""
 
@@ -43,7 +43,9 @@ def setting(info: AudioInfo) -> dict[str, Any]:
     if info.subtype == "OPUS":
         return {"compression_level": level}
     # Without a header the length is lost, and small frames have no room for it. Frames of an average may differ in size.
-    room = (144 if info.rate >= 32_000 else 72) * info.bitrate // info.rate >= _MP3_HEADER
+    first = info.rate >= 32_000  # MPEG 1, whose frames have twice as many samples
+    side = 17 + (15 if first else 0) if info.channels == 2 else 17 if first else 9
+    room = (144 if first else 72) * info.bitrate // info.rate >= _MP3_HEADER + side
     return {"compression_level": level, "bitrate_mode": "CONSTANT" if info.constant and room else "AVERAGE"}
 
 

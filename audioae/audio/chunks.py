@@ -1,19 +1,12 @@
-"""Chunked containers (RIFF, RF64, AIFF, CAF, W64): the chunks around the sound, from one file to another.
-
-Chunks keep their bytes, their order and their side of the sound. Those that describe the sound itself are the result's own.
-"""
+"""Chunked containers (RIFF, RF64, AIFF, CAF, W64): which chunks a file has, and where."""
 
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 WALK_BYTES = 2**12
-COPY_BYTES = 2**22
-"""Bytes that are moved at a time."""
 _UNKNOWN = (0xFFFFFFFF, 2**64 - 1)
 _EXTENSIBLE = 0xFFFE
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
@@ -71,15 +64,15 @@ class Grammar:
 
 _WAVE_OWN = frozenset({b"fact", b"PEAK", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR", b"levl", b"MD5 "})
 _RIFF = Grammar("<", b"fmt ", b"data", own=_WAVE_OWN)
-_RF64 = Grammar("<", b"fmt ", b"data", own=_WAVE_OWN, total=(20, 8))
+RF64 = Grammar("<", b"fmt ", b"data", own=_WAVE_OWN, total=(20, 8))
 _RIFX = Grammar(">", b"fmt ", b"data", own=_WAVE_OWN)
-_AIFF = Grammar(">", b"COMM", b"SSND", own=frozenset({b"FVER", b"PEAK"}), lead=8)
+AIFF = Grammar(">", b"COMM", b"SSND", own=frozenset({b"FVER", b"PEAK"}), lead=8)
 _SVX = Grammar(">", b"VHDR", b"BODY", own=frozenset({b"CHAN"}))
-_CAF = Grammar(
+CAF = Grammar(
     ">", b"desc", b"data", wide=True, first=8, align=1, total=None, lead=4,
     own=frozenset({b"pakt", b"kuki", b"peak", b"free"}),
 )  # fmt: skip
-_W64 = Grammar(
+W64 = Grammar(
     "<", b"fmt " + _W64_TAIL, b"data" + _W64_TAIL, name=16, wide=True, first=40, align=8, counts_header=True,
     total=(16, 0), own=frozenset({b"fact" + _W64_TAIL}),
 )  # fmt: skip
@@ -90,12 +83,12 @@ def grammar(file: BinaryIO) -> Grammar | None:
     file.seek(0)
     head = file.read(40)
     if head[8:12] == b"WAVE":
-        return {b"RIFF": _RIFF, b"RF64": _RF64, b"RIFX": _RIFX}.get(head[:4])
+        return {b"RIFF": _RIFF, b"RF64": RF64, b"RIFX": _RIFX}.get(head[:4])
     if head[:4] == b"FORM":
-        return {b"AIFF": _AIFF, b"AIFC": _AIFF, b"8SVX": _SVX, b"16SV": _SVX}.get(head[8:12])
+        return {b"AIFF": AIFF, b"AIFC": AIFF, b"8SVX": _SVX, b"16SV": _SVX}.get(head[8:12])
     if head[:4] == b"caff":
-        return _CAF
-    return _W64 if head[:4] == b"riff" and head[24:28] == b"wave" else None
+        return CAF
+    return W64 if head[:4] == b"riff" and head[24:28] == b"wave" else None
 
 
 def walk(file: BinaryIO, rules: Grammar, begin: int = 0) -> Iterator[Chunk]:
@@ -119,7 +112,7 @@ def walk(file: BinaryIO, rules: Grammar, begin: int = 0) -> Iterator[Chunk]:
             return
         (size,) = field.unpack_from(data, at - first + rules.name)
         start = at + length
-        if name == b"ds64" and rules is _RF64:
+        if name == b"ds64" and rules is RF64:
             file.seek(start)
             long_data = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
         if name == rules.sound and size in _UNKNOWN:
@@ -139,21 +132,21 @@ def find(file: BinaryIO, rules: Grammar, name: bytes) -> Chunk | None:
 def end_of_sound(file: BinaryIO) -> int | None:
     """Where the sound of a W64 ends, and None for other files."""
     rules = grammar(file)
-    sound = find(file, rules, rules.sound) if rules is _W64 else None
-    return sound.stop if sound is not None else None
+    sound = find(file, rules, rules.sound) if rules is W64 else None
+    return sound.stop if sound is not None and sound.whole else None
 
 
 class Surplus(NamedTuple):
     """Bytes behind the sound that are no chunk: sound that the header does not announce.
 
     Attributes:
-        bytes: how many.
+        amount: how many bytes.
         silent: whether the header announces no sound at all.
         place: where the size of the sound stands.
         size: what has to stand there for all of them to be sound.
     """
 
-    bytes: int
+    amount: int
     silent: bool
     place: int
     size: bytes
@@ -162,19 +155,21 @@ class Surplus(NamedTuple):
 def surplus(file: BinaryIO) -> Surplus | None:
     """What lies behind the last chunk; None where there is nothing, or where the file is not of chunks."""
     rules = grammar(file)
+    if rules is None:
+        return None
     sound, after = None, 0
-    for chunk in walk(file, rules) if rules is not None else ():
+    for chunk in walk(file, rules):
         if chunk.name == rules.sound and sound is None:
             sound = chunk
         elif not chunk.whole:
             break
         after = chunk.stop + -chunk.stop % rules.align
     end = file.seek(0, os.SEEK_END)
-    if rules is None or sound is None or after >= end:
+    if sound is None or after >= end:
         return None
     silent = sound.stop - sound.start <= rules.lead
     place, field, size = sound.header + rules.name, rules.size_field, end - sound.start
-    if rules is _RF64 and (sizes := find(file, rules, b"ds64")) is not None:
+    if rules is RF64 and (sizes := find(file, rules, b"ds64")) is not None:
         place, field = sizes.start + 8, struct.Struct("<Q")
     elif rules.counts_header:
         size += sound.start - sound.header
@@ -196,150 +191,15 @@ def names(file: BinaryIO) -> list[str]:
 def speakers(file: BinaryIO) -> int:
     """The mask of loudspeakers of WAVE_FORMAT_EXTENSIBLE; 0 where the file has none."""
     rules = grammar(file)
-    form = _form(file, rules) if rules is not None and rules.form.startswith(b"fmt ") else b""
+    form = extensible(file, rules) if rules is not None and rules.form.startswith(b"fmt ") else b""
     return struct.unpack_from(f"{rules.order}I", form, 20)[0] if rules is not None and len(form) >= 40 else 0
 
 
-def transfer(source: BinaryIO, target: Path) -> list[str]:
-    """Copy the chunks of ``source`` beside the sound to ``target``, and how its format chunk extends the format.
-
-    Returns:
-        The names of chunks that found no room in a file with 32-bit sizes.
-    """
-    before = grammar(source)
-    with open(target, "rb+") as file:
-        after = grammar(file)
-        if before is None or after is None or not before.same_as(after):
-            return names(source)
-        _extend_format(source, before, file, after)
-        first, middle, last = _beside(source, before)
-        if after is _W64:  # libsndfile takes what follows the sound for sound
-            middle, last = middle + last, []
-        end = file.seek(0, os.SEEK_END)
-        room = 2**32 - 2**16 if after.total and not after.wide and after is not _RF64 else 2**62
-        if end + sum(stop - start for start, stop in first + middle + last) > room:
-            return names(source)
-        _append(source, last, file, after)
-        form, sound = find(file, after, after.form), find(file, after, after.sound)
-        assert form is not None and sound is not None, "libsndfile writes both"
-        _insert(source, middle, file, sound.header, after.align)
-        _insert(source, first, file, form.header, after.align)
-        _state_size(file, after)
-    return []
-
-
-def state_speakers(target: Path, mask: int) -> bool:
-    """Write the mask of loudspeakers into a WAVE_FORMAT_EXTENSIBLE file; False where the file has no such format."""
-    with open(target, "rb+") as file:
-        rules = grammar(file)
-        form = find(file, rules, rules.form) if rules is not None and rules.form.startswith(b"fmt ") else None
-        if rules is None or form is None or form.stop - form.start < 40:
-            return False
-        file.seek(form.start + 20)
-        file.write(struct.pack(f"{rules.order}I", mask))
-    return True
-
-
-def state_frames(target: Path, frames: int) -> None:
-    """Correct the length of an AIFF: libsndfile counts the byte that fills up an odd number of bytes as a frame."""
-    with open(target, "rb+") as file:
-        if grammar(file) is not _AIFF:
-            return
-        form, sound = find(file, _AIFF, b"COMM"), find(file, _AIFF, b"SSND")
-        assert form is not None and sound is not None, "libsndfile writes both"
-        file.seek(form.start + 2)
-        (told,) = struct.unpack(">I", file.read(4))
-        width = (sound.stop - sound.start - _AIFF.lead) // max(told, 1)
-        if told == frames + 1 and width == 1:
-            file.seek(form.start + 2)
-            file.write(struct.pack(">I", frames))
-            file.seek(sound.header + 4)
-            file.write(struct.pack(">I", frames + _AIFF.lead))
-
-
-def _form(file: BinaryIO, rules: Grammar) -> bytes:
+def extensible(file: BinaryIO, rules: Grammar) -> bytes:
+    """The content of a WAVE_FORMAT_EXTENSIBLE chunk; nothing where the format is a simpler one."""
     chunk = find(file, rules, rules.form)
     if chunk is None:
         return b""
     file.seek(chunk.start)
     form = file.read(min(chunk.stop - chunk.start, 2**12))
     return form if len(form) >= 16 and struct.unpack_from(f"{rules.order}H", form)[0] == _EXTENSIBLE else b""
-
-
-def _extend_format(source: BinaryIO, before: Grammar, file: BinaryIO, after: Grammar) -> None:
-    """Loudspeakers, valid bits and kind (Ambisonics) of WAVE_FORMAT_EXTENSIBLE, where the samples are stored alike."""
-    if not before.form.startswith(b"fmt "):
-        return
-    told, made = _form(source, before), _form(file, after)
-    if len(told) >= 40 and len(told) == len(made) and told[:18] == made[:18]:
-        chunk = find(file, after, after.form)
-        assert chunk is not None, "its content has just been read"
-        file.seek(chunk.start)
-        file.write(told)
-
-
-Ranges = list[tuple[int, int]]
-
-
-def _beside(file: BinaryIO, rules: Grammar) -> tuple[Ranges, Ranges, Ranges]:
-    """Where the chunks to keep lie: before the format, between it and the sound, and after the sound."""
-    parts: tuple[Ranges, Ranges, Ranges] = ([], [], [])
-    place = 0
-    for chunk in walk(file, rules):
-        if chunk.name == rules.sound:
-            place = 2
-        elif chunk.name == rules.form:
-            place = max(place, 1)
-        elif chunk.name not in rules.own and chunk.whole:
-            into = parts[place]
-            if into and into[-1][1] + -into[-1][1] % rules.align == chunk.header:
-                into[-1] = (into[-1][0], chunk.stop)
-            else:
-                into.append((chunk.header, chunk.stop))
-    return parts
-
-
-def _append(source: BinaryIO, ranges: Ranges, file: BinaryIO, rules: Grammar) -> None:
-    if ranges:
-        end = file.seek(0, os.SEEK_END)
-        file.write(bytes(-end % rules.align))
-        _copy(source, ranges, file, rules.align)
-
-
-def _insert(source: BinaryIO, ranges: Ranges, file: BinaryIO, at: int, align: int) -> None:
-    """Move what follows back, block by block from the end, and write the ranges into the gap."""
-    gap = sum(stop - start + -(stop - start) % align for start, stop in ranges)
-    if not gap:
-        return
-    end = file.seek(0, os.SEEK_END)
-    edges = [*range(end, at, -COPY_BYTES), at]
-    for stop, start in pairwise(edges):
-        file.seek(start)
-        block = file.read(stop - start)
-        file.seek(start + gap)
-        file.write(block)
-    file.seek(at)
-    _copy(source, ranges, file, align)
-
-
-def _copy(source: BinaryIO, ranges: Ranges, file: BinaryIO, align: int) -> None:
-    """Write the ranges where the file stands, each filled up to whole steps."""
-    for start, stop in ranges:
-        source.seek(start)
-        left = stop - start
-        while left:
-            block = source.read(min(left, COPY_BYTES))
-            if not block:
-                raise OSError("the recording became shorter meanwhile")
-            file.write(block)
-            left -= len(block)
-        file.write(bytes(-(stop - start) % align))
-
-
-def _state_size(file: BinaryIO, rules: Grammar) -> None:
-    if rules.total is not None:
-        size = file.seek(0, os.SEEK_END)
-        place, uncounted = rules.total
-        wide = "Q" if rules.wide or rules is _RF64 else "I"
-        file.seek(place)
-        file.write(struct.pack(rules.order + wide, size - uncounted))

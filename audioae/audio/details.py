@@ -3,9 +3,9 @@
 import os
 import struct
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from mutagen import FileType, MutagenError
+from mutagen import MutagenError
 from mutagen.flac import FLAC
 from mutagen.mp3 import MP3, BitrateMode
 from mutagen.oggopus import OggOpus
@@ -31,7 +31,7 @@ def described(info: AudioInfo, file: BinaryIO) -> AudioInfo:
     return info
 
 
-def tagged(file: BinaryIO, info: AudioInfo) -> FileType:
+def tagged(file: BinaryIO, info: AudioInfo) -> Any:
     """A FLAC, MP3 or Ogg file as mutagen sees it; by what libsndfile has found, for mutagen goes by the name too.
 
     Raises:

@@ -45,15 +45,15 @@ def sound(part: Window) -> Window:
 def _unannounced(file: BinaryIO, name: str, salvage: bool, notes: list[str]) -> dict[int, bytes]:
     """Bytes to change in a header that announces less sound than there is."""
     surplus = chunks.surplus(file)
-    if surplus is None or surplus.bytes <= NEGLIGIBLE:
+    if surplus is None or surplus.amount <= NEGLIGIBLE:
         return {}
     if salvage:
-        notes.append(f"{surplus.bytes} bytes that the header does not announce were taken for sound")
+        notes.append(f"{surplus.amount} bytes that the header does not announce were taken for sound")
         return {surplus.place: surplus.size}
     if surplus.silent:
         raise InputError(
-            f"{name}: its header announces no sound, but {surplus.bytes} bytes follow, as after a loss of power while "
+            f"{name}: its header announces no sound, but {surplus.amount} bytes follow, as after a loss of power while "
             "recording (--salvage takes them)"
         )
-    notes.append(f"{surplus.bytes} bytes behind the sound are no chunk and left out (--salvage takes them for sound)")
+    notes.append(f"{surplus.amount} bytes behind the sound are no chunk and left out (--salvage takes them for sound)")
     return {}

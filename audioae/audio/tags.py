@@ -11,7 +11,7 @@ from typing import BinaryIO
 from mutagen import MutagenError
 from mutagen.apev2 import APENoHeaderError, APEv2
 
-from audioae.audio import chunks
+from audioae.audio import chunk_copy, chunks
 from audioae.audio.details import FLAC_SPEAKERS, tagged
 from audioae.audio.files import Reader
 from audioae.audio.formats import WAVE_FILES, AudioInfo, default_speakers
@@ -52,7 +52,7 @@ def carry(reader: Reader, writer: Writer) -> list[str]:
             elif before.container in BY_MUTAGEN:
                 lost = _copy_tags(source, before, target)
             else:
-                lost = chunks.transfer(source, target)
+                lost = chunk_copy.transfer(source, target)
             lost += _state_speakers(before, after, target)
     except (MutagenError, OSError, ValueError, struct.error) as error:
         return [f"its tags could not be copied ({error})"]
@@ -109,7 +109,7 @@ def _lost(reader: Reader, source: BinaryIO, target: Path) -> list[str]:
 def _state_speakers(before: AudioInfo, after: AudioInfo, target: Path) -> list[str]:
     """Tell the result which loudspeakers its channels are for, where the recording does and it is not the usual."""
     mask = before.speakers
-    if not mask or (after.container in ("WAVEX", "RF64") and chunks.state_speakers(target, mask)):
+    if not mask or (after.container in ("WAVEX", "RF64") and chunk_copy.state_speakers(target, mask)):
         return []
     if mask == default_speakers(before.channels):
         return []

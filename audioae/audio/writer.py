@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.audio import bitrate, chunks
+from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
 from audioae.audio.formats import BITS, AudioInfo
 from audioae.errors import OutputError
@@ -114,7 +114,7 @@ class Writer:
             raise self._full(error) from None
         if self.temporary.stat().st_size == 0:
             raise self._full(OSError("nothing was stored"))
-        chunks.state_frames(self.temporary, self.frames)
+        chunk_copy.state_frames(self.temporary, self.frames)
 
     def commit(self) -> None:
         """Put the file in its place.

@@ -70,7 +70,7 @@ def denoise(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Take the noise out of speech recordings. Rate, channels, bit depth, tags and length stay as they are.
+    """Take the noise out of speech recordings. Rate, channels, bit depth, bit rate, tags and length stay as they are.
 
     INPUT is any number of files, globs and folders, or - for WAV on standard input.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioae.audio import chunks
+from audioae.audio import chunk_copy, chunks
 from audioae.audio.files import Reader, read
 from audioae.audio.formats import AudioInfo
 from audioae.audio.writer import Writer
@@ -70,7 +70,7 @@ def test_fillers_and_sums_of_the_old_sound_are_left_out(copy: Copy, tmp_path: Pa
 
 
 def test_long_sound_is_moved_in_blocks(copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "COPY_BYTES", 64)
+    monkeypatch.setattr(chunk_copy, "COPY_BYTES", 64)
     source, target = tmp_path / "a.wav", tmp_path / "b.wav"
     source.write_bytes(riff(*BEFORE, FORM, *BETWEEN, DATA, *AFTER))
     copy(source, target)
