@@ -9,7 +9,8 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, get_args
 
@@ -33,6 +34,7 @@ from audioae.overrides import apply_overrides
 from audioae.registry import did_you_mean, find, kinds
 from audioae.yaml_source import (
     MAX_CHARACTERS,
+    Document,
     KeyPath,
     Place,
     YamlSyntaxError,
@@ -53,6 +55,7 @@ __all__ = [
     "model_validator",
     "options_of",
     "parse",
+    "parse_known",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -115,13 +118,7 @@ def parse(schema: type[SomeConfig], text: str, origin: str, overrides: Sequence[
     Raises:
         RecipeError: one line for every mistake, ``origin:line:column: dotted.key: what is wrong``.
     """
-    try:
-        document = read_yaml(text, lambda line, column: Place(0, line, column, f"{origin}:{line}:{column}"))
-    except YamlSyntaxError as error:
-        raise RecipeError(str(error)) from None
-    if not isinstance(document.data, dict):
-        what = "is empty" if document.data is None else "is not a mapping"
-        raise RecipeError(f"{document.values[()].text}: the recipe {what}: write it as lines of `key: value`")
+    document = _document(text, origin)
     apply_overrides(document, overrides)
     try:
         # From JSON, where strict means text, numbers and booleans but lists may become tuples and text paths.
@@ -131,6 +128,47 @@ def parse(schema: type[SomeConfig], text: str, origin: str, overrides: Sequence[
     if document.problems:
         raise RecipeError(report(document, []))
     return config
+
+
+def parse_known(schema: type[SomeConfig], text: str, origin: str, essential: str) -> SomeConfig:
+    """:func:`parse` for text of other versions: settings outside of the section ``essential`` that are unknown or not valid
+    are ignored, so that they take their defaults.
+
+    Raises:
+        RecipeError: not a mapping, or a mistake in the section ``essential``.
+    """
+    document = _document(text, origin)
+    while True:
+        try:
+            return schema.model_validate_json(json.dumps(document.data))
+        except ValidationError as error:
+            mistakes = _mistakes(schema, error)
+        unfit = {_innermost(document.data, each.location) for each in mistakes}
+        if any(path[:1] in ((), (essential,)) for path in unfit):
+            raise RecipeError(report(document, [m for m in mistakes if m.location[:1] in ((), (essential,))] or mistakes))
+        for path in sorted(unfit, key=len, reverse=True):
+            reduce(getitem, path[:-1], document.data).pop(path[-1], None)
+
+
+def _document(text: str, origin: str) -> Document:
+    try:
+        document = read_yaml(text, lambda line, column: Place(0, line, column, f"{origin}:{line}:{column}"))
+    except YamlSyntaxError as error:
+        raise RecipeError(str(error)) from None
+    if not isinstance(document.data, dict):
+        what = "is empty" if document.data is None else "is not a mapping"
+        raise RecipeError(f"{document.values[()].text}: the recipe {what}: write it as lines of `key: value`")
+    return document
+
+
+def _innermost(data: Any, location: KeyPath) -> tuple[str, ...]:
+    """The keys on the way to ``location`` through nested mappings, as far as they are there."""
+    path: tuple[str, ...] = ()
+    for key in location:
+        if not (isinstance(data, dict) and isinstance(key, str) and key in data):
+            break
+        path, data = (*path, key), data[key]
+    return path
 
 
 def dump(config: Config) -> str:

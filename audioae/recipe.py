@@ -2,7 +2,17 @@
 
 from typing import Annotated, Literal
 
-from audioae.config import Config, Field, KindSection, NamedSections, Positive, Share, field_validator, model_validator
+from audioae.config import (
+    Config,
+    Field,
+    KindSection,
+    NamedSections,
+    Positive,
+    Share,
+    field_validator,
+    model_validator,
+    parse_known,
+)
 from audioae.data.config import DataConfig
 from audioae.losses import terms
 from audioae.metrics.measures import FAMILIES, MEASURES, OF_JUDGE
@@ -104,16 +114,33 @@ class Corruption(Config):
         return self.noise or self.masking > 0 or self.gaussian > 0
 
 
-class Recipe(Config):
-    """One training: data, model, losses and schedule. Fields left out take their defaults."""
+class Sections(Config):
+    """The sections of a recipe, each valid by itself; that they fit together is not checked."""
 
     seed: int = Field(0, ge=0, lt=2**63)
     model: Annotated[ModelConfig, KindSection(*PACKAGES)]
     data: DataConfig = DataConfig()
-    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
+    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(default={})
     corruption: Corruption = Field(Corruption(), description="for autoencoders")
     train: TrainConfig = TrainConfig()
     valid: ValidConfig = ValidConfig()
+
+
+class Recipe(Sections):
+    """One training: data, model, losses and schedule. Fields left out take their defaults."""
+
+    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
+
+    @classmethod
+    def of_file(cls, text: str, origin: str) -> "Recipe":
+        """The recipe in the header of a model's file, which another version may have written.
+
+        The section ``model`` has to be valid. Settings of training that this version does not know are ignored.
+
+        Raises:
+            RecipeError: a mistake in the section ``model``, or no recipe at all.
+        """
+        return cls.model_construct(**dict(parse_known(Sections, text, origin, "model")))
 
     @property
     def family(self) -> str:

@@ -19,7 +19,6 @@ def models(names: tuple[str, ...]) -> None:
     """
     from audioae.bundle import DEFAULT, info, shipped
     from audioae.cli.terminal import say
-    from audioae.config import dump
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 
     tables: dict[str, list[dict[str, str]]] = {}
@@ -40,7 +39,7 @@ def models(names: tuple[str, ...]) -> None:
         say("\n" * bool(number) + _table(rows))
     for name in names:
         each = info(name)
-        say(f"\n{each.path}\n{dump(each.recipe)}")
+        say(f"\n{each.path}\n{each.recipe_text}")
         card = each.path.with_suffix(".md")
         if card.is_file():
             say("\n" + card.read_text(encoding="utf-8", errors="replace"))

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from audioae.config import Field, model_validator
-from audioae.models._config import ModelConfig
+from audioae.models._config import MOST_UNITS, ModelConfig
 from audioae.nn.groups import Groups
 from audioae.nn.spectrogram_image import SpectrogramImage
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
@@ -48,11 +48,14 @@ class GeneratorConfig(ModelConfig):
     def _of_one_kind(self) -> "GeneratorConfig":
         if self.groups and self.classes:
             raise ValueError("`groups` take the place of `classes`: give one of them")
+        _check_units(self.rows * self.frames)
         return self
 
 
 class HalvingConfig(GeneratorConfig):
     """Of generators whose images grow by doubling."""
+
+    widths: tuple[Width, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> "HalvingConfig":
@@ -61,12 +64,19 @@ class HalvingConfig(GeneratorConfig):
             raise ValueError(
                 f"images of {self.rows} x {self.frames} cannot be halved {self.doublings} times: change `rate` or `frames`"
             )
+        sizes = ((self.rows >> n) * (self.frames >> n) for n in range(len(self.widths)))
+        _check_units(max(width * size for width, size in zip(reversed(self.widths), sizes, strict=True)))
         return self
 
     @property
     def doublings(self) -> int:
         """How often an image doubles, from its beginnings to full size."""
         raise NotImplementedError
+
+
+def _check_units(units: int) -> None:
+    if units > MOST_UNITS:
+        raise ValueError(f"a layer of {units} numbers for an image is too large: give smaller `widths`, `rate` or `frames`")
 
 
 class Game(NamedTuple):

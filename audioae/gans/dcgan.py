@@ -12,7 +12,7 @@ class Config(HalvingConfig):
     """What a recipe's ``model`` section may set for ``kind: dcgan``."""
 
     widths: tuple[Width, ...] = Field(
-        (96, 64, 32, 16), min_length=2, description="of the generator, the smallest image first"
+        (96, 64, 32, 16), min_length=2, max_length=10, description="of the generator, the smallest image first"
     )
     critic_widths: tuple[Width, ...] = Field((16, 32, 64, 96), min_length=1, max_length=6, description="of the critic")
 

@@ -19,8 +19,8 @@ HIDDEN_DEVIATION = math.sqrt((1 + SLOPE**2) / 2 - HIDDEN_MEAN**2)
 class Config(GeneratorConfig):
     """What a recipe's ``model`` section may set for ``kind: vanilla_gan``."""
 
-    widths: tuple[Width, ...] = Field((128, 192), min_length=1, description="of the generator's layers")
-    critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, description="of the critic's layers")
+    widths: tuple[Width, ...] = Field((128, 192), min_length=1, max_length=16, description="of the generator's layers")
+    critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, max_length=16, description="of the critic's layers")
 
 
 class Model(Generator):

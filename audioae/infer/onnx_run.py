@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from audioae import bundle
-from audioae.config import parse
 from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
 from audioae.infer.onnx_export import READ, onnx_bytes
@@ -232,9 +231,11 @@ def _from_file(path: Path) -> Denoiser:
             "export the model again"
         )
     try:
-        recipe, rate, delay = parse(Recipe, facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
+        recipe, rate, delay = Recipe.of_file(facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:
-        raise BundleError(f"{path}: the file's metadata are damaged ({error})") from error
+        raise BundleError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
+    if recipe.family != "waves" or delay != recipe.model.delay:
+        raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
     half_window = recipe.model.window_seconds / 2
     model = OnnxModel(None, delay, {hop_length(rate, half_window) + 1: session}, half_window=half_window)
     return OnnxDenoiser(recipe, path.stem, model).eval()

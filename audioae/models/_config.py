@@ -1,10 +1,39 @@
 """What the settings of every kind of model have in common."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from audioae.config import Config, Field, field_validator, model_validator
 from audioae.signal.bands import BY_BINS, BandLayout
 from audioae.signal.stft import HOP_SECONDS, hops_of
+
+MOST_BLOCKS = 64
+"""Blocks or levels that a network may have."""
+MOST_FRAMES = 4096
+"""Largest receptive field in frames, about a minute."""
+MOST_HELD = 2**25
+"""Most numbers that the state of one stream may hold, 128 MiB."""
+MOST_UNITS = 2**22
+"""Largest output of one layer for one image or patch."""
+MOST_CLASSES = 4096
+Dilation = Annotated[int, Field(ge=1, le=1024)]
+
+
+def check_size(receptive_field: int, width: int) -> None:
+    """Refuse settings of a network whose state would take absurd memory, before anything is built.
+
+    Args:
+        receptive_field: in frames.
+        width: numbers that are kept of each of them.
+
+    Raises:
+        ValueError: too large.
+    """
+    if receptive_field > MOST_FRAMES:
+        raise ValueError(f"the receptive field is {receptive_field} frames: give fewer or smaller `dilations`, for {MOST_FRAMES}")
+    if receptive_field * width > MOST_HELD:
+        raise ValueError(
+            f"a stream would hold {receptive_field} frames of {width} numbers: give fewer `channels` or smaller `dilations`"
+        )
 
 
 class ModelConfig(Config):
@@ -19,6 +48,8 @@ class ModelConfig(Config):
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError("holds a name twice")
+        if len(names) > MOST_CLASSES:
+            raise ValueError(f"holds {len(names)} names: give {MOST_CLASSES} at most")
         return names
 
     def of_format_1(self) -> Self:

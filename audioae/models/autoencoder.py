@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softshrink
 
 from audioae.config import Field, model_validator
-from audioae.models._config import ModelConfig
+from audioae.models._config import MOST_UNITS, ModelConfig
 from audioae.nn.causal import delay_spectrum
 from audioae.nn.jacobian import dense_norm, hutchinson_norm
 from audioae.nn.log_bands import LogBands
@@ -45,15 +45,19 @@ class Config(ModelConfig):
     bands: int = Field(64, ge=8, le=256, description="K, mel bands; for `log_magnitude` K is 0.016 * rate")
     frames: int = Field(16, ge=1, le=256, description="P, frames of a patch, 16 ms each")
     code: int = Field(32, ge=1, le=4096, description="D, size of the code of a patch")
-    widths: tuple[Size, ...] = Field((32, 64, 128), description="channels after each convolution; none for a dense code")
-    strides: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field((2, 2, 2), description="of each convolution")
+    widths: tuple[Size, ...] = Field(
+        (32, 64, 128), max_length=16, description="channels after each convolution; none for a dense code"
+    )
+    strides: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field(
+        (2, 2, 2), max_length=16, description="of each convolution"
+    )
     kernel: int = Field(5, ge=1, le=15, description="taps of each convolution along each axis, odd")
     hidden: Literal["leaky_relu", "tanh", "sigmoid"] = Field("leaky_relu", description="activation between convolutions")
     shortcut: bool = Field(True, description="linear maps beside the convolutions, from the patch to the code and back")
     activation: Literal["none", "relu", "shrink", "sigmoid"] = Field(
         "none", description="of the code; `shrink` takes 0.5 off every magnitude, so that small ones are 0"
     )
-    top_k: int = Field(0, ge=0, description="how many numbers of a code may differ from 0; 0 for all")
+    top_k: int = Field(0, ge=0, le=4096, description="how many numbers of a code may differ from 0; 0 for all")
     variational: bool = Field(False, description="the code is drawn from a Gaussian that the encoder gives")
     gain_power: float = Field(0.5, gt=0, le=1, description="power that the gain is taken to when it denoises")
     level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
@@ -74,6 +78,12 @@ class Config(ModelConfig):
         for name, size, counts in (("frames", self.frames, True), ("bands", bands, self.backbone == "2d")):
             if counts and size % total:
                 raise ValueError(f"`{name}` is {size}, which the product of `strides`, {total}, does not divide")
+        places, largest = self.frames * (bands if self.backbone == "2d" else 1), 0
+        for width, stride in zip(self.widths, self.strides, strict=True):
+            places //= stride ** int(self.backbone[0])
+            largest = max(largest, width * places)
+        if largest > MOST_UNITS:
+            raise ValueError(f"a layer of {largest} numbers for a patch is too large: give smaller `widths` or `frames`")
         if self.top_k >= self.code:
             raise ValueError(f"`top_k` should be below `code`, which is {self.code}")
         if self.variational and (self.activation != "none" or self.top_k):
@@ -211,7 +221,8 @@ class Model(nn.Module):
         sums = torch.cat([sums, bands.new_zeros(bands.shape)], dim=1)
         for place in range(length):
             sums[:, place : place + count] += rebuilt[..., place]
-        return sums[:, :count] / length, joined[:, :count], sums[:, count:], joined[:, count:]
+        # What is carried on owns its memory: a view would keep the whole chunk alive.
+        return sums[:, :count] / length, joined[:, :count], sums[:, count:].clone(), joined[:, count:].clone()
 
     def _before(self, patches: Tensor) -> tuple[Tensor, Tensor | None]:
         """The code before its activation, and the logarithm of its variance."""

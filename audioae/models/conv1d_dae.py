@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
-from audioae.config import Field
-from audioae.models._config import MaskConfig
+from audioae.config import Field, model_validator
+from audioae.models._config import MOST_BLOCKS, Dilation, MaskConfig, check_size
 from audioae.nn.masking import Masking, State
 from audioae.nn.norm import BatchNorm
 from audioae.nn.residual import ResidualBlock
@@ -24,12 +24,25 @@ class Config(MaskConfig):
     """What a recipe's ``model`` section may set for ``kind: conv1d_dae``."""
 
     channels: int = Field(256, ge=4, le=4096, description="C, channels of every block")
-    dilations: tuple[int, ...] = Field(
-        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8), min_length=1, description="one residual block for each, in frames"
+    dilations: tuple[Dilation, ...] = Field(
+        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8),
+        min_length=1,
+        max_length=MOST_BLOCKS,
+        description="one residual block for each, in frames",
     )
     kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames that one output frame depends on, itself included."""
+        return self.history + (self.kernel - 1) * sum(self.dilations)
+
+    @model_validator(mode="after")
+    def _of_sane_size(self) -> "Config":
+        check_size(self.receptive_field, self.channels)
+        return self
 
 
 class Model(Masking):
@@ -48,7 +61,7 @@ class Model(Masking):
         self.norm = BatchNorm(channels)
         self.blocks = nn.ModuleList(ResidualBlock(channels, config.kernel, d) for d in config.dilations)
         self.decode = nn.Linear(2 * channels, 2 * self.bands)
-        self.receptive_field = config.history + (config.kernel - 1) * sum(config.dilations)
+        self.receptive_field = config.receptive_field
         """Frames that one output frame depends on, itself included."""
         self.delay = config.delay
         """Frames that what comes out is late by."""

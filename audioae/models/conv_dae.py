@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.config import Field, model_validator
-from audioae.models._config import MaskConfig
+from audioae.models._config import MOST_BLOCKS, Dilation, MaskConfig, check_size
 from audioae.nn.causal import delay
 from audioae.nn.masking import Masking, State
 from audioae.nn.positions import PositionDecoder, PositionEncoder, positions
@@ -28,15 +28,18 @@ class Config(MaskConfig):
 
     channels: int = Field(96, ge=4, le=1024, description="C, channels at every position")
     stride: int = Field(8, ge=2, le=32, description="bands from one position to the next; the kernel is twice as wide")
-    dilations: tuple[int, ...] = Field(
-        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8), min_length=1, description="one residual block for each, in frames"
+    dilations: tuple[Dilation, ...] = Field(
+        (1, 2, 4, 8, 16, 32, 1, 2, 4, 8),
+        min_length=1,
+        max_length=MOST_BLOCKS,
+        description="one residual block for each, in frames",
     )
     kernel: int = Field(3, ge=2, le=9, description="taps in time of each block")
     look_ahead: tuple[Annotated[int, Field(ge=0, le=8)], ...] = Field(
         (), description="taps in time beyond `kernel` that look ahead, for each block; none for a causal network"
     )
-    across_after: tuple[int, ...] = Field(
-        (), description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame"
+    across_after: tuple[Annotated[int, Field(ge=1, le=MOST_BLOCKS)], ...] = Field(
+        (), max_length=MOST_BLOCKS, description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame"
     )
     across_hidden: int = Field(32, ge=4, le=512, description="hidden state of each of its directions")
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
@@ -51,6 +54,16 @@ class Config(MaskConfig):
         """Frames that what comes out is late by, which is how far the network looks ahead."""
         return sum(d * a for d, a in zip(self.dilations, self.look_ahead, strict=False))
 
+    @property
+    def receptive_field(self) -> int:
+        """Frames that one output frame of the convolutions depends on, itself included."""
+        return self.history + (self.kernel - 1) * sum(self.dilations) + self.delay
+
+    @property
+    def width(self) -> int:
+        """Numbers that the state of one stream holds of each of those frames, at most."""
+        return self.channels * positions(self.layout.total, self.stride)
+
     @model_validator(mode="after")
     def _ahead_of_blocks(self) -> "Config":
         if self.look_ahead and len(self.look_ahead) != len(self.dilations):
@@ -58,6 +71,7 @@ class Config(MaskConfig):
         blocks, after = len(self.dilations), self.across_after
         if len(set(after)) < len(after) or not all(1 <= number <= blocks for number in after):
             raise ValueError(f"`across_after` holds numbers from 1 to {blocks}, the number of blocks, each once")
+        check_size(self.receptive_field, self.width)
         return self
 
 
@@ -85,7 +99,7 @@ class Model(Masking):
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.delay = config.delay
         """Frames that what comes out is late by."""
-        self.receptive_field: int | None = config.history + (config.kernel - 1) * sum(config.dilations) + self.delay
+        self.receptive_field: int | None = config.receptive_field
         """Frames that one output frame depends on, itself included."""
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:

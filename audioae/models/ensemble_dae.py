@@ -12,7 +12,7 @@ from torch import nn
 
 from audioae.config import Field, model_validator
 from audioae.models import conv_dae
-from audioae.models._config import ModelConfig
+from audioae.models._config import MOST_HELD, ModelConfig
 
 
 class Config(ModelConfig):
@@ -46,6 +46,8 @@ class Config(ModelConfig):
             raise ValueError(
                 f"members with a frame every {' and '.join(map(str, hops))} s cannot be averaged: give all the same `hop`"
             )
+        if sum(member.receptive_field * member.width for member in self.members) > MOST_HELD:
+            raise ValueError("the members' streams would hold too much: give fewer members, `channels` or `dilations`")
         return self
 
 

@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 
 
 def carry(past: Tensor, x: Tensor) -> Tensor:
-    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones.
+    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones, in memory of their
+    own, for a view would keep the whole of ``x`` alive.
 
     Of a step that is exported it is ``x`` itself: whoever runs the file drops as many from the front of what it holds and
     puts ``x`` behind, which need not move all the rest in memory.
@@ -21,7 +22,12 @@ def carry(past: Tensor, x: Tensor) -> Tensor:
     >>> carry(torch.tensor([[7, 8, 9]]), torch.tensor([[1]]))
     tensor([[8, 9, 1]])
     """
-    return x if torch.compiler.is_exporting() else torch.cat([past, x], dim=1)[:, x.shape[1] :]
+    if torch.compiler.is_exporting():
+        return x
+    length, frames = past.shape[1], x.shape[1]
+    if frames >= length:
+        return x.narrow(1, frames - length, length).clone(memory_format=torch.contiguous_format)
+    return torch.cat([past.narrow(1, frames, length - frames), x], dim=1)
 
 
 def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,8 +38,9 @@ def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
     """
     if torch.compiler.is_exporting():  # of one frame
         return past[:, :1], carry(past, x)
-    joined = torch.cat([past, x], dim=1)
-    return joined[:, : x.shape[1]], joined[:, x.shape[1] :]
+    length, frames = past.shape[1], x.shape[1]
+    late = past.narrow(1, 0, frames) if frames <= length else torch.cat([past, x.narrow(1, 0, frames - length)], dim=1)
+    return late, carry(past, x)
 
 
 def delay_spectrum(spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,7 +87,7 @@ class CausalDepthwise(nn.Module):
         super().__init__()
         self.dilation, self.delay = dilation, ahead * dilation
         self.span = (kernel - 1 + ahead) * dilation
-        self.weight = nn.Parameter(torch.randn(kernel, channels) / kernel**0.5)
+        self.weight = nn.Parameter(torch.empty(kernel, channels).normal_(std=kernel**-0.5))
         self.ahead = nn.Parameter(torch.zeros(ahead, channels)) if ahead else None
 
     def past(self, like: Tensor) -> Tensor:
@@ -101,7 +108,7 @@ class CausalDepthwise(nn.Module):
         if frames > self.span and (not self.delay or len(x) == 1):
             # What follows one another need not be copied together: a tenth of the network's time on a CPU.
             parts = [part for _, part in _late(past, x, self.delay)]
-            return _Taps.apply(past, x, taps, self.dilation), parts, x.narrow(1, frames - self.span, self.span)
+            return _Taps.apply(past, x, taps, self.dilation), parts, carry(past, x)
         if frames == 1:
             # Live it is the number of operations that counts.
             y = x * taps[-1]
@@ -111,7 +118,7 @@ class CausalDepthwise(nn.Module):
         joined = torch.cat([past, x], dim=1)
         late = [joined.narrow(1, self.span - self.delay, frames) if self.delay else x]
         y = _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation)
-        return y, late, joined.narrow(1, frames, self.span)
+        return y, late, carry(past, x)
 
 
 def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:

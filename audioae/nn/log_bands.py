@@ -40,24 +40,10 @@ class LogBands(nn.Module):
 
     def __init__(self, kind: str, rate: int, bands: int) -> None:
         super().__init__()
-        hop = hop_length(rate)
-        if kind == "log_mel":
-            table = melscale_fbanks(hop + 1, 0.0, rate / 2, bands, rate, mel_scale="slaney")[:hop]
-            # A band narrower than the distance between bins may fall between two of them.
-            centres = torch.linspace(0, hop - 1, bands).long()
-            empty = table.sum(0) == 0
-            table[centres[empty], empty.nonzero().squeeze(1)] = 1.0
-        else:
-            table = torch.eye(hop)
-        self.bands = table.shape[1]
-        self.register_buffer("average", table / table.sum(0), persistent=False)  # (F, K), columns add to one
-        rows = table.sum(1, keepdim=True)
-        # Bins that no band covers, at either end, take the nearest band's.
-        nearest = torch.zeros_like(table)
-        peaks = table.argmax(0)
-        closest = (torch.arange(hop)[:, None] - peaks[None]).abs().argmin(1)
-        nearest[torch.arange(hop), closest] = 1.0
-        self.register_buffer("spread", torch.where(rows > 0, table / rows.clamp_min(1e-12), nearest), persistent=False)
+        average, spread = _tables(kind, rate, bands)
+        self.bands = average.shape[1]
+        self.register_buffer("average", average, persistent=False)
+        self.register_buffer("spread", spread, persistent=False)
         self.register_buffer("mean", torch.zeros(self.bands))
         self.register_buffer("deviation", torch.ones(self.bands))
 
@@ -112,3 +98,24 @@ class LogBands(nn.Module):
         if bins > len(spread):
             spread = torch.cat([spread, spread[-1:].expand(bins - len(spread), -1)])
         return (gain @ spread[:bins].T).transpose(-1, -2)
+
+
+def _tables(kind: str, rate: int, bands: int) -> tuple[Tensor, Tensor]:
+    """From bins to bands and back, ``(F, K)`` twice: columns of the first and rows of the second add to one."""
+    hop = hop_length(rate)
+    with torch.device("cpu"):  # also of a model that is built without memory for its weights
+        if kind == "log_mel":
+            table = melscale_fbanks(hop + 1, 0.0, rate / 2, bands, rate, mel_scale="slaney")[:hop]
+            # A band narrower than the distance between bins may fall between two of them.
+            centres = torch.linspace(0, hop - 1, bands).long()
+            empty = table.sum(0) == 0
+            table[centres[empty], empty.nonzero().squeeze(1)] = 1.0
+        else:
+            table = torch.eye(hop)
+        rows = table.sum(1, keepdim=True)
+        # Bins that no band covers, at either end, take the nearest band's.
+        nearest = torch.zeros_like(table)
+        peaks = table.argmax(0)
+        closest = (torch.arange(hop)[:, None] - peaks[None]).abs().argmin(1)
+        nearest[torch.arange(hop), closest] = 1.0
+        return table / table.sum(0), torch.where(rows > 0, table / rows.clamp_min(1e-12), nearest)

@@ -28,7 +28,9 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.time = CausalDepthwise(channels, kernel, dilation, ahead)
         self.delay = self.time.delay
-        self.exchange = nn.Parameter(torch.randn(positions, positions) * 0.1 / math.sqrt(positions)) if positions else None
+        self.exchange = (
+            nn.Parameter(torch.empty(positions, positions).normal_(std=0.1 / math.sqrt(positions))) if positions else None
+        )
         self.norm = BatchNorm(channels)
         self.expand = nn.Linear(channels, channels)
         self.project = nn.Linear(channels, channels)

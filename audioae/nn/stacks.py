@@ -71,7 +71,7 @@ class Level(nn.Module):
         for layer, gain in ((self.down, 1.0), (self.up, float(stride**dimensions))):
             nn.init.kaiming_normal_(layer.weight, SLOPE, "fan_in" if layer is self.down else "fan_out")
             # A transposed convolution's output has one stride-th of the kernel's taps along each axis.
-            layer.weight.data *= gain**0.5
+            layer.weight.data.mul_(gain**0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 

@@ -121,11 +121,11 @@ class STFT(nn.Module):
         if wave.shape[-1] == self.hop and _live(wave):
             both = np.concatenate((past.detach().numpy(), wave.detach().numpy()), axis=-1)
             frame = np.fft.rfft(both[..., self._before :] * self._window)
-            return torch.from_numpy(frame).unsqueeze(-1), torch.from_numpy(both[..., self.hop :])
+            return torch.from_numpy(frame).unsqueeze(-1), torch.from_numpy(both[..., self.hop :].copy())
         joined = torch.cat([past, wave], dim=-1)
         framed = joined[..., self._before :].unfold(-1, self.n_fft, self.hop) * self.window
         spec = rfft(framed).transpose(-1, -2)
-        return spec, joined[..., joined.shape[-1] - past.shape[-1] :]
+        return spec, joined[..., joined.shape[-1] - past.shape[-1] :].clone()
 
     def synthesize(self, spec: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Frames to whole hops, by overlap-add: spectrum ``(B, C, F, T)`` to wave ``(B, C, T * hop)``, ``late`` hops late.
@@ -137,7 +137,7 @@ class STFT(nn.Module):
             if self._before:
                 frame = np.pad(frame, [(0, 0)] * (frame.ndim - 1) + [(self._before, 0)])
             frame[..., : -self.hop] += tail.detach().numpy()
-            return torch.from_numpy(frame[..., : self.hop]), torch.from_numpy(frame[..., self.hop :])
+            return torch.from_numpy(frame[..., : self.hop]), torch.from_numpy(frame[..., self.hop :].copy())
         framed = torch.fft.irfft(spec.transpose(-1, -2), n=self.n_fft) * self.dual
         if self._before:
             framed = nn.functional.pad(framed, (self._before, 0))
@@ -146,7 +146,8 @@ class STFT(nn.Module):
         total = nn.functional.pad(tail.unflatten(-1, (self.late, self.hop)), (0, 0, 0, spec.shape[-1]))
         for place in range(self.late + 1):
             total = total + nn.functional.pad(hops[..., place, :], (0, 0, place, self.late - place))
-        return total[..., : spec.shape[-1], :].flatten(-2), total[..., spec.shape[-1] :, :].flatten(-2)
+        # What is carried on owns its memory: a view would keep the whole wave alive.
+        return total[..., : spec.shape[-1], :].flatten(-2), total[..., spec.shape[-1] :, :].flatten(-2).clone()
 
     def forward(self, wave: Tensor) -> Tensor:
         """A whole recording ``(B, C, N)`` to its spectrum ``(B, C, F, T)`` with ``T = frames(N)``."""

@@ -1,6 +1,7 @@
 """All that a training needs to go on as if nothing had happened, in one safetensors file."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,13 +9,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audioae.bundle import load_tensors, save_tensors
+from audioae.bundle import compare, load_tensors, save_tensors
 from audioae.config import dump, parse
-from audioae.errors import BundleError
+from audioae.errors import BundleError, RecipeError
 from audioae.recipe import Recipe
 from audioae.train.folder import LAST
 
 FORMAT = "audioae checkpoint 1"
+MOMENTS = "optimizer."
+"""What the names of the optimiser's tensors begin with; the number of the parameter follows."""
+HELD = ({"step", "exp_avg", "exp_avg_sq"}, {"step", "momentum"})
+"""What AdamW and Muon keep of each weight."""
+SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 DECIDING = ("best", "pairs", "at_most")
 """Settings of ``valid`` without which a best value cannot be compared with one from before."""
 
@@ -49,7 +55,7 @@ def save(
     """
     tensors: dict[str, Tensor] = {f"{n}.{k}": v for n, module in modules.items() for k, v in module.state_dict().items()}
     for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+        tensors |= {f"{MOMENTS}{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
     save_tensors(path, tensors, {"format": FORMAT, "recipe": dump(recipe), "progress": json.dumps(asdict(progress))})
 
 
@@ -57,30 +63,75 @@ def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimi
     """Fill modules and optimiser from a checkpoint.
 
     Raises:
-        BundleError: not a checkpoint, or one of another model or data.
+        BundleError: not a checkpoint, a damaged one, or one of another model or data.
     """
-    tensors, header = load_tensors(path, FORMAT)
-    before = parse(Recipe, header["recipe"], str(path))
-    for section in ("seed", "model", "data"):
-        if getattr(before, section) != getattr(recipe, section):
-            raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
-    if before.train.optimizer != recipe.train.optimizer:
-        raise BundleError(
-            f"{path}: was trained by `train.optimizer: {before.train.optimizer}`, not {recipe.train.optimizer}: resume with "
-            f"train.optimizer={before.train.optimizer}, or begin a new training with train.init={path.with_name(LAST)}"
-        )
-    groups: dict[str, dict[str, Tensor]] = {name: {} for name in (*modules, "optimizer")}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition(".")
-        groups[group][rest] = tensor
+    before: list[Recipe] = []
+
+    def check(found: dict[str, Tensor], header: dict[str, str]) -> None:
+        """Before any memory is taken."""
+        before.append(_recipe_of(path, header))
+        for section in ("seed", "model", "data"):
+            if getattr(before[0], section) != getattr(recipe, section):
+                raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
+        own = before[0].train.optimizer
+        if own != recipe.train.optimizer:
+            raise BundleError(
+                f"{path}: was trained by `train.optimizer: {own}`, not {recipe.train.optimizer}: resume with "
+                f"train.optimizer={own}, or begin a new training with train.init={path.with_name(LAST)}"
+            )
+        expected = {f"{n}.{k}": v for n, module in modules.items() for k, v in module.state_dict().items()}
+        compare(path, expected, {k: v for k, v in found.items() if not k.startswith(MOMENTS)}, "does not fit the recipe")
+
+    tensors, header = load_tensors(path, FORMAT, check=check)
+    progress = _progress_of(path, header)
     for name, module in modules.items():
-        module.load_state_dict(groups[name])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in groups["optimizer"].items():
-        index, _, key = name.partition(".")
-        moments.setdefault(int(index), {})[key] = tensor
+        module.load_state_dict({key: tensors[f"{name}.{key}"] for key in module.state_dict()})
+    moments = _moments_of(path, tensors, [p for group in optimizer.param_groups for p in group["params"]])
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    progress = Progress(**json.loads(header["progress"]))
-    if any(getattr(before.valid, name) != getattr(recipe.valid, name) for name in DECIDING):
+    if any(getattr(before[0].valid, name) != getattr(recipe.valid, name) for name in DECIDING):
         progress.best = None
     return progress
+
+
+def _recipe_of(path: Path, header: dict[str, str]) -> Recipe:
+    try:
+        return parse(Recipe, header.get("recipe", ""), str(path))
+    except RecipeError as error:
+        raise BundleError(f"{path}: the recipe in the checkpoint is damaged, or another version's: {_first(error)}") from error
+
+
+def _progress_of(path: Path, header: dict[str, str]) -> Progress:
+    try:
+        progress = Progress(**json.loads(header["progress"]))
+        numbers = [progress.step, progress.seconds, progress.skipped, *([] if progress.best is None else [progress.best])]
+        whole = all(type(each) is int and 0 <= each < 2**53 for each in (progress.step, progress.skipped))
+        if not whole or any(type(each) not in (int, float) for each in numbers) or not 0 <= progress.seconds < math.inf:
+            raise ValueError(f"step {progress.step!r} after {progress.seconds!r} s")
+        if progress.scaler is not None and not (
+            progress.scaler.keys() == SCALER and all(0 <= float(each) < math.inf for each in progress.scaler.values())
+        ):
+            raise ValueError(f"scaler {progress.scaler!r}")
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise BundleError(f"{path}: the progress in the checkpoint is damaged ({_first(error)})") from error
+    return progress
+
+
+def _moments_of(path: Path, tensors: dict[str, Tensor], parameters: list[nn.Parameter]) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's state by the number of each parameter."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if not name.startswith(MOMENTS):
+            continue
+        number, _, key = name.removeprefix(MOMENTS).partition(".")
+        fits = number.isascii() and number.isdigit() and len(number) < 10 and int(number) < len(parameters)
+        if not fits or (tensor.ndim and tensor.shape != parameters[int(number)].shape):
+            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: {name} belongs to no weight")
+        moments.setdefault(int(number), {})[key] = tensor
+    for number, held in moments.items():
+        if held.keys() not in HELD:
+            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: of weight {number} it holds {[*held]}")
+    return moments
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
