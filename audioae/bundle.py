@@ -83,6 +83,17 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
     raise BundleError(f"{text}: {what} (in the package: {', '.join(known) or 'none'}){did_you_mean(text, known)}")
 
 
+def identity(name_or_path: str | os.PathLike[str]) -> tuple[str, int, int, int]:
+    """What changes when a model's file is replaced or written to: path, size, time of the last change and inode.
+
+    Raises:
+        BundleError: neither a shipped name nor a file.
+    """
+    path = locate(name_or_path).resolve()
+    facts = path.stat()
+    return str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
 def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     """Read a bundle's header.
 

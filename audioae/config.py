@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
+from importlib import import_module
 from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, get_args
@@ -259,6 +260,17 @@ class NamedSections:
         return {name: options.model_dump(mode=info.mode) for name, options in sections.items()}
 
 
+class _Options(Config):
+    """Base of what :func:`options_of` makes, which pickle cannot find by its name: that is the function's."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _options, (type(self).__module__, type(self).__name__, self.model_dump())
+
+
+def _options(module: str, name: str, values: dict[str, Any]) -> Config:
+    return options_of(getattr(import_module(module), name)).model_validate(values)
+
+
 @cache
 def options_of(function: Callable[..., Any]) -> type[Config]:
     """Schema of a weighted term: its ``weight`` (default 1) and the function's arguments that have a default.
@@ -272,7 +284,7 @@ def options_of(function: Callable[..., Any]) -> type[Config]:
         each.name: (each.annotation, each.default) for each in parameters if each.default is not each.empty
     }
     options = {"weight": (Annotated[float, Field(ge=0.0)], 1.0)} | options
-    return create_model(function.__name__, __base__=Config, __module__=function.__module__, **options)
+    return create_model(function.__name__, __base__=_Options, __module__=function.__module__, **options)
 
 
 def _validated(schema: type[SomeConfig], value: Any, info: ValidationInfo) -> SomeConfig:

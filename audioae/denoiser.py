@@ -1,6 +1,8 @@
 """Front-end and model joined: wave to wave, whole or piece by piece."""
 
+import hashlib
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +82,29 @@ class Denoiser(nn.Module):
         """Where the weights are; waves are moved there and back."""
         return next(self.model.parameters()).device
 
+    @property
+    def rebuilds_noise(self) -> bool:
+        """Whether it is an autoencoder that was not trained on noise: it rebuilds noise and speech alike."""
+        return self.recipe.family == "codes" and not self.recipe.corruption.noise
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that stand for the values of all weights."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def check_precision(self) -> None:
+        """Refuse weights that are not float32, which all waves and spectra are.
+
+        Raises:
+            BundleError: ``half()``, ``double()`` or the like was called.
+        """
+        dtype = next((each.dtype for each in self.model.parameters()), torch.float32)
+        if dtype != torch.float32:
+            raise BundleError(f"{self.name}: its weights are {dtype}: call float(), for models run in torch.float32")
+
     def transform(self, rate: int) -> STFT:
         """The STFT at ``rate`` Hz, on the model's device.
 
@@ -114,10 +139,11 @@ class Denoiser(nn.Module):
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
 
         Raises:
-            BundleError: the model is one that no sound comes out of.
+            BundleError: the model is one that no sound comes out of, or its weights are not float32.
         """
         if self.recipe.family in ("labels", "sounds"):
             raise BundleError(f"{self.name}: is a {self.recipe.model.kind}, which cleans nothing: give a denoiser")
+        self.check_precision()
         if self.members:
             return self._begin_together(batch, channels, rate, linked)
         stft = self.transform(rate)
@@ -234,6 +260,23 @@ class Denoiser(nn.Module):
         device = wave.device
         clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
         return back(clean.to(device))
+
+
+def why_no_denoiser(denoiser: Denoiser) -> str:
+    """What to say of a model that :attr:`Denoiser.rebuilds_noise`."""
+    return (
+        f"{denoiser.name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
+        "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"
+    )
+
+
+def _run_by_one_thread() -> None:
+    """In a process that was forked: the threads of OpenMP stayed behind, and work that is shared with them never ends."""
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_run_by_one_thread)
 
 
 def is_linked(channels: str) -> bool:

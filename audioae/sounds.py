@@ -13,6 +13,7 @@ from audioae.errors import BundleError
 from audioae.gans._generator import Generator
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
+from audioae.signal.seeds import generator
 
 AT_ONCE = 64
 
@@ -25,6 +26,7 @@ def model_of(denoiser: Denoiser) -> Generator:
     """
     if not isinstance(denoiser.model, Generator):
         raise BundleError(f"{denoiser.name}: is a {denoiser.recipe.model.kind}, which draws no sounds: give a generator")
+    denoiser.check_precision()
     return denoiser.model
 
 
@@ -86,7 +88,7 @@ def drawn(
         truncation: how far from 0 a random number may be.
     """
     model = model_of(denoiser)
-    numbers = model.draw(count, torch.Generator().manual_seed(seed), truncation)
+    numbers = model.draw(count, generator(seed), truncation)
     if model.config.classes and not labels:
         labels = [n % len(model.config.classes) for n in range(count)]
     images = images_of(denoiser, numbers, labels)

@@ -151,7 +151,9 @@ def test_weights_that_are_not_finite_are_refused(name: str, value: float, tmp_pa
     header, body = split(name)
     weight = next(key for key, facts in header.items() if key != "__metadata__" and len(facts["shape"]) >= 2)
     start = header[weight]["data_offsets"][0]
-    message = refusal(joined(tmp_path / "m.safetensors", header, body[:start] + struct.pack("<f", value) + body[start + 4 :]))
+    message = refusal(
+        joined(tmp_path / "m.safetensors", header, body[:start] + struct.pack("<f", value) + body[start + 4 :])
+    )
     assert f"{weight} holds NaN or infinite numbers" in message
 
 

@@ -66,6 +66,8 @@ def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         raise InputError(
             f"audio has shape {tuple(audio.shape)}: torch audio is (samples,), (channels, samples) or with a batch"
         )
+    if audio.ndim == 3 and not len(audio):
+        raise InputError(f"audio has shape {tuple(audio.shape)}: a batch without recordings")
     if audio.ndim > 1:
         _check_channels(audio.shape[-2], audio.shape[-1], tuple(audio.shape), "(..., channels, samples)", "audio.T")
 

@@ -11,7 +11,9 @@ MODEL = click.option("-m", "--model", required=True, help="An autoencoder of the
 OUT = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 FOLDER = click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace results that are there.")
-SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same sound.")
+SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The same seed, the same sound."
+)
 SOURCE = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 
 
@@ -42,21 +44,28 @@ def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
 
 @click.command()
 @SOURCE
-@MODEL
+@click.option("-m", "--model", help="The autoencoder that made the codes, or its bundle's path."
+              "  [default: the one of the package that they name]")  # fmt: skip
 @OUT
 @OVERWRITE
 @SEED
-def decode(source: Path, model: str, out: Path, overwrite: bool, seed: int) -> None:
+@click.option("--force", is_flag=True, help="Take codes of another model, if they are of the same size.")
+def decode(source: Path, model: str | None, out: Path, overwrite: bool, seed: int, force: bool) -> None:
     """Turn codes, an .npz file that `encode` wrote, back into sound; the phase is made up (Griffin-Lim).
 
     \b
+      audioae decode codes.npz -o speech.wav
       audioae decode codes.npz -m runs/undercomplete_2d/best.safetensors -o speech.wav
     """
+    from audioae.errors import InputError
     from audioae.infer import codes
 
     _check(out, source, overwrite)
     held = codes.Codes.load(source)
-    wave = codes.decode(held, model, seed)
+    try:
+        wave = codes.decode(held, model, seed, force)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
     _write(out, wave, _new(wave, held.rate))
 
 

@@ -1,12 +1,14 @@
 """Cleaning arrays in one call."""
 
+import warnings
 from functools import lru_cache
 
 import torch
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave
-from audioae.bundle import load
-from audioae.denoiser import Denoiser
+from audioae.bundle import identity, load
+from audioae.denoiser import Denoiser, why_no_denoiser
+from audioae.errors import AudioaeWarning
 from audioae.infer.streamer import Streamer
 
 BLOCK_SECONDS = 4.0
@@ -41,14 +43,17 @@ def denoise(
         BundleError: no such model or device.
 
     Warns:
-        AudioaeWarning: NaN or infinite samples, which are taken as zero.
+        AudioaeWarning: NaN or infinite samples, which are taken as zero; a model that was not trained on noise.
 
     >>> import numpy as np, audioae
     >>> audioae.denoise(np.zeros((4410, 2)), 44100).shape
     (4410, 2)
     """
     wave, back = to_wave(audio)
-    streamer = Streamer(_load_once(model, device), rate, atten_limit, mix, channels)
+    denoiser = _load_once(model, device, identity(model))
+    if denoiser.rebuilds_noise:
+        warnings.warn(why_no_denoiser(denoiser), AudioaeWarning, stacklevel=2)
+    streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
     wave = finite_or_warn(wave)
     block = int(BLOCK_SECONDS * streamer.rate)
     parts: list[torch.Tensor] = [streamer.feed_wave(part) for part in wave.split(block, dim=-1)] if wave.shape[-1] else []
@@ -58,5 +63,6 @@ def denoise(
 
 
 @lru_cache(maxsize=1)
-def _load_once(model: str, device: str) -> Denoiser:
+def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Denoiser:
+    """The model, kept as long as the next call asks for the same one and its file is the same."""
     return load(model, device)

@@ -3,11 +3,10 @@
 A code is D numbers for each patch of a recording; with it stands the time at which the patch begins.
 """
 
-import io
 import os
-import zipfile
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,79 +15,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave
-from audioae.bundle import load, replace_file
+from audioae.bundle import load, shipped
 from audioae.denoiser import Denoiser, whole_rate
-from audioae.errors import BundleError, InputError
+from audioae.errors import AudioaeWarning, BundleError, InputError
+from audioae.infer.codes_file import Codes
 from audioae.models.autoencoder import Model as Autoencoder
 from audioae.patches import patches_of
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
+from audioae.signal.seeds import checked_count, checked_seed, generator
 from audioae.signal.stft import HOP_SECONDS, hop_length
 
 LEVEL = 1.2e-3
 """Level of sounds that have no recording to take it from: that of speech at -26 dBFS."""
 AT_ONCE = 512
+MOST_SOUNDS = 10_000
+LONGEST = 3 * 3600
+"""Seconds of sound, of all channels together, that are made at once."""
 Model = str | os.PathLike[str] | Denoiser
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Codes of one recording.
-
-    Attributes:
-        values: ``(C, M, D)`` for C channels and M patches.
-        times: seconds at which the patches begin, ``(M,)``.
-        levels: of each channel, which the codes do not hold, ``(C,)``.
-        samples: N of the recording.
-        rate: of the recording in Hz.
-        model: name of the autoencoder.
-    """
-
-    values: NDArray[np.float32]
-    times: NDArray[np.float64]
-    levels: NDArray[np.float32]
-    samples: int
-    rate: int
-    model: str
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.npz`` file that numpy reads; it is replaced whole or not at all.
-
-        Raises:
-            OutputError: the folder cannot be written.
-        """
-        content = io.BytesIO()
-        np.savez_compressed(content, **vars(self))
-        replace_file(path, content.getvalue())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Codes":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            InputError: no such file, or one of something else.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                held = {name: file[name] for name in cls.__dataclass_fields__}
-            codes = cls(
-                np.asarray(held["values"], np.float32),
-                np.asarray(held["times"], np.float64),
-                np.asarray(held["levels"], np.float32),
-                int(held["samples"]),
-                int(held["rate"]),
-                str(held["model"]),
-            )
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file") from None
-        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not codes that `audioae encode` wrote ({error})") from None
-        if codes.values.ndim != 3 or codes.levels.shape != codes.values.shape[:1] or codes.samples < 0:
-            raise InputError(f"{path}: holds codes of shape {codes.values.shape}: they should be (channels, patches, size)")
-        if not (np.isfinite(codes.values).all() and np.isfinite(codes.levels).all()):
-            raise InputError(f"{path}: holds codes that are not finite")
-        hop_length(codes.rate)
-        return codes
 
 
 def encode(audio: Audio, rate: int, model: Model) -> Codes:
@@ -110,22 +54,30 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
         patches, level = found.values, found.level / denoiser.transform(whole_rate(rate)).hop
         values = _in_parts(autoencoder.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
     times = np.arange(patches.shape[1], dtype=np.float64) * (autoencoder.config.frames * HOP_SECONDS)
-    return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), denoiser.name)
+    own = denoiser.name, denoiser.fingerprint()
+    return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), *own)
 
 
-def decode(codes: Codes, model: Model, seed: int = 0) -> NDArray[np.float32]:
+def decode(codes: Codes, model: Model | None = None, seed: int = 0, force: bool = False) -> NDArray[np.float32]:
     """A sound ``(frames, channels)`` at the recording's rate and of its length, from its codes alone.
 
-    Its phase is made up by Griffin-Lim, beginning with ``seed``.
+    Args:
+        codes: from :func:`encode`.
+        model: as in :func:`encode`; the one of the package that made the codes without.
+        seed: of the phase that Griffin-Lim begins with.
+        force: take codes of another model, if they are of the same size.
 
     Raises:
-        InputError: codes of another model's size.
+        InputError: codes of another model, or that say that they are of more samples than they hold.
         BundleError: no such model, or one that has no codes.
+
+    Warns:
+        AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
     """
-    denoiser, autoencoder = _autoencoder(model)
-    size = autoencoder.config.code
-    if codes.values.shape[2] != size:
-        raise InputError(f"codes of {codes.values.shape[2]} numbers, made by {codes.model}: {denoiser.name} has {size}")
+    checked_seed(seed)
+    denoiser, autoencoder = _autoencoder(_model_of(codes) if model is None else model)
+    _check_origin(codes, denoiser, force)
+    _check_length(codes, autoencoder)
     sound = _sound(denoiser, autoencoder, torch.from_numpy(codes.values), torch.from_numpy(codes.levels), seed)
     own = autoencoder.config.rate
     wave = np.stack([resample(channel.numpy(), own, codes.rate) for channel in sound], axis=1)
@@ -172,13 +124,15 @@ def sample(model: Model, count: int = 1, seed: int = 0, patches: int = 1) -> tup
         patches: drawn independently, one after the other.
 
     Raises:
+        InputError: an unusable count or seed.
         BundleError: no such model, or one that is not variational.
     """
+    count, patches = checked_count(count, "count", most=MOST_SOUNDS), checked_count(patches, "patches", most=MOST_SOUNDS)
+    source = generator(seed)
     denoiser, autoencoder = _autoencoder(model)
     if not autoencoder.config.variational:
         raise BundleError(f"{denoiser.name}: is not variational: only such a model can be sampled from")
-    generator = torch.Generator().manual_seed(seed)
-    values = torch.randn(count, patches, autoencoder.config.code, generator=generator)
+    values = torch.randn(count, patches, autoencoder.config.code, generator=source)
     return _sound(denoiser, autoencoder, values, torch.full((count,), LEVEL), seed).numpy(), autoencoder.config.rate
 
 
@@ -188,9 +142,9 @@ def interpolate(first: Codes, second: Codes, steps: int = 5) -> list[Codes]:
     Raises:
         InputError: fewer than two steps, or codes that do not go together.
     """
-    if steps < 2:
-        raise InputError(f"{steps} steps: give 2 or more, the two ends included")
-    if first.values.shape[::2] != second.values.shape[::2] or first.rate != second.rate or first.model != second.model:
+    checked_count(steps, "steps", 2, MOST_SOUNDS)
+    ends = [(each.values.shape[::2], each.rate, each.model, each.fingerprint) for each in (first, second)]
+    if ends[0] != ends[1]:
         raise InputError("the two recordings should have the same channels and sample rate, and codes of the same model")
     count = min(first.values.shape[1], second.values.shape[1])
     samples = min(first.samples, second.samples)
@@ -198,7 +152,7 @@ def interpolate(first: Codes, second: Codes, steps: int = 5) -> list[Codes]:
     for share in np.linspace(0, 1, steps, dtype=np.float32):
         values = (1 - share) * first.values[:, :count] + share * second.values[:, :count]
         levels = first.levels ** (1 - share) * second.levels**share
-        between.append(Codes(values, first.times[:count], levels, samples, first.rate, first.model))
+        between.append(replace(first, values=values, times=first.times[:count], levels=levels, samples=samples))
     return between
 
 
@@ -206,7 +160,62 @@ def _autoencoder(model: Model) -> tuple[Denoiser, Autoencoder]:
     denoiser = model if isinstance(model, Denoiser) else load(model)
     if not isinstance(denoiser.model, Autoencoder):
         raise BundleError(f"{denoiser.name}: is a {denoiser.recipe.model.kind}, which has no codes: give an autoencoder")
+    denoiser.check_precision()
     return denoiser, denoiser.model
+
+
+def _model_of(codes: Codes) -> str:
+    """The model of the package that made the codes.
+
+    Raises:
+        InputError: it is none of the package.
+    """
+    if codes.model not in shipped():
+        raise InputError(
+            f"the codes were made by {codes.model!r}, which is not in the package: give its bundle as the model"
+        )
+    return codes.model
+
+
+def _check_origin(codes: Codes, denoiser: Denoiser, force: bool) -> None:
+    """Refuse codes of other weights.
+
+    Raises:
+        InputError: they are.
+    """
+    size, own = codes.values.shape[2], denoiser.recipe.model.code  # type: ignore[attr-defined]
+    if size != own:
+        raise InputError(f"codes of {size} numbers, made by {codes.model}: {denoiser.name} has {own}")
+    if force:
+        return
+    if codes.fingerprint and codes.fingerprint != denoiser.fingerprint():
+        other = f"other weights of {codes.model}" if codes.model == denoiser.name else codes.model
+        raise InputError(
+            f"the codes were made by {other}, which {denoiser.name} makes noise of: give that model, or force it"
+        )
+    if not codes.fingerprint and codes.model != denoiser.name:
+        raise InputError(f"the codes were made by {codes.model}, not by {denoiser.name}: give that model, or force it")
+    if not codes.fingerprint:
+        warnings.warn(
+            f"codes of an earlier version do not say which weights made them: they were taken for {denoiser.name}'s",
+            AudioaeWarning,
+            stacklevel=3,
+        )
+
+
+def _check_length(codes: Codes, autoencoder: Autoencoder) -> None:
+    """Refuse codes whose recording is longer than their patches, or too long to be made at once.
+
+    Raises:
+        InputError: it is.
+    """
+    channels, patches, _ = codes.values.shape
+    frames = patches * autoencoder.config.frames
+    if codes.samples > frames * hop_length(codes.rate):
+        raise InputError(f"codes of {patches} patches that say that they are of {codes.samples} samples: they are damaged")
+    if channels * frames * HOP_SECONDS > LONGEST:
+        hours = channels * frames * HOP_SECONDS / 3600
+        raise InputError(f"codes of {hours:.0f} h of sound, of all channels together: {LONGEST // 3600} h at most")
 
 
 def _one(wave: Tensor) -> Tensor:

@@ -11,8 +11,11 @@ from torch import Tensor
 from audioae.bundle import load
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError
+from audioae.signal.seeds import checked_count
+from audioae.signal.seeds import generator as seeded
 from audioae.sounds import images_of, model_of, waves_of
 
+MOST_SOUNDS = 10_000
 SMALLEST, LARGEST = 0.05, 6.0
 """Truncations that leave something to choose, and something to leave out."""
 
@@ -55,18 +58,16 @@ def images_and_waves(
     between: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
     """The same, with the spectrograms ``(count, K, P)`` in front."""
+    count, source = checked_count(count, "count", most=MOST_SOUNDS), seeded(seed)
     denoiser = model if isinstance(model, Denoiser) else load(model)
     generator = model_of(denoiser)
     classes = generator.config.classes
-    if count < 1:
-        raise InputError(f"{count} sounds: give 1 or more")
     if truncation is not None and not SMALLEST <= truncation <= LARGEST:
         raise InputError(f"truncation {truncation}: give a number from {SMALLEST} to {LARGEST:g}, or none")
     if label is not None and label not in classes:
         known = f"its classes are {', '.join(classes)}" if classes else "it knows no classes"
         raise InputError(f"class {label!r}: not one of {denoiser.name}: {known}")
     limit = math.inf if truncation is None else truncation
-    source = torch.Generator().manual_seed(seed)
     numbers = generator.draw(2 if between else count, source, limit)
     if between:
         group = numbers[0, -1].clone()

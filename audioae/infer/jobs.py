@@ -68,8 +68,13 @@ class ModelChoice:
         """The model, ready to run.
 
         Raises:
-            BundleError: no such model or device, or one that cannot be run so.
+            BundleError: no such model or device, one that cannot be run so, or one that was not trained on noise.
         """
+        from audioae.denoiser import why_no_denoiser
+        from audioae.errors import BundleError
         from audioae.infer.onnx_run import load
 
-        return load(self.model, self.device, self.backend)
+        denoiser = load(self.model, self.device, self.backend)
+        if denoiser.rebuilds_noise:
+            raise BundleError(why_no_denoiser(denoiser))
+        return denoiser

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
 from audioae.infer.onnx_export import READ, onnx_bytes
 from audioae.recipe import Recipe
-from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, hop_length
+from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
 
 BACKENDS = ("torch", "onnx")
 CPU = torch.device("cpu")
@@ -82,23 +82,27 @@ class OnnxModel(nn.Module):
     Args:
         denoiser: what is exported where no file of the size is given; None where only the file's sizes can be run.
         delay: frames that the result is late by.
-        sessions: those that are there, by their bins.
-        threads: how many each uses.
-        half_window: seconds, by which bins tell the rate.
+        files: contents of ONNX files by the number of bins that they are for; more are exported as they are needed.
+        threads: how many each session uses.
+        sizes: seconds from frame to frame and of a frame, by which bins tell the rate.
+        sessions: of files, where they are open already.
     """
 
     def __init__(
         self,
         denoiser: Denoiser | None,
         delay: int,
-        sessions: dict[int, Any],
+        files: dict[int, bytes],
         threads: int = 1,
-        half_window: float = HOP_SECONDS,
+        sizes: tuple[float, float] = (HOP_SECONDS, 2 * HOP_SECONDS),
+        sessions: Mapping[int, Any] = {},
     ) -> None:
         super().__init__()
         # In a tuple, that its weights are not taken for this module's.
-        self.source, self.delay, self.sessions, self.threads = (denoiser,), delay, sessions, threads
-        self.half_window = half_window
+        self.source, self.delay, self.files, self.threads = (denoiser,), delay, files, threads
+        self.sizes = sizes
+        self._sessions: dict[int, Any] = dict(sessions)
+        self._process = os.getpid()
         self.register_buffer("place", torch.zeros(0))
         self.receptive_field = denoiser.model.receptive_field if denoiser else None
 
@@ -108,13 +112,21 @@ class OnnxModel(nn.Module):
         Raises:
             InputError: the file is one for another rate.
         """
-        if bins not in self.sessions:
+        if self._process != os.getpid():  # the threads of a session do not live on in a process that was forked
+            self._sessions, self._process = {}, os.getpid()
+        if bins not in self.files:
             denoiser = self.source[0]
             if denoiser is None:
-                own, wanted = (rate_of(count, self.half_window) for count in (next(iter(self.sessions)), bins))
+                own, wanted = (rate_of(count, *self.sizes) for count in (next(iter(self.files)), bins))
                 raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {wanted}")
-            self.sessions[bins] = open_session(onnx_bytes(denoiser, rate_of(bins, self.half_window)), self.threads)
-        return self.sessions[bins]
+            self.files[bins] = onnx_bytes(denoiser, rate_of(bins, *self.sizes))
+        if bins not in self._sessions:
+            self._sessions[bins] = open_session(self.files[bins], self.threads)
+        return self._sessions[bins]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies: sessions are opened again where they are needed."""
+        return self.__dict__ | {"_sessions": {}}
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
@@ -187,18 +199,22 @@ def _exported(denoiser: Denoiser) -> OnnxDenoiser:
     members = [_exported(member) for member in denoiser.members]
     if members:
         return OnnxDenoiser(denoiser.recipe, denoiser.name, nn.Module(), members)
-    half_window = denoiser.recipe.model.window_seconds / 2
-    model = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), half_window)
+    settings = denoiser.recipe.model
+    sizes = settings.hop_seconds, settings.window_seconds
+    model = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), sizes)
     return OnnxDenoiser(denoiser.recipe, denoiser.name, model)
 
 
-def rate_of(bins: int, half_window: float = HOP_SECONDS) -> int:
-    """A sample rate whose spectra have so many bins.
+def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float = 2 * HOP_SECONDS) -> int:
+    """The sample rate whose spectra have so many bins; of several the one nearest to what they say without rounding.
 
-    >>> rate_of(769)
-    48000
+    >>> rate_of(769), rate_of(267, 0.016, 0.048)
+    (48000, 11094)
     """
-    return min(MAX_RATE, max(MIN_RATE, round((bins - 1) / half_window)))
+    about = round(2 * (bins - 1) / window_seconds)
+    near = [rate for rate in range(about - 500, about + 501) if MIN_RATE <= rate <= MAX_RATE]
+    fitting = [rate for rate in near if window_length(rate, hop_seconds, window_seconds) == 2 * (bins - 1)]
+    return min(fitting or [min(MAX_RATE, max(MIN_RATE, about))], key=lambda rate: abs(rate - about))
 
 
 def open_session(model: bytes | str, threads: int) -> Any:
@@ -223,7 +239,8 @@ def open_session(model: bytes | str, threads: int) -> Any:
 
 
 def _from_file(path: Path) -> Denoiser:
-    session = open_session(str(path), torch.get_num_threads())
+    threads = torch.get_num_threads()
+    session = open_session(str(path), threads)
     facts = session.get_modelmeta().custom_metadata_map
     if facts.get("format") not in READ:
         raise BundleError(
@@ -236,6 +253,7 @@ def _from_file(path: Path) -> Denoiser:
         raise BundleError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
     if recipe.family != "waves" or delay != recipe.model.delay:
         raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
-    half_window = recipe.model.window_seconds / 2
-    model = OnnxModel(None, delay, {hop_length(rate, half_window) + 1: session}, half_window=half_window)
+    sizes = recipe.model.hop_seconds, recipe.model.window_seconds
+    bins = window_length(rate, *sizes) // 2 + 1
+    model = OnnxModel(None, delay, {bins: path.read_bytes()}, threads, sizes, {bins: session})
     return OnnxDenoiser(recipe, path.stem, model).eval()

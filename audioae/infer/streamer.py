@@ -1,5 +1,10 @@
 """Live audio: feed chunks of any length, get back what is ready."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,7 +18,8 @@ class Streamer:
     """Cleans a stream chunk by chunk, with the result of the whole file to rounding (1e-5), whatever the chunks.
 
     What :meth:`feed` and :meth:`flush` return, joined, has as many samples as were fed and no delay within it: only the
-    moment at which a sample comes out is later. The state is the value :attr:`state`, a flat dict of tensors.
+    moment at which a sample comes out is later. The state is the value :attr:`state`, a flat dict of tensors. Pickle and
+    copies keep it. A stream is fed by one thread at a time.
 
     Args:
         denoiser: from :func:`audioae.load`.
@@ -51,7 +57,25 @@ class Streamer:
         self.hop = denoiser.hop(self.rate)
         self.delay = denoiser.delay(self.rate)
         self.latency_samples = self.delay + self.hop - 1
+        self._lock = threading.Lock()
         self.reset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise InputError("a Streamer is one stream, and two threads feed this one at once: give each thread its own")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def twin(self) -> "Streamer":
         """Another one of the same settings, at its beginning."""
@@ -75,7 +99,7 @@ class Streamer:
             audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; ``(B, C, N)`` feeds B streams.
 
         Raises:
-            InputError: an unusable array, or other channels than before.
+            InputError: an unusable array, other channels than before, or another thread feeds it at this moment.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
@@ -96,9 +120,12 @@ class Streamer:
             return to_wave(empty)[1](self.flush_wave().to(empty.device))
         return to_wave(empty)[1](self.flush_wave())
 
-    @torch.inference_mode()
     def feed_wave(self, wave: Tensor) -> Tensor:
         """:meth:`feed` for finite waves ``(B, C, N)``."""
+        with self._alone(), torch.inference_mode():
+            return self._feed(wave)
+
+    def _feed(self, wave: Tensor) -> Tensor:
         wave = wave.to(self.denoiser.device)
         batch, channels, samples = wave.shape
         if self.state is None:
@@ -123,6 +150,10 @@ class Streamer:
 
     def flush_wave(self) -> Tensor:
         """:meth:`flush` for waves ``(B, C, N)``."""
+        with self._alone(), torch.inference_mode():
+            return self._flush()
+
+    def _flush(self) -> Tensor:
         if self.state is None:
             return torch.zeros(1, 1, 0)
         missing = self._fed - self._returned
@@ -130,8 +161,7 @@ class Streamer:
         result = rest[..., :0]
         if missing:
             zeros = rest.new_zeros(*rest.shape[:2], -self._held % self.hop + self.delay)
-            with torch.inference_mode():
-                result = self._advance(torch.cat([rest, zeros], dim=-1))[..., :missing]
+            result = self._advance(torch.cat([rest, zeros], dim=-1))[..., :missing]
         self.reset()
         return result
 

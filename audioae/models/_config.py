@@ -29,7 +29,9 @@ def check_size(receptive_field: int, width: int) -> None:
         ValueError: too large.
     """
     if receptive_field > MOST_FRAMES:
-        raise ValueError(f"the receptive field is {receptive_field} frames: give fewer or smaller `dilations`, for {MOST_FRAMES}")
+        raise ValueError(
+            f"the receptive field is {receptive_field} frames: give fewer or smaller `dilations`, for {MOST_FRAMES}"
+        )
     if receptive_field * width > MOST_HELD:
         raise ValueError(
             f"a stream would hold {receptive_field} frames of {width} numbers: give fewer `channels` or smaller `dilations`"

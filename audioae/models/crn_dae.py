@@ -22,7 +22,8 @@ class Config(conv_dae.Config):
     """What a recipe's ``model`` section may set for ``kind: crn_dae``: all of ``conv_dae``, and the memory."""
 
     memory_after: tuple[Annotated[int, Field(ge=1, le=MOST_BLOCKS)], ...] = Field(
-        (6, 10), min_length=1, max_length=MOST_BLOCKS, description="blocks after which the recurrent units stand")
+        (6, 10), min_length=1, max_length=MOST_BLOCKS, description="blocks after which the recurrent units stand"
+    )
     hidden: int = Field(64, ge=4, le=1024, description="state of the unit at each position")
     full_band_hidden: int = Field(192, ge=4, le=2048, description="state of the unit that hears the full band")
     squeeze: int = Field(16, ge=1, le=256, description="numbers by which each position speaks to that unit")

@@ -13,8 +13,9 @@ from torch.autograd.function import once_differentiable
 
 
 def carry(past: Tensor, x: Tensor) -> Tensor:
-    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones, in memory of their
-    own, for a view would keep the whole of ``x`` alive.
+    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones.
+
+    They are in memory of their own, for a view would keep the whole of ``x`` alive.
 
     Of a step that is exported it is ``x`` itself: whoever runs the file drops as many from the front of what it holds and
     puts ``x`` behind, which need not move all the rest in memory.

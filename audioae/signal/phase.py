@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchaudio.functional import griffinlim
 
+from audioae.signal.seeds import checked_seed
 from audioae.signal.stft import STFT
 
 ITERATIONS = 60
@@ -35,7 +36,7 @@ def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
     )
     step = stft.hop // 2
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(checked_seed(seed))
         wave = griffinlim(
             fine,
             torch.hann_window(4 * step, device=fine.device),

@@ -40,11 +40,26 @@ def hops_of(hop_seconds: float, window_seconds: float | None = None) -> int:
     """Hops that a frame lies in, at every rate the same.
 
     >>> hops_of(0.016), hops_of(0.02, 0.048), hops_of(0.02, 0.06)
-    (2, 3, 4)
+    (2, 3, 3)
     """
-    if window_seconds is None or window_seconds < 2 * hop_seconds + 1e-9:
+    if window_seconds is None:
         return 2
-    return math.ceil(window_seconds / hop_seconds + 0.15)  # with room for hops that are rounded down
+    return max(2, math.ceil(window_seconds / hop_seconds - 1e-6))
+
+
+def window_length(rate: int, hop_seconds: float = HOP_SECONDS, window_seconds: float | None = None) -> int:
+    """Samples of a frame, an even number. Where hops are rounded down, it is shortened to the hops that it lies in.
+
+    Raises:
+        InputError: the rate is not within 8 to 192 kHz.
+
+    >>> window_length(16000), window_length(16000, 0.02, 0.048), window_length(11025, 0.016, 0.048)
+    (512, 768, 528)
+    """
+    hop, hops = hop_length(rate, hop_seconds), hops_of(hop_seconds, window_seconds)
+    if window_seconds is None or hops == 2:
+        return 2 * hop
+    return 2 * min(hop_length(rate, window_seconds / 2), hops * hop // 2)
 
 
 class STFT(nn.Module):
@@ -86,9 +101,8 @@ class STFT(nn.Module):
         self.rate = rate
         self.hop = hop_length(rate, hop_seconds)
         hops = hops_of(hop_seconds, window_seconds)
-        half = self.hop if window_seconds is None or hops == 2 else hop_length(rate, window_seconds / 2)
-        self.n_fft = 2 * half
-        self.bins = half + 1
+        self.n_fft = window_length(rate, hop_seconds, window_seconds)
+        self.bins = self.n_fft // 2 + 1
         self.late = hops - 1
         hann = torch.hann_window(self.n_fft, periodic=True, dtype=torch.float64)
         window, dual = hann.sqrt(), hann.sqrt()

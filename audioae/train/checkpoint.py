@@ -97,7 +97,9 @@ def _recipe_of(path: Path, header: dict[str, str]) -> Recipe:
     try:
         return parse(Recipe, header.get("recipe", ""), str(path))
     except RecipeError as error:
-        raise BundleError(f"{path}: the recipe in the checkpoint is damaged, or another version's: {_first(error)}") from error
+        raise BundleError(
+            f"{path}: the recipe in the checkpoint is damaged, or another version's: {_first(error)}"
+        ) from error
 
 
 def _progress_of(path: Path, header: dict[str, str]) -> Progress:
@@ -107,9 +109,8 @@ def _progress_of(path: Path, header: dict[str, str]) -> Progress:
         whole = all(type(each) is int and 0 <= each < 2**53 for each in (progress.step, progress.skipped))
         if not whole or any(type(each) not in (int, float) for each in numbers) or not 0 <= progress.seconds < math.inf:
             raise ValueError(f"step {progress.step!r} after {progress.seconds!r} s")
-        if progress.scaler is not None and not (
-            progress.scaler.keys() == SCALER and all(0 <= float(each) < math.inf for each in progress.scaler.values())
-        ):
+        scaler = progress.scaler or {}
+        if scaler.keys() not in (set(), SCALER) or not all(0 <= float(each) < math.inf for each in scaler.values()):
             raise ValueError(f"scaler {progress.scaler!r}")
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BundleError(f"{path}: the progress in the checkpoint is damaged ({_first(error)})") from error

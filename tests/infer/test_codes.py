@@ -1,5 +1,7 @@
 """Codes and back, on an autoencoder that was trained for a few steps."""
 
+import copy
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,7 +118,7 @@ def test_the_line_between_two_recordings_has_both_for_ends(model: Denoiser) -> N
     assert np.array_equal(between[0].values, first.values[:, :count])
     assert np.allclose(between[1].values, (first.values[:, :count] + second.values[:, :count]) / 2, atol=1e-6)
     assert np.allclose(between[2].levels, second.levels)
-    with pytest.raises(InputError, match="2 or more"):
+    with pytest.raises(InputError, match="steps 1: give a whole number from 2 to"):
         audioae.interpolate(first, second, 1)
 
 
@@ -125,7 +127,8 @@ def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Denoiser, tmp_path:
     wave, rate = recording()
     loaded = audioae.encode(wave, rate, tmp_path / "small.safetensors")
     assert np.array_equal(loaded.values, audioae.encode(wave, rate, model).values)
-    assert audioae.denoise(wave, rate, str(tmp_path / "small.safetensors")).shape == wave.shape
+    with pytest.warns(audioae.AudioaeWarning, match="not trained on noise"):
+        assert audioae.denoise(wave, rate, str(tmp_path / "small.safetensors")).shape == wave.shape
 
 
 def test_wrong_use_is_said(model: Denoiser, tmp_path: Path) -> None:
@@ -171,3 +174,152 @@ def test_griffin_lim_finds_a_phase_that_fits() -> None:
     got = stft(sound[:, None])[:, 0, :, : wanted.shape[-1]].abs()
     assert 10 * torch.log10(wanted.square().sum() / (wanted - got).square().sum()) > 15
     assert wanted.mean() / STFT(rate).hop == pytest.approx(float(got.mean()) / stft.hop, rel=0.05)
+
+
+def damaged(folder: Path, good: Codes, **arrays: object) -> Path:
+    path = folder / "damaged.npz"
+    np.savez_compressed(path, **{k: v for k, v in (vars(good) | arrays).items() if v is not None})
+    return path
+
+
+def npy(header: str, body: bytes = b"") -> bytes:
+    """An array's file with a header of one's own choosing."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
+
+
+def test_damaged_codes_are_refused_in_a_line(model: Denoiser, tmp_path: Path) -> None:
+    good = audioae.encode(*recording(), model)
+    pickled = np.array([{"a": 1}], dtype=object)
+    for arrays in (
+        {"values": pickled},
+        {"model": pickled},
+        {"values": good.values.astype(complex)},
+        {"values": good.values.astype(int)},
+        {"values": good.values[0]},
+        {"values": good.values[:, :0]},
+        {"values": good.values[:0], "levels": good.levels[:0]},
+        {"values": good.values.astype(str)},
+        {"values": None},
+        {"values": np.full_like(good.values, np.nan)},
+        {"times": good.times[:-1]},
+        {"times": np.full_like(good.times, np.inf)},
+        {"levels": -good.levels},
+        {"levels": np.array(["loud"])},
+        {"samples": 2**45},
+        {"samples": -1},
+        {"samples": 1.5},
+        {"samples": [1, 2]},
+        {"samples": "many"},
+        {"samples": None},
+        {"rate": 10**9},
+        {"rate": "fast"},
+        {"rate": -8000},
+        {"model": 3},
+        {"model": None},
+        {"fingerprint": 3.5},
+        {"fingerprint": pickled},
+    ):
+        with pytest.raises(InputError) as caught:
+            Codes.load(damaged(tmp_path, good, **arrays))
+        assert str(caught.value).startswith(str(tmp_path)) and "\n" not in str(caught.value), arrays
+
+
+def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Denoiser, tmp_path: Path) -> None:
+    good = audioae.encode(*recording(), model)
+    small = damaged(tmp_path, good)
+    for header in (
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1099511627776, 12)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, -3, 12)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3.5, 12)}",
+        "(" * 9000,
+        "{'descr': __import__('os')}",
+        "",
+    ):
+        with zipfile.ZipFile(small) as before, zipfile.ZipFile(path := tmp_path / "claims.npz", "w") as after:
+            for name in before.namelist():
+                after.writestr(name, npy(header, b"\0" * 48) if name == "values.npy" else before.read(name))
+        with pytest.raises(InputError, match=r"claims\.npz: not codes") as caught:
+            Codes.load(path)
+        assert "\n" not in str(caught.value)
+    bomb = tmp_path / "bomb.npz"
+    shape = (1, 6_000_000, 12)
+    with zipfile.ZipFile(small) as before, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            if name != "values.npy":
+                after.writestr(name, before.read(name))
+        with after.open("values.npy", "w") as member:
+            member.write(npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}"))
+            for _ in range(6):
+                member.write(bytes(12 * 4_000_000))
+    assert bomb.stat().st_size < 1e6
+    with pytest.raises(InputError, match=r"bomb\.npz: holds 274 MB of codes: 64 MB at most"):
+        Codes.load(bomb)
+    data = small.read_bytes()
+    for content in (b"", data[:10], data[: len(data) // 2], data[:-30], bytes(1000), good.values.tobytes()):
+        (path := tmp_path / "cut.npz").write_bytes(content)
+        with pytest.raises(InputError, match=r"cut\.npz: not codes"):
+            Codes.load(path)
+
+
+def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Denoiser) -> None:
+    good = audioae.encode(*recording(), model)
+    for samples in (2**39, good.samples + 16 * 256 + 1):
+        with pytest.raises(InputError, match=rf"say that they are of {samples} samples"):
+            audioae.decode(replace(good, samples=samples), model)
+    many = replace(good, values=np.zeros((4, 20_000, 12), np.float32), levels=np.ones(4, np.float32), samples=1)
+    with pytest.raises(InputError, match="3 h at most"):
+        audioae.decode(many, model)
+
+
+def test_codes_know_the_weights_that_made_them(model: Denoiser, tmp_path: Path) -> None:
+    wave, rate = recording()
+    codes = audioae.encode(wave[:8000], rate, model)
+    assert codes.fingerprint == model.fingerprint() and len(codes.fingerprint) == 16
+    other = copy.deepcopy(model)
+    next(other.parameters()).data.add_(1e-6)
+    assert other.fingerprint() != model.fingerprint()
+    with pytest.raises(InputError, match="other weights of small"):
+        audioae.decode(codes, other)
+    assert len(audioae.decode(codes, other, force=True)) == 8000
+    other.name = "else"
+    with pytest.raises(InputError, match="made by small, which else makes noise of"):
+        audioae.decode(codes, other)
+    with pytest.raises(InputError, match="made by 'small', which is not in the package: give its bundle"):
+        audioae.decode(codes)
+    # As files of earlier versions are.
+    old = Codes.load(damaged(tmp_path, codes, fingerprint=None))
+    assert old.fingerprint == ""
+    with pytest.warns(audioae.AudioaeWarning, match="do not say which weights made them"):
+        assert np.array_equal(audioae.decode(old, model), audioae.decode(codes, model))
+    with pytest.raises(InputError, match="made by small, not by else"):
+        audioae.decode(old, other)
+
+
+def test_codes_of_a_model_of_the_package_find_it(tmp_path: Path) -> None:
+    wave, rate = recording()
+    audioae.encode(wave[:8000], rate, "undercomplete_2d").save(tmp_path / "c.npz")
+    codes = Codes.load(tmp_path / "c.npz")
+    assert np.array_equal(audioae.decode(codes), audioae.decode(codes, "undercomplete_2d"))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.5, float("nan"), "x", None, True])
+def test_seeds_out_of_range_are_told_in_a_line(seed: object, model: Denoiser) -> None:
+    codes = audioae.encode(*recording(), model)
+    for work in (
+        lambda: audioae.decode(codes, model, seed),  # type: ignore[arg-type]
+        lambda: audioae.sample("vae_2d", 1, seed),  # type: ignore[arg-type]
+        lambda: audioae.generate("dcgan", 1, seed),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputError, match=r"seed .*: give a whole number from 0 to 9223372036854775807"):
+            work()
+
+
+@pytest.mark.parametrize("count", [0, -1, 10**12, 1.5, "x"])
+def test_counts_out_of_range_are_told_in_a_line(count: object) -> None:
+    for work in (lambda: audioae.sample("vae_2d", count), lambda: audioae.generate("dcgan", count)):  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"count .*: give a whole number from 1 to 10000"):
+            work()
+    with pytest.raises(InputError, match=r"patches .*: give a whole number"):
+        audioae.sample("vae_2d", 1, 0, count)  # type: ignore[arg-type]

@@ -77,6 +77,8 @@ def test_every_frequency_has_a_gain_of_its_own(kind: str, window: float) -> None
         (0.04, None, 44_100, 2),
         (0.0333, None, 192_000, 2),
         (0.048, 0.02, 16_000, 3),
+        (0.048, 0.016, 11_025, 3),
+        (0.06, 0.02, 44_100, 3),
         (0.1, 0.02, 11_025, 6),
     ],
 )
@@ -99,9 +101,42 @@ def test_nothing_after_the_latency_is_heard(noise: np.ndarray) -> None:
 
 
 def test_the_latency_is_that_of_the_window(tmp_path: Path) -> None:
-    for window, hop, latency in ((0.04, None, 0.04), (0.048, 0.02, 0.06), (0.06, 0.02, 0.08)):
+    for window, hop, latency in ((0.04, None, 0.04), (0.048, 0.02, 0.06), (0.06, 0.02, 0.06), (0.064, 0.016, 0.064)):
         save_bundle(tmp_path / "long.safetensors", untrained("conv_dae", window, hop))
         assert info(tmp_path / "long.safetensors").latency == pytest.approx(latency)
+
+
+RELATIONS = [
+    *((0.016, times * 0.016) for times in (2, 2.01, 2.5, 2.99, 3, 3.01, 3.5, 4, 4.5, 5, 6, 7, 7.9, 8)),
+    *((0.02, 0.06), (0.01, 0.03), (0.0333, 0.0999), (0.012, 0.036), (0.004, 0.032), (0.005, 0.0151)),
+]
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 11_094, 16_000, 22_050, 44_100, 48_000, 192_000])
+def test_the_latency_is_that_at_which_a_pulse_comes_out(rate: int) -> None:
+    """Of a model that lets all pass, hop by hop: no later than the window asks for, and as its settings say."""
+    for hop_seconds, window in RELATIONS:
+        recipe = parse(Recipe, "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}", "recipe")
+        settings = recipe.model.model_copy(update={"hop": hop_seconds, "window": window})
+        denoiser = Denoiser(recipe.model_copy(update={"model": settings})).eval()
+        hop, stft = denoiser.hop(rate), denoiser.transform(rate)
+        assert abs(stft.n_fft - window * rate) <= 2 + window / hop_seconds
+        at = 5 * hop  # of a hop the first sample, which waits the longest
+        wave = torch.zeros(1, 1, 20 * hop)
+        wave[..., at] = 0.5
+        state, parts = denoiser.initial_state(1, 1, rate), []
+        with torch.inference_mode():
+            for part in wave.split(hop, dim=-1):
+                made, state = denoiser.step(part, state, rate)
+                parts.append(made)
+        joined = torch.cat(parts, -1)[0, 0]
+        first = int((joined.abs() > 1e-3).nonzero()[0])
+        assert first - at == denoiser.delay(rate) == stft.late * hop
+        # A sample is whole when the last of the frames that it lies in is there, and not before.
+        assert stft.late == -(-stft.n_fft // hop) - 1
+        streamer = Streamer(denoiser, rate)
+        assert streamer.latency_samples == first - at + hop - 1
+        assert settings.latency == pytest.approx((stft.late + 1) * hop_seconds)
 
 
 def test_an_exported_file_has_the_same_frames(noise: np.ndarray, tmp_path: Path) -> None:
