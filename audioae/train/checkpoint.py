@@ -128,9 +128,9 @@ def _moments_of(path: Path, tensors: dict[str, Tensor], parameters: list[nn.Para
         if not fits or (tensor.ndim and tensor.shape != parameters[int(number)].shape):
             raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: {name} belongs to no weight")
         moments.setdefault(int(number), {})[key] = tensor
-    for number, held in moments.items():
+    for index, held in moments.items():
         if held.keys() not in HELD:
-            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: of weight {number} it holds {[*held]}")
+            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: of weight {index} it holds {[*held]}")
     return moments
 
 

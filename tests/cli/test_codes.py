@@ -36,6 +36,8 @@ def test_there_and_back(bundle: Path, tmp_path: Path) -> None:
     assert "18 codes of 6 numbers, 1 channel" in run("encode", SPEECH, "-m", bundle, "-o", codes).output
     held = np.load(codes)
     assert held["values"].shape == (1, 18, 6) and held["times"][1] == pytest.approx(0.256)
+    refused = run("decode", codes, "-o", sound, code=1).output
+    assert f"{codes}: the codes were made by 'vae', which is not in the package: give its bundle" in refused
     run("decode", codes, "-m", bundle, "-o", sound)
     assert soundfile.info(sound).frames == soundfile.info(SPEECH).frames
     run("reconstruct", SPEECH, "-m", bundle, "-o", tmp_path / "r.flac", "--plot", tmp_path / "r.png")
@@ -60,6 +62,7 @@ def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
         (["encode", tmp_path / "no.wav", "-m", bundle, "-o", tmp_path / "x.npz"], "there is no such file"),
         (["encode", SPEECH, "-m", bundle, "-o", tmp_path / "no/x.npz"], "there is no folder"),
         (["decode", SPEECH, "-m", bundle, "-o", tmp_path / "x.wav"], "not codes that `audioae encode` wrote"),
+        (["denoise", SPEECH, "--model", bundle, "-o", tmp_path / "x.wav"], "was not trained on noise"),
         (["reconstruct", SPEECH, "-m", bundle, "-o", tmp_path / "x.txt"], "unknown ending '.txt'"),
         (["reconstruct", SPEECH, "-m", bundle, "-o", SPEECH, "--overwrite"], "is the input itself"),
     ]:

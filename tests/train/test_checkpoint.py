@@ -76,6 +76,8 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "seconds null": (progress(seconds=None), "progress"),
     "seconds infinite": (progress(seconds=float("inf")), "progress"),
     "best of text": (progress(best="9"), "progress"),
+    "a scaler of something else": (progress(scaler={"a": 1}), "progress"),
+    "a scaler of text": (progress(scaler="x"), "progress"),
     "other recipe": (header(recipe='{"a": 1}'), "recipe"),
     "a recipe of two mistakes": (header(recipe='{"a": 1, "b": 2}'), "recipe"),
     "strange group": (renamed("model.", "strange.x"), "is missing"),
