@@ -285,7 +285,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
         raise BundleError(f"{path}: not a safetensors file of audioae ({error})") from error
 
 
-def _described(path: str | os.PathLike[str], file: Any, expected: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _described(
+    path: str | os.PathLike[str], file: Any, expected: tuple[str, ...]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     header: dict[str, str] = file.metadata() or {}
     if header.get("format") not in expected:
         raise BundleError(f"{path}: not an {expected[0].rsplit(' ', 1)[0]} (its header says {header.get('format')!r})")

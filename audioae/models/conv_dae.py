@@ -39,7 +39,9 @@ class Config(MaskConfig):
         (), description="taps in time beyond `kernel` that look ahead, for each block; none for a causal network"
     )
     across_after: tuple[Annotated[int, Field(ge=1, le=MOST_BLOCKS)], ...] = Field(
-        (), max_length=MOST_BLOCKS, description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame"
+        (),
+        max_length=MOST_BLOCKS,
+        description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame",
     )
     across_hidden: int = Field(32, ge=4, le=512, description="hidden state of each of its directions")
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
