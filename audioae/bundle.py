@@ -7,7 +7,6 @@ sections of the recipe do not decide whether a bundle opens.
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +19,10 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from audioae.atomic import write_file
 from audioae.config import dump
 from audioae.denoiser import Denoiser
-from audioae.errors import BundleError, OutputError, RecipeError
+from audioae.errors import BundleError, RecipeError
 from audioae.recipe import PACKAGES, Recipe
 from audioae.registry import did_you_mean, find
 
@@ -157,47 +157,27 @@ def pick_device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def save_bundle(path: str | os.PathLike[str], denoiser: Denoiser, figures: Mapping[str, float] | None = None) -> None:
-    """Write a model with its recipe; the file is replaced whole or not at all.
+def save_bundle(
+    path: str | os.PathLike[str], denoiser: Denoiser, figures: Mapping[str, float] | None = None, overwrite: bool = True
+) -> None:
+    """Write a model with its recipe; the file is there whole or not at all.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or the file is there and not to be replaced.
     """
     header = {"format": FORMAT, "recipe": dump(denoiser.recipe), "figures": json.dumps(dict(figures or {}))}
-    save_tensors(path, denoiser.model.state_dict(), header)
+    save_tensors(path, denoiser.model.state_dict(), header, overwrite)
 
 
-def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:
-    """Tensors and a header of strings to one safetensors file, through a temporary one beside it.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    replace_file(path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header))
-
-
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that it is replaced whole or not at all.
+def save_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: dict[str, str], overwrite: bool = True
+) -> None:
+    """Tensors and a header of strings to one safetensors file.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or the file is there and not to be replaced.
     """
-    target = Path(path)
-    temporary = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    write_file(path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header), overwrite)
 
 
 DTYPES = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audioae.audio.layout import Audio, finite_or_warn, to_wave
+from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave
 from audioae.errors import BundleError, InputError
 from audioae.recipe import PACKAGES, Recipe
 from audioae.registry import find
@@ -251,6 +251,7 @@ class Denoiser(nn.Module):
 
         Raises:
             InputError: an unusable array, rate or setting.
+            BundleError: the model gives no finite sound.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
@@ -259,7 +260,18 @@ class Denoiser(nn.Module):
         linked = is_linked(channels)
         device = wave.device
         clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
-        return back(clean.to(device))
+        # What is not finite in training is a step to skip, and may have other types of numbers.
+        return back((clean if self.training else self.checked(clean)).to(device))
+
+    def checked(self, wave: Tensor) -> Tensor:
+        """A wave that this model gave, if it can be one. What went in was finite: a model that gives NaN is broken.
+
+        Raises:
+            BundleError: samples are NaN or infinite.
+        """
+        if finite(wave)[1] and not wave.isfinite().all():  # what is merely loud is limited where it is written
+            raise BundleError(f"{self.name}: gives samples that are NaN or infinite: use another model")
+        return wave
 
 
 def why_no_denoiser(denoiser: Denoiser) -> str:

@@ -18,6 +18,10 @@ class OutputError(AudioaeError):
     """A result that cannot be written: no permission, disk full, the file is there already."""
 
 
+class AppearedError(OutputError):
+    """A file that appeared in the place of a result while that was made; it is kept."""
+
+
 class RecipeError(AudioaeError):
     """A recipe or an override that does not validate; the message lists every problem with its place."""
 

@@ -90,5 +90,5 @@ def show(beside: Beside, waves: NDArray[np.float32], rate: int, folder: Path, na
     save_patches({str(start): images[start : start + COLUMNS] for start in starts}, folder / f"{name}.png")
     for number, wave in enumerate(waves[:HEARD]):
         path = folder / f"{name}-{number}.wav"
-        with Writer(path, format_for(path, AudioInfo(rate, 1, len(wave), "WAV", "PCM_16"))) as file:
+        with Writer(path, format_for(path, AudioInfo(rate, 1, len(wave), "WAV", "PCM_16")), overwrite=True) as file:
             file.write(np.clip(wave, -1, 1)[:, None])

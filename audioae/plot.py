@@ -1,5 +1,6 @@
 """Pictures; the only module that knows matplotlib, with librosa for decibels and axes. No screen is needed."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audioae.atomic import write_file
 from audioae.errors import OutputError
 from audioae.printable import printable
 
@@ -46,7 +48,9 @@ def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
-def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Path, start: float = 0.0) -> None:
+def save_spectrograms(
+    waves: dict[str, NDArray[np.float32]], rate: int, path: Path, start: float = 0.0, overwrite: bool = True
+) -> None:
     """Spectrograms of waves ``(N,)`` by title, one under the other on one scale: seconds, kHz and dB.
 
     Args:
@@ -54,6 +58,7 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
         rate: Hz.
         path: PNG, PDF or SVG, by its ending.
         start: time of the first sample in seconds.
+        overwrite: replace a file that is there.
 
     Raises:
         OutputError: the folder cannot be written, or the ending is unknown.
@@ -84,15 +89,16 @@ def save_spectrograms(waves: dict[str, NDArray[np.float32]], rate: int, path: Pa
         axes.tick_params(labelbottom=axes is panels[-1])
     panels[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(panels), label="dB", fraction=0.03, pad=0.01)
-    _save(figure, path)
+    _save(figure, path, overwrite)
 
 
-def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path) -> None:
+def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path, overwrite: bool = True) -> None:
     """Gain over the noisy input by input SNR, one panel for each measure and one line for each model.
 
     Args:
         gains: by measure, model and SNR in dB; what is not a number is left out.
         path: PNG, PDF or SVG, by its ending.
+        overwrite: replace a file that is there.
 
     Raises:
         OutputError: the folder cannot be written, or the ending is unknown.
@@ -109,16 +115,19 @@ def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path) -> N
         axes.set_ylabel("gain over the noisy input")
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=8)
-    _save(figure, path)
+    _save(figure, path, overwrite)
 
 
-def save_patches(rows: Mapping[str, NDArray[np.float32]], path: Path, columns: Sequence[str] = ()) -> None:
+def save_patches(
+    rows: Mapping[str, NDArray[np.float32]], path: Path, columns: Sequence[str] = (), overwrite: bool = True
+) -> None:
     """Patches in rows on one scale, bands upwards and frames to the right.
 
     Args:
         rows: patches ``(columns, K, P)`` by the name of their row.
         path: PNG, PDF or SVG, by its ending.
         columns: what stands above each column.
+        overwrite: replace a file that is there.
 
     Raises:
         OutputError: the folder cannot be written, or the ending is unknown.
@@ -136,7 +145,7 @@ def save_patches(rows: Mapping[str, NDArray[np.float32]], path: Path, columns: S
                 axes.set_ylabel(name, fontsize=8)
             if axes in panels[0] and place < len(columns):
                 axes.set_title(columns[place], fontsize=8)
-    _save(figure, path)
+    _save(figure, path, overwrite)
 
 
 def save_map(points: NDArray[np.floating], classes: Sequence[str], path: Path, title: str) -> None:
@@ -222,16 +231,11 @@ def _take_literally(figure: "Figure") -> None:
         text.set_text(printable(text.get_text()).replace("$", r"\$"))
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def _save(figure: "Figure", path: Path, overwrite: bool = True) -> None:
     ending = path.suffix.lstrip(".").lower() or "png"
     if ending not in figure.canvas.get_supported_filetypes():
         raise OutputError(f"{path}: pictures are .png, .pdf or .svg")
     _take_literally(figure)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(temporary, dpi=DPI, format=ending)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=DPI, format=ending)
+    write_file(path, content.getvalue(), overwrite)

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "audioae"
 LAYERS = [
-    {"errors", "printable", "config", "registry", "mistakes", "overrides", "yaml_source"},
+    {"errors", "printable", "places", "atomic", "config", "registry", "mistakes", "overrides", "yaml_source"},
     {"signal"},
     {"nn", "losses", "metrics", "audio", "plot"},
     {"models", "gans", "data"},
@@ -27,7 +27,7 @@ SEPARATE = [
     ("infer", "data"),
 ]
 OWNERS = {
-    "soundfile": {"audio.files", "audio.writer", "audio.formats", "audio.bitrate"},
+    "soundfile": {"audio.files", "audio.readback", "audio.writer", "audio.formats", "audio.bitrate"},
     "accelerate": {"train.accelerator"},
     "matplotlib": {"plot"},
     "librosa": {"plot"},

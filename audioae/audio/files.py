@@ -1,4 +1,4 @@
-"""Reading audio files; with :mod:`audioae.audio.writer` the only place that knows soundfile."""
+"""Reading audio files; with ``writer`` and ``readback`` the only place that knows soundfile."""
 
 import os
 import re

@@ -55,8 +55,20 @@ def carry(reader: Reader, writer: Writer) -> list[str]:
                 lost = chunk_copy.transfer(source, target)
             lost += _state_speakers(before, after, target)
     except (MutagenError, OSError, ValueError, struct.error) as error:
+        if stopped := system_error(error):
+            raise writer.failed(stopped) from None
         return [f"its tags could not be copied ({error})"]
     return [f"{after.container} has no place for {', '.join(lost)}: left out"] if lost else []
+
+
+def system_error(error: BaseException | None) -> OSError | None:
+    """What the system said, where that is behind an error: mutagen wraps it."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return error
+        inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+        error = inner or error.__cause__ or error.__context__
+    return None
 
 
 def _copy_tags(source: BinaryIO, info: AudioInfo, target: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Writing audio files: the subtype kept bit by bit, and the old file or the whole new one, never half a file."""
 
-import os
-import tempfile
+import math
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,41 +12,63 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audioae.atomic import Temporary
 from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
 from audioae.audio.formats import BITS, AudioInfo
-from audioae.errors import OutputError
+from audioae.audio.readback import Heard, hear
+from audioae.errors import AppearedError, OutputError
 
 WRITE_FRAMES = 65_536
 """libsndfile has crashed on longer Vorbis blocks."""
+PADDING = 9
+"""Frames that a container may add to come to an even number of bytes (AIFF) or to ten frames (PAF); a header has more."""
+BLOCK = 4096
+"""Frames that a codec of blocks may add to fill the last one."""
+IN_BLOCKS = ("IMA_ADPCM", "MS_ADPCM", "GSM610", "G721", "G723", "NMS_ADPCM", "VOX_ADPCM")
+LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ALAC_")
+"""Beginnings of subtypes that give back what was written, in all containers but those of ``LOSSY``."""
+LOSSY = ("SDS",)
+IN_TWO_FILES = ("SD2",)
 
 
 class Writer:
     """A file that comes into being whole when the context ends without an error, and not at all otherwise.
 
+    Before it takes its place it is opened again and read to its end, and compared with what was written.
+
     Args:
-        path: the file to be; one that is there is replaced at the very end.
+        path: the file to be.
         info: its format, from :func:`format_for`.
         tags: title, artist and the like, by libsndfile's names.
+        overwrite: replace a file that is there.
+        again: take a file that appears meanwhile for the result if it holds the same sound, as that of an earlier try does.
 
     Attributes:
         clipped: samples that lay beyond full scale and were limited to it.
-        frames: how many were written.
 
     Raises:
-        OutputError: the folder cannot be written, the disk is full, or the format cannot take this rate or so many channels.
+        OutputError: the place cannot be written, the disk is full, or the format cannot take this rate or so many channels.
     """
 
-    def __init__(self, path: Path, info: AudioInfo, tags: Mapping[str, str] | None = None) -> None:
-        self.path, self.info, self.clipped, self.frames = path, info, 0, 0
+    def __init__(
+        self,
+        path: Path,
+        info: AudioInfo,
+        tags: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+        again: bool = False,
+    ) -> None:
+        self.path, self.info, self.again, self.clipped = path, info, again, 0
         self._bits = BITS.get(info.subtype)
+        self._kind = "float32" if self._bits is None else "int16" if self._bits <= 16 else "int32"
+        self._frames = self._sum = 0
+        self._heard: Heard | None = None
+        self._file: soundfile.SoundFile | None = None
+        self._temporary = Temporary(path, overwrite, again)
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-            os.close(handle)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write there: {error.strerror or error}") from None
-        self.temporary = Path(name)
-        try:
+            if info.container in IN_TWO_FILES:
+                raise OutputError(f"{path}: {info.container} keeps its sound in two files: choose another ending, as .wav")
             self._file = soundfile.SoundFile(
                 name_for_libsndfile(self.temporary), "w", info.rate, info.channels, info.subtype, info.endian,
                 info.container, **bitrate.setting(info),
@@ -55,14 +77,19 @@ class Writer:
                 with suppress(soundfile.LibsndfileError):  # no place for it in this container
                     setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-            self.temporary.unlink(missing_ok=True)
-            reason = getattr(error, "error_string", None) or error
+            self.discard()
             raise OutputError(
-                f"{path}: {info.container} {info.subtype} cannot take {info.channels} channels at {info.rate} Hz ({reason})"
+                f"{path}: {info.container} {info.subtype} cannot take {info.channels} channels at {info.rate} Hz "
+                f"({_reason(error)})"
             ) from None
         except BaseException:  # Ctrl-C, before anybody holds what would tidy up
-            self.temporary.unlink(missing_ok=True)
+            self.discard()
             raise
+
+    @property
+    def temporary(self) -> Path:
+        """The file that is written; after :meth:`finish` other modules may add to it."""
+        return self._temporary.path
 
     def stored(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """The block ``(frames, C)`` as the file will hold it: rounded to its bit depth and limited to full scale."""
@@ -75,7 +102,7 @@ class Writer:
         """Append ``(frames, C)``.
 
         Raises:
-            OutputError: the disk is full.
+            OutputError: the disk is full, or a sample is NaN or infinite.
         """
         if self.info.order:
             block = np.ascontiguousarray(block[:, self.info.order])
@@ -83,23 +110,32 @@ class Writer:
             self._write(block[start : start + WRITE_FRAMES])
 
     def _write(self, block: NDArray[np.float32]) -> None:
-        data: NDArray[Any] = block
-        if self._bits is not None and len(block):
-            # In integers, for libsndfile scales floats by 2**15 - 1 after having read them by 2**15.
-            scale = 2.0 ** (self._bits - 1)
-            # float32 holds all whole numbers of 24 bits, and times a power of two it stays exact.
-            whole = np.rint(block * (np.float32(scale) if self._bits <= 24 else np.float64(scale)))
-            if whole.min() < -scale or whole.max() > scale - 1:
-                limited = np.clip(whole, -scale, scale - 1)
-                self.clipped += int(np.count_nonzero(whole != limited))
-                whole = limited
-            kind = np.int16 if self._bits <= 16 else np.int32
-            data = whole.astype(kind) << (np.iinfo(kind).bits - self._bits)
+        assert self._file is not None, "open until finish"
+        data = self._encoded(block)
+        self._frames += len(data)
+        self._sum = zlib.crc32(np.ascontiguousarray(data).data, self._sum)
         try:
             self._file.write(data)
         except (soundfile.LibsndfileError, RuntimeError, AssertionError, OSError) as error:
-            raise self._full(error) from None
-        self.frames += len(block)
+            raise self.failed(error) from None
+
+    def _encoded(self, block: NDArray[np.float32]) -> NDArray[Any]:
+        """Samples as libsndfile takes them: floats, or integers in the upper bits of 16 or 32."""
+        least, most = (float(block.min()), float(block.max())) if block.size else (0.0, 0.0)
+        if not (math.isfinite(least) and math.isfinite(most)):
+            raise OutputError(f"{self.path}: the result holds NaN or infinite samples and is not written: try another model")
+        if self._bits is None:
+            return np.asarray(block, np.float32)
+        # In integers, for libsndfile scales floats by 2**15 - 1 after having read them by 2**15.
+        scale = 2.0 ** (self._bits - 1)
+        # float32 holds all whole numbers of 24 bits, and times a power of two it stays exact.
+        whole = np.rint(block * (np.float32(scale) if self._bits <= 24 else np.float64(scale)))
+        if least * scale < -scale - 0.5 or most * scale >= scale - 0.5:
+            limited = np.clip(whole, -scale, scale - 1)
+            self.clipped += int(np.count_nonzero(whole != limited))
+            whole = limited
+        kind = np.dtype(self._kind)
+        return whole.astype(kind) << (np.iinfo(kind).bits - self._bits)
 
     def finish(self) -> None:
         """Complete the temporary file; :meth:`commit` then puts it in its place.
@@ -107,39 +143,66 @@ class Writer:
         Raises:
             OutputError: the disk is full.
         """
+        assert self._file is not None, "open until finish"
         try:
             self._file.flush()
             self._file.close()
         except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-            raise self._full(error) from None
-        if self.temporary.stat().st_size == 0:
-            raise self._full(OSError("nothing was stored"))
-        chunk_copy.state_frames(self.temporary, self.frames)
+            raise self.failed(error) from None
+        try:
+            chunk_copy.state_frames(self.temporary, self._frames)
+        except OSError as error:
+            raise self.failed(error) from None
+
+    def verify(self) -> None:
+        """Read the finished file to its end, and compare it with what was written. libsndfile does not tell all errors.
+
+        Raises:
+            OutputError: the disk is full, or something else kept a part of the sound from being stored.
+        """
+        info = self.info
+        try:
+            heard = self._heard = hear(self.temporary, self._kind, self._frames)
+        except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+            raise self.failed(error) from None
+        if (heard.rate, heard.channels) != (info.rate, info.channels):
+            why = f"{info.rate} Hz and {info.channels} channels became {heard.rate} Hz and {heard.channels}"
+            raise OutputError(f"{self.path}: {info.container} cannot hold it ({why}): choose another ending, as .wav")
+        padding = BLOCK if info.subtype.startswith(IN_BLOCKS) else PADDING
+        if not self._frames <= heard.frames <= self._frames + padding:
+            raise self.failed(f"of {self._frames} frames {heard.frames} can be read back")
+        if heard.sizes:
+            raise self.failed(f"a wrong size is read back: {heard.sizes}")
+        if info.subtype.startswith(LOSSLESS) and info.container not in LOSSY and heard.sum != self._sum:
+            raise self.failed("other samples are read back than were written")
 
     def commit(self) -> None:
         """Put the file in its place.
 
         Raises:
+            AppearedError: a file has appeared there, which is kept.
             OutputError: the place cannot be written.
         """
         try:
-            mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o666 & ~_umask()
-            # On the disk, tags and all, before it takes the old one's place, and its name after that: power may fail.
-            _sync(self.temporary, os.O_RDWR)
-            self.temporary.chmod(mode)
-            self.temporary.replace(self.path)
-            with suppress(OSError):  # not every system opens folders
-                _sync(self.path.parent, os.O_RDONLY)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot write: {error.strerror or error}") from None
+            self._temporary.commit()
+        except AppearedError:
+            if not (self.again and self._is_there()):
+                raise
+
+    def _is_there(self) -> bool:
+        """Whether the file in our place holds the same sound."""
+        try:
+            return self._heard is not None and hear(self.path, self._kind, self._frames) == self._heard
+        except (soundfile.LibsndfileError, RuntimeError, OSError):
+            return False
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if not self._file.closed:
+        if self._file is not None and not self._file.closed:
             # What could not be stored is thrown away.
             with suppress(soundfile.LibsndfileError, RuntimeError):
                 self._file.close()
-        self.temporary.unlink(missing_ok=True)
+        self._temporary.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -147,26 +210,21 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None:
+                assert self._file is not None, "it was opened"
                 if not self._file.closed:
                     self.finish()
+                if self._heard is None:
+                    self.verify()
                 self.commit()
         finally:
             self.discard()
 
-    def _full(self, error: Exception) -> OutputError:
-        reason = getattr(error, "error_string", None) or str(error) or "not everything was stored"
-        return OutputError(f"{self.path}: cannot write, is the disk full? ({str(reason).strip().rstrip('.')})")
+    def failed(self, error: Exception | str) -> OutputError:
+        """What to say where something could not be written."""
+        if isinstance(error, OSError):
+            return self._temporary.failed(error)
+        return self._temporary.failed(error if isinstance(error, str) else _reason(error))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync(path: Path, access: int) -> None:
-    handle = os.open(path, access)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", None) or error or "not everything was stored").strip().rstrip(".")

@@ -45,12 +45,10 @@ def adapt(
     """
     from audioae.cli.progress import above
     from audioae.cli.terminal import say
-    from audioae.errors import AudioaeError, OutputError
+    from audioae.errors import AudioaeError
     from audioae.train.adapt import adapt as run
 
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: is there already: use --overwrite to replace it")
-    result = run(model, noise, out, speech, budget, bound, overrides, device, Screen(quiet))
+    result = run(model, noise, out, speech, budget, bound, overrides, device, Screen(quiet), overwrite)
     say("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():

@@ -37,7 +37,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
     wave, rate = read(source)
     _some(wave, source)
     made = codes.encode(wave, rate, model)
-    made.save(out)
+    made.save(out, overwrite)
     channels, patches, size = made.values.shape
     say(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
 
@@ -66,7 +66,7 @@ def decode(source: Path, model: str | None, out: Path, overwrite: bool, seed: in
         wave = codes.decode(held, model, seed, force)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    _write(out, wave, _new(wave, held.rate))
+    _write(out, wave, _new(wave, held.rate), overwrite)
 
 
 @click.command()
@@ -95,9 +95,10 @@ def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any
     wave, info = read_with_info(source)
     _some(wave, source)
     rebuilt = codes.reconstruct(wave, info.rate, model, phase)
-    _write(out, rebuilt, info)
+    _write(out, rebuilt, info, overwrite)
     if plot is not None:
-        save_spectrograms({f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}, info.rate, plot)
+        waves = {f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}
+        save_spectrograms(waves, info.rate, plot, overwrite=overwrite)
         say(str(plot))
 
 
@@ -167,11 +168,11 @@ def _new(wave: Any, rate: int) -> Any:
     return AudioInfo(rate, wave.shape[1], len(wave), "WAV", "PCM_16")
 
 
-def _write(path: Path, wave: Any, info: Any) -> None:
+def _write(path: Path, wave: Any, info: Any, overwrite: bool) -> None:
     from audioae.audio.formats import format_for
     from audioae.audio.writer import Writer
 
-    with Writer(path, format_for(path, info)) as file:
+    with Writer(path, format_for(path, info), overwrite=overwrite) as file:
         file.write(wave)
     say(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
@@ -185,14 +186,14 @@ def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: 
     """
     from audioae.cli.targets import check_folder
     from audioae.errors import OutputError
+    from audioae.places import check_place
 
     check_folder(str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
-    there = [folder / name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        raise OutputError(f"{there[0]}: is there already: use --overwrite to replace it")
+    for name in names:
+        check_place(folder / name, overwrite)
     for name, wave in zip(names, waves, strict=True):
-        _write(folder / name, wave, _new(wave, rate))
+        _write(folder / name, wave, _new(wave, rate), overwrite)

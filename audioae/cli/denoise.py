@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +14,7 @@ import click
 
 from audioae.cli.options import backend as backend_option
 from audioae.cli.options import strength
-from audioae.infer.jobs import STANDARD, Job, ModelChoice, Wishes
+from audioae.infer.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
     from audioae.denoiser import Denoiser
@@ -80,12 +79,13 @@ def denoise(
       audioae denoise recordings/ -o cleaned/ --recursive --jobs 4 --resume
       sox in.mp3 -t wav - | audioae denoise - -o - > clean.wav
     """
+    from audioae.atomic import write_text
     from audioae.audio.spool import is_pipe
     from audioae.cli.progress import above
     from audioae.cli.targets import check_report, plan
     from audioae.errors import AudioaeError, UnexpectedError
-    from audioae.infer.files import check_target
     from audioae.infer.signals import unwind_on_signals
+    from audioae.places import check_text
 
     if engine == "ray" and "-" in (*inputs, out):
         raise click.UsageError("--engine ray takes files: - is cleaned by this process")
@@ -93,7 +93,7 @@ def denoise(
     several = planned.several
     if report is not None:
         check_report(Path(report), planned.jobs)
-        check_target(Path(report), planned.jobs[0].source if planned.jobs else STANDARD, overwrite)
+        check_text(Path(report), overwrite)
     click.get_current_context().call_on_close(unwind_on_signals())
     piped = [job.source for job in planned.jobs if is_pipe(job.source)]
     if engine == "ray" and piped:
@@ -117,15 +117,12 @@ def denoise(
     for job in planned.jobs:
         if journal and journal.is_done(job):
             continue
-        # What an earlier run has made may be replaced by the one that goes on with it.
-        ours = journal is not None and journal.is_ours(job)
-        left.append((job, replace(wishes, overwrite=overwrite or ours)))
+        left.append((job, _as_left(wishes, journal, job)))
     if len(left) < len(planned.jobs) and not quiet:
         above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are done and unchanged")
 
-    def begun(job: Job) -> None:
-        if journal:
-            journal.begin(job)
+    def begun(job: Job) -> bool:
+        return journal is None or journal.begin(job)
 
     choice = ModelChoice(model, device, backend)
     if engine == "ray" or (processes > 1 and len(left) > 1):
@@ -155,7 +152,7 @@ def denoise(
                 if count and not quiet:
                     above(f"audioae: warning: {job.source}: {count} {what}")
     if report is not None:
-        _write_json(Path(report), done)
+        write_text(Path(report), json.dumps(done, indent=1, ensure_ascii=False) + "\n", overwrite)
     if failed:
         if several:
             above(f"audioae: {failed} of {len(left) + len(planned.unread)} files could not be cleaned")
@@ -174,10 +171,24 @@ def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journ
     return Journal(folder, digest.hexdigest()[:16])
 
 
+def _as_left(wishes: Wishes, journal: "Journal | None", job: Job) -> Wishes:
+    """The wishes for a job, by what an earlier run has left: its results may be replaced by the run that goes on with it."""
+    from audioae.infer.journal import Standing
+
+    if journal is None:
+        return wishes
+    standing = journal.standing(job)
+    return replace(
+        wishes,
+        overwrite=wishes.overwrite or standing is Standing.MADE,
+        again=standing in (Standing.FREE, Standing.BEGUN),
+    )
+
+
 def _one_by_one(
     jobs: "Sequence[tuple[Job, Wishes]]",
     choice: ModelChoice,
-    begun: "Callable[[Job], None]",
+    begun: "Callable[[Job], bool]",
     several: bool,
     folders: bool,
     quiet: bool,
@@ -191,18 +202,21 @@ def _one_by_one(
         label = f"{number}/{len(jobs)} {job.source.name}" if several else job.source.name
         form = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         with bar(1.0, label, quiet, form) as shown:
-            outcome: Outcome = job, attempt(partial(_clean, denoiser, job, wishes, begun, folders, _Watch(shown)), job)
-        yield outcome
+            made = attempt(partial(_clean, denoiser, job, wishes, begun, folders, _Watch(shown)), job)
+        if made is not None:
+            yield job, made
 
 
 def _clean(
-    denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], None]", folders: bool, watch: "_Watch"
-) -> "Report":
+    denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
+) -> "Report | None":
+    """What came of a job; None where it is not begun, since another run has done it meanwhile."""
     from audioae.infer.files import denoise_file
 
     if folders:
         _make_folders(job)
-    begun(job)
+    if not begun(job):
+        return None
     return denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
 
 
@@ -210,7 +224,7 @@ def _side_by_side(
     jobs: "Sequence[tuple[Job, Wishes]]",
     choice: ModelChoice,
     processes: int | None,
-    begun: "Callable[[Job], None]",
+    begun: "Callable[[Job], bool]",
     quiet: bool,
     engine: str,
 ) -> "Generator[Outcome, None, None]":
@@ -272,23 +286,3 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot make the folder: {error.strerror}") from None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    from audioae.errors import OutputError
-
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            temporary = Path(file.name)
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

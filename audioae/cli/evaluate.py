@@ -67,6 +67,7 @@ class Named(click.ParamType):
     metavar="PATH",
     help="Write means, intervals, cost and the figures of every file.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace tables and the plot that are there.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def evaluate(
@@ -85,6 +86,7 @@ def evaluate(
     markdown: Path | None,
     csv: Path | None,
     json: Path | None,
+    overwrite: bool,
     device: str,
     quiet: bool,
 ) -> None:
@@ -117,6 +119,7 @@ def evaluate(
     What fails is left out of the table, told on standard error, and the exit code is 1; Ctrl-C still prints and writes what
     has been measured to its end.
     """
+    from audioae.atomic import write_text
     from audioae.cli.progress import above, bar
     from audioae.cli.terminal import say, tell
     from audioae.data.pairs import find_pairs
@@ -125,12 +128,16 @@ def evaluate(
     from audioae.evaluate import families, report
     from audioae.evaluate import pairs as scoring
     from audioae.evaluate.words import count
+    from audioae.places import check_place, check_text
 
     names = _known(measures)
     if not entries and not clean:
         raise click.UsageError(_what_to_measure_on(models))
-    for path in (plot, markdown, csv, json):
-        _check_place(path)
+    if plot is not None:
+        check_place(plot, overwrite)
+    for path in (markdown, csv, json):
+        if path is not None:
+            check_text(path, overwrite)
     denoisers, others = _by_family(models, bool(clean))
     found = [pair for entry in entries for pair in find_pairs(entry)]
     if plot is not None and all(pair.snr_db is None for pair in found):
@@ -176,15 +183,15 @@ def evaluate(
     text = "\n".join([*tables, report.figures_table(rows) + "\n"] if rows else tables)
     say(text, end="")
     if markdown is not None:
-        _write(markdown, text)
+        write_text(markdown, text, overwrite)
     if csv is not None:
-        _write(csv, report.as_csv(scores))
+        write_text(csv, report.as_csv(scores), overwrite)
     if json is not None:
-        _write(json, report.as_json(scores, entrants, found, rows))
+        write_text(json, report.as_json(scores, entrants, found, rows), overwrite)
     if plot is not None:
         from audioae.plot import save_gains
 
-        save_gains(scoring.gains(scores, [name for name in PLOTTED if name in names] or names[:2]), plot)
+        save_gains(scoring.gains(scores, [name for name in PLOTTED if name in names] or names[:2]), plot, overwrite)
     if interrupted:
         raise KeyboardInterrupt
     if failures:
@@ -256,19 +263,3 @@ def _entrants(
         *(Folder(name, Path(folder), pairs) for name, folder in folders),
         *(Command(name, template) for name, template in commands),
     ]
-
-
-def _check_place(path: Path | None) -> None:
-    from audioae.errors import OutputError
-
-    if path is not None and not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
-
-
-def _write(path: Path, text: str) -> None:
-    from audioae.errors import OutputError
-
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None

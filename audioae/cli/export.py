@@ -22,7 +22,8 @@ def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> 
     \b
       audioae export conv_dae -o conv_dae.onnx --rate 16000
     """
-    from audioae.bundle import load, locate, replace_file
+    from audioae.atomic import write_file
+    from audioae.bundle import load, locate
     from audioae.cli.terminal import say
     from audioae.infer.files import check_target
     from audioae.infer.onnx_export import onnx_bytes
@@ -30,5 +31,5 @@ def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> 
     target = Path(out)
     check_target(target, locate(model), overwrite)
     data = onnx_bytes(load(model), rate, precision)
-    replace_file(target, data)
+    write_file(target, data, overwrite)
     say(f"{target}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

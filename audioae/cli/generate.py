@@ -41,15 +41,16 @@ def generate(
       audioae generate cgan --class 7 -n 4 -o sevens/ --plot sevens.png
       audioae generate runs/lapgan/best.safetensors --interpolate -n 9 -o between/
     """
-    from audioae.errors import OutputError
     from audioae.infer.generate import images_and_waves
+    from audioae.places import check_place
     from audioae.plot import save_patches
 
-    if plot is not None and plot.exists() and not overwrite:
-        raise OutputError(f"{plot}: is there already: use --overwrite to replace it")
+    if plot is not None:
+        check_place(plot, overwrite)
     images, waves, rate = images_and_waves(model, count, seed, label, truncation, interpolate)
     write_all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite)
     if plot is not None:
         shown = images[:64]
-        save_patches({f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}, plot)
+        rows = {f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}
+        save_patches(rows, plot, overwrite=overwrite)
         say(str(plot))

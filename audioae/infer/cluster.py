@@ -24,12 +24,14 @@ AHEAD = 2
 """Recordings that are handed out for each worker, so that none waits."""
 PATIENCE_TO_CONNECT = 10.0
 """Seconds in which a cluster has to answer."""
+PATIENCE_TO_END = 10.0
+"""Seconds in which a worker that is told to end does."""
 PATIENCE_TO_START = 300.0
 """Seconds in which a worker has to find room, while there is no other."""
 
 
 def clean(
-    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, workers: int | None, begun: Callable[[Job], None]
+    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, workers: int | None, begun: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
     """:func:`audioae.infer.corpus.clean` on the cluster that ``RAY_ADDRESS`` names, or on one of this machine alone.
 
@@ -37,7 +39,7 @@ def clean(
         jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
         choice: what cleans them.
         workers: how many; None for one on each GPU of the cluster, or each core where it has none.
-        begun: called before a recording is begun.
+        begun: called before a recording is begun; false where it is not to be.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -119,17 +121,18 @@ class _Crew:
         for place in self.places:
             self._start(place)
 
-    def clean(self, jobs: Sequence[tuple[Job, Wishes]], begun: Callable[[Job], None]) -> Generator[Outcome, None, None]:
+    def clean(self, jobs: Sequence[tuple[Job, Wishes]], begun: Callable[[Job], bool]) -> Generator[Outcome, None, None]:
         waiting = deque((job, wishes, 1) for job, wishes in jobs)
         while waiting or self.running:
             while waiting and (place := self._idlest()):
                 job, wishes, attempt = waiting.popleft()
-                begun(job)
-                if job.is_free:  # a second try may find what the first one finished but could not tell
-                    wishes = replace(wishes, overwrite=True)
+                if not begun(job):
+                    continue
                 place.busy += 1
                 task = _Task(job, wishes, attempt, place, place.worker)
                 self.running[place.worker.clean.remote(_absolute(job), wishes)] = task
+            if not (waiting or self.running):  # another run has done the rest meanwhile
+                break
             patience = None if self.running else PATIENCE_TO_START
             done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=patience)
             if not done:
@@ -143,13 +146,17 @@ class _Crew:
             task = self.running.pop(done[0])
             outcome = self._outcome(task, done[0])
             if isinstance(outcome, int):
-                waiting.appendleft((task.job, task.wishes, outcome))
+                # It may be done, but could not be told.
+                waiting.appendleft((task.job, replace(task.wishes, again=True), outcome))
             else:
                 yield task.job, outcome
 
     def dismiss(self) -> None:
         for place in self.places:
             self.ray.kill(place.worker)
+        # What a worker holds is locked until it has ended.
+        if self.running:
+            self.ray.wait([*self.running], num_returns=len(self.running), timeout=PATIENCE_TO_END)
         for task in self.running.values():
             task.job.sweep()
 

@@ -53,6 +53,8 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
         found = patches_of(denoiser, wave, whole_rate(rate))
         patches, level = found.values, found.level / denoiser.transform(whole_rate(rate)).hop
         values = _in_parts(autoencoder.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+    if not values.isfinite().all():
+        raise BundleError(f"{denoiser.name}: gives codes that are not finite: use another model")
     times = np.arange(patches.shape[1], dtype=np.float64) * (autoencoder.config.frames * HOP_SECONDS)
     own = denoiser.name, denoiser.fingerprint()
     return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), *own)
@@ -111,7 +113,7 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
         wanted, present = (side.transpose(-1, -2).flatten(1, 2) for side in (rebuilt, heard))  # (C, M * P, K)
         gain = autoencoder.features.gain(wanted, present, spec.shape[1])
         clean = denoiser.transform(whole_rate(rate)).inverse((spec * gain).unsqueeze(0), wave.shape[-1])
-    return back(clean)
+    return back(denoiser.checked(clean))
 
 
 def sample(model: Model, count: int = 1, seed: int = 0, patches: int = 1) -> tuple[NDArray[np.float32], int]:
@@ -232,7 +234,7 @@ def _sound(denoiser: Denoiser, autoencoder: Autoencoder, values: Tensor, levels:
         patches = _in_parts(autoencoder.decode, values.to(denoiser.device).flatten(0, 1)).unflatten(0, values.shape[:2])
         bands = patches.transpose(-1, -2).flatten(1, 2)
         magnitude = autoencoder.features.magnitude(bands) * (levels.to(bands) * stft.hop)[:, None, None]
-        return griffin_lim(magnitude, stft, seed).cpu()
+        return denoiser.checked(griffin_lim(magnitude, stft, seed).cpu())
 
 
 def _in_parts(function: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:

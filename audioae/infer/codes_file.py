@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.bundle import replace_file
+from audioae.atomic import write_file
 from audioae.errors import InputError
 from audioae.signal.stft import MAX_RATE, MIN_RATE
 
@@ -44,15 +44,15 @@ class Codes:
     model: str
     fingerprint: str = ""
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.npz`` file that numpy reads; it is replaced whole or not at all.
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write an ``.npz`` file that numpy reads; it is there whole or not at all.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the folder cannot be written, or the file is there and not to be replaced.
         """
         content = io.BytesIO()
         np.savez_compressed(content, **vars(self))
-        replace_file(path, content.getvalue())
+        write_file(path, content.getvalue(), overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Codes":

@@ -29,7 +29,7 @@ Outcome = tuple[Job, Report | AudioaeError]
 
 
 def clean(
-    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], None]
+    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
     """Clean recordings in several processes; what came of each is told as it is done, in any order.
 
@@ -40,7 +40,7 @@ def clean(
         jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
         choice: what cleans them.
         processes: how many; None for one on each core.
-        begun: called before a recording is begun.
+        begun: called before a recording is begun; false where it is not to be.
     """
     waiting = deque(jobs)
     running: dict[Future[Report | AudioaeError], tuple[Job, Wishes]] = {}
@@ -52,9 +52,8 @@ def clean(
             crashed = False
             while waiting and len(running) < (1 if lost else AHEAD * processes) and not crashed:
                 job, wishes = waiting.popleft()
-                begun(job)
-                if job.is_free:  # a second try may find what the first one finished but could not tell
-                    wishes = replace(wishes, overwrite=True)
+                if not begun(job):
+                    continue
                 try:
                     running[pool.submit(_clean, job, wishes)] = (job, wishes)
                 except BrokenProcessPool:
@@ -79,8 +78,10 @@ def clean(
                 pool.shutdown(cancel_futures=True)
                 again += running.values()
                 running.clear()
-                lost.update(job for job, _ in again)
-                waiting.extendleft(reversed(again))
+                for job, wishes in reversed(again):
+                    job.sweep()
+                    lost.add(job)
+                    waiting.appendleft((job, replace(wishes, again=True)))  # it may be done, but could not be told
                 pool = _pool(choice, processes)
     except BaseException:
         for child in multiprocessing.active_children():

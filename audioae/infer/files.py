@@ -27,6 +27,7 @@ from audioae.infer.jobs import STANDARD, Wishes
 from audioae.infer.meter import Meter
 from audioae.infer.segments import in_background
 from audioae.infer.streamer import Streamer
+from audioae.places import check_place
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 
 Wave = NDArray[np.float32]
@@ -149,7 +150,7 @@ def denoise_file(
     """
     wishes = wishes or Wishes()
     for path in (target, removed, plot):
-        check_target(path, source, wishes.overwrite)
+        check_target(path, source, wishes.overwrite or wishes.again)
     if removed is not None and removed == target:
         raise OutputError(f"{removed}: the removed part and the result need different files")
     if target != STANDARD:
@@ -177,8 +178,8 @@ def _denoise(
         reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, wishes.salvage))
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
-        result = stack.enter_context(_writer(target, source, reader, wishes.bitrate))
-        rest = stack.enter_context(_writer(removed, source, reader, wishes.bitrate)) if removed else None
+        result = stack.enter_context(_writer(target, source, reader, wishes))
+        rest = stack.enter_context(_writer(removed, source, reader, wishes)) if removed else None
         report = _run(denoiser, reader, result, rest, picture, wishes, progress)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
@@ -186,38 +187,33 @@ def _denoise(
             if writer is not None:
                 writer.finish()
                 notes.update(dict.fromkeys(tags.carry(reader, writer)))
+                writer.verify()
         report.notes = list(notes)
-        if plot and picture:
+        if plot and picture and not (wishes.again and plot.exists()):
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
             waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
-            save_spectrograms(waves, reader.info.rate, plot)
+            save_spectrograms(waves, reader.info.rate, plot, overwrite=wishes.overwrite)
     return report
 
 
 def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
-    """Refuse to write over the input, over a file that is there without ``overwrite``, or where no folder is.
+    """Refuse to write over the input, or where :func:`~audioae.places.check_place` does.
 
     Raises:
         OutputError: with the reason.
     """
     if path is None or path == STANDARD:
         return
-    if path.exists():
-        if source != STANDARD and source.exists() and os.path.samefile(path, source):
-            raise OutputError(f"{path}: is the input itself: choose another name with -o")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder, give a file name")
-        if not overwrite:
-            raise OutputError(f"{path}: is there already: use --overwrite to replace it")
-    elif not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
+    if source != STANDARD and path.exists() and source.exists() and os.path.samefile(path, source):
+        raise OutputError(f"{path}: is the input itself: choose another name with -o")
+    check_place(path, overwrite)
 
 
-def _writer(path: Path, source: Path, reader: Reader, wished: int) -> Writer:
-    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=wished)
-    if wished and info.subtype in CODED:
-        bitrate.check(wished, info, str(path))
-    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags)
+def _writer(path: Path, source: Path, reader: Reader, wishes: Wishes) -> Writer:
+    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=wishes.bitrate)
+    if wishes.bitrate and info.subtype in CODED:
+        bitrate.check(wishes.bitrate, info, str(path))
+    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags, wishes.overwrite, wishes.again)
 
 
 def _keeps_container(path: Path, source: Path) -> bool:

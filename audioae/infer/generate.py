@@ -78,8 +78,9 @@ def images_and_waves(
         labels = [classes.index(label)] * count
     else:
         labels = [0 if between else n % len(classes) for n in range(count)] if classes else []
-    images = images_of(denoiser, numbers, labels)
-    return images[:, 0].cpu().numpy(), waves_of(denoiser, images, seed=seed).numpy(), generator.config.rate
+    images = denoiser.checked(images_of(denoiser, numbers, labels))  # here, for of NaN the codec makes silence
+    waves = denoiser.checked(waves_of(denoiser, images, seed=seed))
+    return images[:, 0].cpu().numpy(), waves.numpy(), generator.config.rate
 
 
 def _between(ends: Tensor, count: int) -> Tensor:

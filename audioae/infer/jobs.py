@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audioae.atomic import sweep
+from audioae.places import place_of
+
 if TYPE_CHECKING:
     from audioae.denoiser import Denoiser
 
@@ -31,14 +34,9 @@ class Job:
         return not any(path.exists() for path in self.outputs)
 
     def sweep(self) -> None:
-        """Take away what a try that was cut off left half done."""
-        for path in self.outputs:
-            for part in path.parent.glob(f".{_escaped(path.name)}.*.part"):
-                part.unlink(missing_ok=True)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+        """Take away what tries that were killed left half done in the folders of the results."""
+        for folder in {place_of(path).parent for path in self.outputs}:
+            sweep(folder)
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Wishes:
     """How many segments of a long recording are cleaned side by side."""
     bitrate: int = 0
     """Bits per second of results in MP3, Vorbis and Opus; 0 for those of the recording."""
+    again: bool = False
+    """Whether an earlier try, or a run beside this one, may have made the result: one that holds the same sound is kept."""
 
 
 @dataclass(frozen=True)

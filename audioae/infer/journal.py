@@ -2,19 +2,34 @@
 
 import json
 import os
+import zlib
+from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from audioae.atomic import locked
 from audioae.errors import OutputError
 from audioae.infer.jobs import Job
+from audioae.places import write_all
 
 NAME = ".audioae.jsonl"
+
+
+class Standing(Enum):
+    """What is in the places of a job's results."""
+
+    FREE = "nothing"
+    MADE = "results that an earlier run has finished, and that may be replaced"
+    BEGUN = "what a run that was cut off may have made, or somebody else"
+    FOREIGN = "files of somebody else"
 
 
 class Journal:
     """A file of JSON lines in the folder of the results: one for every recording that is begun, one when it is done.
 
-    Lines are only ever added. One that was cut off counts for nothing, so that the process may be killed at any moment.
+    Lines are only ever added, also by several runs at once. One that was cut off counts for nothing, so that the process
+    may be killed at any moment.
 
     Args:
         folder: of the results; the journal's file is made with the first line.
@@ -26,55 +41,91 @@ class Journal:
 
     def __init__(self, folder: Path, settings: str) -> None:
         self.path, self.settings = folder / NAME, settings
+        self._read = 0  # bytes
         self._begun: set[str] = set()
+        self._made: set[str] = set()
         self._done: dict[str, dict[str, Any]] = {}
         self._stamps: dict[str, list[int]] = {}
+        self._swept: set[Path] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what this run or another one has added.
+
+        Raises:
+            OutputError: the journal cannot be read.
+        """
         try:
-            text = self.path.read_text("utf-8", errors="replace") if self.path.exists() else ""
+            if not self.path.exists():
+                return
+            if not self.path.is_file():
+                raise OutputError(f"{self.path}: cannot read: not a file: move it away, or take another folder")
+            with open(self.path, "rb") as file:
+                file.seek(self._read)
+                added = file.read()
         except OSError as error:
             raise OutputError(f"{self.path}: cannot read: {error.strerror}") from None
-        self._torn = bool(text) and not text.endswith("\n")
-        for line in text.split("\n"):  # names may hold other ends of lines
+        # What has no end yet may get it, or be cut off for ever: it is looked at, and read again the next time.
+        self._read += added.rfind(b"\n") + 1
+        for line in added.decode("utf-8", errors="replace").split("\n"):  # names may hold other ends of lines
             self._take(line)
 
     def _take(self, line: str) -> None:
-        try:
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
             source, outputs, event = entry["input"], entry["outputs"], entry["event"]
-            self._begun.update(outputs)
             if event == "done":
+                self._made.update(outputs)
                 self._done[source] = entry
             else:
+                self._begun.update(outputs)
                 self._done.pop(source, None)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return
 
     def is_done(self, job: Job) -> bool:
-        """Whether the recording was cleaned in the same way, has not changed, and all of its results are there."""
+        """Whether the recording was cleaned in the same way, and neither it nor any of its results has changed."""
         entry = self._done.get(_key(job.source))
+        if entry is None or entry.get("settings") != self.settings or entry["outputs"] != _keys(job):
+            return False
+        marks = entry.get("results")
         return (
-            entry is not None
-            and entry.get("settings") == self.settings
-            and entry["outputs"] == _keys(job)
-            and entry.get("stamp") == _stamp(job.source)
-            and all(path.is_file() for path in job.outputs)
+            entry.get("stamp") == _stamp(job.source)
+            and isinstance(marks, list)
+            and len(marks) == len(job.outputs)
+            and all(map(_has, job.outputs, marks))
         )
 
-    def is_ours(self, job: Job) -> bool:
-        """Whether what stands in the place of the results was made by an earlier run, and may be replaced."""
-        return all(key in self._begun for key, path in zip(_keys(job), job.outputs, strict=True) if path.exists())
+    def standing(self, job: Job) -> Standing:
+        """Whose files are in the places of the results."""
+        there = {key for key, path in zip(_keys(job), job.outputs, strict=True) if path.exists()}
+        if not there:
+            return Standing.FREE
+        if there <= self._made:
+            return Standing.MADE
+        return Standing.BEGUN if there <= self._made | self._begun else Standing.FOREIGN
 
-    def begin(self, job: Job) -> None:
-        """Note that the recording's results are about to be written, and take away what an earlier try left half done.
+    def begin(self, job: Job) -> bool:
+        """Note that the recording's results are about to be written, unless another run has made them meanwhile.
+
+        What killed runs left half done in the folders is removed.
+
+        Returns:
+            Whether there is anything to do.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        if self.is_ours(job):
+        self.refresh()
+        if self.is_done(job):
+            return False
+        folders = {path.parent for path in job.outputs}
+        if not folders <= self._swept:
             job.sweep()
+            self._swept |= folders
         # Now, for a recording that changes while it is cleaned is to be cleaned again.
         self._stamps[_key(job.source)] = _stamp(job.source)
-        self._write({"event": "begun", "input": _key(job.source), "outputs": _keys(job)})
+        free = [key for key, path in zip(_keys(job), job.outputs, strict=True) if not path.exists()]
+        self._write({"event": "begun", "input": _key(job.source), "outputs": free})
+        return True
 
     def done(self, job: Job, report: dict[str, Any]) -> None:
         """Note that all results of the recording are in their places.
@@ -83,21 +134,22 @@ class Journal:
             OutputError: the folder cannot be written.
         """
         stamp = self._stamps.pop(_key(job.source), None) or _stamp(job.source)
-        entry = {"event": "done", "input": _key(job.source), "outputs": _keys(job), "stamp": stamp}
+        results = [_mark(path) for path in job.outputs]
+        entry = {"event": "done", "input": _key(job.source), "outputs": _keys(job), "stamp": stamp, "results": results}
         self._write(entry | {"settings": self.settings, "report": report})
 
     def _write(self, entry: dict[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False)
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
         try:
-            with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(("\n" if self._torn else "") + line + "\n")
-                file.flush()
+            with open(self.path, "ab+") as file, locked(file.fileno()):
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 1))
+                torn = size > 0 and file.read(1) != b"\n"  # a part of a line, of a run that was killed
+                write_all(file.fileno(), b"\n" * torn + line)
                 os.fsync(file.fileno())
         except OSError as error:
-            self._torn = True  # a part of the line may be there
             raise OutputError(f"{self.path}: cannot write: {error.strerror or error}") from None
-        self._torn = False
-        self._take(line)
+        self.refresh()
 
 
 def _key(path: Path) -> str:
@@ -115,3 +167,24 @@ def _stamp(path: Path) -> list[int]:
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]
+
+
+def _mark(path: Path) -> list[int]:
+    """A result's stamp, and the checksum of its content."""
+    return [*_stamp(path), _checksum(path)]
+
+
+def _has(path: Path, mark: Any) -> bool:
+    """Whether the file is as it was marked. The time alone may change: copying does that, and some network drives do."""
+    stamp = _stamp(path)
+    if not stamp or not isinstance(mark, list) or len(mark) != 3:
+        return False
+    return stamp == mark[:2] or (stamp[0] == mark[0] and _checksum(path) == mark[2])
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with suppress(OSError), open(path, "rb") as file:
+        while block := file.read(2**20):
+            total = zlib.crc32(block, total)
+    return total

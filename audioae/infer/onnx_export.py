@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audioae.bundle import replace_file
+from audioae.atomic import write_file
 from audioae.config import dump
 from audioae.denoiser import Denoiser, State
 from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
@@ -112,7 +112,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
         MissingExtraError: onnx or onnxscript are not installed.
         OutputError: the file cannot be written.
     """
-    replace_file(target, onnx_bytes(denoiser, rate, precision))
+    write_file(target, onnx_bytes(denoiser, rate, precision))
 
 
 def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:

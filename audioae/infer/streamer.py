@@ -100,6 +100,7 @@ class Streamer:
 
         Raises:
             InputError: an unusable array, other channels than before, or another thread feeds it at this moment.
+            BundleError: the model gives sound that is not finite.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
@@ -168,6 +169,7 @@ class Streamer:
     def _advance(self, wave: Tensor) -> Tensor:
         assert self.state is not None
         ready, self.state = self.denoiser.step(wave, self.state, self.rate, self.strength, self.linked)
+        ready = self.denoiser.checked(ready)
         # What comes out first lies before the first sample.
         if self._lead:
             early = min(self._lead, ready.shape[-1])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from audioae.atomic import Temporary
 from audioae.bundle import info, load, save_bundle
 from audioae.config import dump
 from audioae.config import load as load_recipe
@@ -19,7 +20,7 @@ from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
 from audioae.denoiser import Denoiser
-from audioae.errors import DataError, OutputError
+from audioae.errors import DataError
 from audioae.recipe import Recipe, ValidConfig
 from audioae.train.folder import LAST
 from audioae.train.trainer import train
@@ -78,6 +79,7 @@ def adapt(
     overrides: Sequence[str] = (),
     device: str = "auto",
     watcher: Watcher | None = None,
+    overwrite: bool = True,
 ) -> Adapted:
     """Go on training a model for a while, on one's own noise.
 
@@ -91,20 +93,15 @@ def adapt(
         overrides: settings of the model's recipe, ``key=value``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         watcher: whom to tell how the training gets on.
+        overwrite: replace a bundle that is there.
 
     Raises:
         DataError: too little noise, or none that can be read.
-        OutputError: ``out`` cannot be written.
+        OutputError: ``out`` cannot be written, or is there and not to be replaced.
         BundleError: no such model.
         RecipeError: an override that does not fit.
     """
-    if not out.parent.is_dir():
-        raise OutputError(f"{out}: there is no folder {out.parent}: make it first")
-    try:  # now, not after ten minutes
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror}") from None
+    Temporary(out, overwrite).discard()  # what cannot be written is said now, not after ten minutes
     old = load(model)
     noises, voices = list_files(noise), list_files(speech) if speech else []
     with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:
@@ -143,7 +140,7 @@ def adapt(
         # What the bundle says of its data is what the person gave, not where it lay in between.
         given = data.model_copy(update={"noise": tuple(noise), "clean": tuple(speech) or recipe.data.clean})
         tried.recipe = recipe.model_copy(update={"data": given, "valid": old.recipe.valid})
-        save_bundle(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()})
+        save_bundle(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()}, overwrite)
     return Adapted(*figures, share, result.progress.step, out if share else None)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from audioae.bundle import replace_file
+from audioae.atomic import write_file
 from audioae.config import dump
 from audioae.errors import OutputError
 from audioae.recipe import Recipe
@@ -36,4 +36,4 @@ def note_recipe(out: Path, recipe: Recipe) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    replace_file(out / RESOLVED, (dump(recipe) + "\n").encode())
+    write_file(out / RESOLVED, (dump(recipe) + "\n").encode())

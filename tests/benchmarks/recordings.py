@@ -149,7 +149,7 @@ def parts(folder: Path) -> None:
         synthesis = best(lambda: [stft.synthesize(spec, zeros) for spec in spectra])
 
     def write() -> None:
-        with Writer(folder / "written.wav", AudioInfo(RATE, 1, 120 * RATE, "WAV", "PCM_16")) as writer:
+        with Writer(folder / "written.wav", AudioInfo(RATE, 1, 120 * RATE, "WAV", "PCM_16"), overwrite=True) as writer:
             for wave in waves:
                 writer.write(wave[0].T.numpy())
             writer.finish()

@@ -8,7 +8,7 @@ import pytest
 
 from audioae.errors import OutputError
 from audioae.infer.jobs import Job
-from audioae.infer.journal import NAME, Journal
+from audioae.infer.journal import NAME, Journal, Standing
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_changes_while_it_is_cleaned_is_cleaned_again(job: Job, tmp_path: P
 def test_names_of_any_kind(job: Job, tmp_path: Path, name: str) -> None:
     odd = Job(job.source, tmp_path / name)
     finish(Journal(tmp_path, "a"), odd)
-    assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").is_ours(odd)
+    assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").standing(odd) is Standing.MADE
 
 
 def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> None:
@@ -61,19 +61,55 @@ def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> 
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_what_was_begun_is_not_done_but_may_be_replaced(job: Job, tmp_path: Path) -> None:
+def test_whose_files_are_in_the_places(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
+    assert journal.standing(job) is Standing.FREE
     journal.begin(job)
     job.target.write_bytes(b"clean")
-    part = tmp_path / ".out.wav.x1.part"
-    part.write_bytes(b"half")
     again = Journal(tmp_path, "a")
-    assert again.is_ours(job) and not again.is_done(job)
-    again.begin(job)
-    assert not part.exists()
+    assert again.standing(job) is Standing.BEGUN and not again.is_done(job)
+    finish(again, job)
+    assert Journal(tmp_path, "b").standing(job) is Standing.MADE
+    job.target.write_bytes(b"changed")
+    assert Journal(tmp_path, "a").standing(job) is Standing.MADE
     other = Job(tmp_path / "in.wav", tmp_path / "theirs.wav")
     other.target.write_bytes(b"not ours")
-    assert not again.is_ours(other)
+    assert again.standing(other) is Standing.FOREIGN
+    again.begin(other)  # which fails, for it is there; the next run knows it no better
+    assert Journal(tmp_path, "a").standing(other) is Standing.FOREIGN
+
+
+@pytest.mark.parametrize("content", [b"", b"cle", b"CLEAN"], ids=["emptied", "cut", "changed"])
+@pytest.mark.parametrize("which", [0, 1], ids=["result", "removed"])
+def test_a_result_that_changes_is_made_again(job: Job, tmp_path: Path, content: bytes, which: int) -> None:
+    finish(Journal(tmp_path, "a"), job)
+    path = job.outputs[which]
+    path.write_bytes(content)
+    os.utime(path, ns=(1, 1))
+    assert not Journal(tmp_path, "a").is_done(job)
+
+
+def test_a_result_that_is_copied_back_is_still_done(job: Job, tmp_path: Path) -> None:
+    finish(Journal(tmp_path, "a"), job)
+    os.utime(job.target, ns=(1, 1))
+    assert Journal(tmp_path, "a").is_done(job)
+
+
+def test_what_another_run_has_done_meanwhile_is_not_begun(job: Job, tmp_path: Path) -> None:
+    one, two = Journal(tmp_path, "a"), Journal(tmp_path, "a")
+    assert one.begin(job) and two.begin(job)  # both at once: no harm, but twice the work
+    finish(one, job)
+    assert not two.begin(job)
+    assert Journal(tmp_path, "a").is_done(job)
+
+
+def test_a_line_that_another_run_has_left_half_written(job: Job, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "a")
+    journal.begin(job)
+    with open(tmp_path / NAME, "a") as file:
+        file.write('{"event": "begun", "inp')
+    finish(journal, job)
+    assert Journal(tmp_path, "a").is_done(job)
 
 
 def test_any_cut_leaves_a_journal_that_can_be_gone_on_with(job: Job, tmp_path: Path) -> None:

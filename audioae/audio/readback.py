@@ -1,0 +1,45 @@
+"""What a finished file really holds: read to its end, before it replaces another."""
+
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+
+from audioae.audio.files import READ_FRAMES, name_for_libsndfile
+
+# libsndfile reads on where a header and its file disagree, and says so in its log alone.
+_SIZES = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff|Riff size|RIFF|FORM|FORM Size)\s*:\s*\d+ \(should be \d+\)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a file holds when it is read to its end.
+
+    Attributes:
+        rate: Hz.
+        channels: C.
+        frames: N, as many as could be read.
+        sum: checksum of the first of them.
+        sizes: the first of the header's sizes that is not that of the file; empty where all are.
+    """
+
+    rate: int
+    channels: int
+    frames: int
+    sum: int
+    sizes: str = ""
+
+
+def hear(path: Path, kind: str, counted: int) -> Heard:
+    """Read a file to its end; the checksum is of the first ``counted`` frames."""
+    frames = total = 0
+    with soundfile.SoundFile(name_for_libsndfile(path)) as file:
+        while len(block := file.read(READ_FRAMES, dtype=kind, always_2d=True)):
+            total = zlib.crc32(block[: max(0, counted - frames)], total)
+            frames += len(block)
+        wrong = _SIZES.search(file.extra_info)
+        return Heard(file.samplerate, file.channels, frames, total, " ".join(wrong[0].split()) if wrong else "")

@@ -1,0 +1,164 @@
+"""Where a result may be put: links, devices, pipes and open files, and a renaming that replaces nothing."""
+
+import ctypes
+import os
+import re
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from audioae.errors import OutputError
+
+MOST_LINKS = 40
+OLD = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+NEW = OLD | os.O_CREAT | os.O_EXCL
+"""How files are opened that are there, and that are not there yet."""
+_DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(?:/task/\d+)?/fd")
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+def place_of(path: Path) -> Path:
+    """Where a file of this name really lies: behind symbolic links, but not behind those to open files (``/dev/stdout``).
+
+    Raises:
+        OutputError: the links go round in circles, or the system does not let us look there.
+    """
+    here = path
+    try:
+        for _ in range(MOST_LINKS):
+            folder = Path(os.path.realpath(here.parent))
+            here = folder / here.name
+            if _DESCRIPTORS.fullmatch(str(folder)) or not here.is_symlink():
+                return here
+            here = folder / here.readlink()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write there: {error.strerror or error}") from None
+    raise OutputError(f"{path}: is a symbolic link that goes round in circles: give the name of a file")
+
+
+def check_place(path: Path, overwrite: bool) -> Path:
+    """:func:`place_of` the path, if a file may be put there.
+
+    Raises:
+        OutputError: a file is there already, without ``overwrite``; a folder, device or pipe is; no folder is around it.
+    """
+    place = place_of(path)
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        if not place.parent.is_dir():
+            raise OutputError(
+                f"{path}: there is no folder {place.parent if path.is_symlink() else path.parent}: make it first"
+            ) from None
+        return place
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write there: {error.strerror or error}") from None
+    if _is_open_file(place):
+        raise OutputError(f"{path}: is an open file of a process, not a name for a new one: give the name of a file")
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+        raise OutputError(f"{path}: is {kind}: give the name of a file")
+    if not overwrite:
+        raise OutputError(f"{path}: is there already: use --overwrite to replace it")
+    return place
+
+
+def check_text(path: Path, overwrite: bool) -> None:
+    """:func:`check_place` for text, which a device or a pipe takes too.
+
+    Raises:
+        OutputError: see there.
+    """
+    if not is_channel(path):
+        check_place(path, overwrite)
+
+
+def _is_open_file(place: Path) -> bool:
+    return _DESCRIPTORS.fullmatch(str(place.parent)) is not None
+
+
+def is_channel(path: Path) -> bool:
+    """Whether it is no file, but leads to something that takes bytes."""
+    place = place_of(path)
+    try:
+        mode = place.stat().st_mode
+    except OSError:
+        return False
+    return _is_open_file(place) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def write_through(path: Path, data: bytes) -> None:
+    """Write bytes to a device, a pipe or an open file, none of which a file may replace.
+
+    Raises:
+        OutputError: it takes none, or nobody reads from the pipe.
+    """
+    place = place_of(path)
+    owner = _DESCRIPTORS.fullmatch(str(place.parent))
+    try:
+        if owner and owner[1] in (None, str(os.getpid())):
+            handle = os.dup(int(place.name))  # which goes on where others stopped, as opening it again would not
+        else:
+            # Without waiting for a reader who may never come.
+            handle = os.open(place, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.set_blocking(handle, True)
+        try:
+            write_all(handle, data)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot write there: {reason}") from None
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """All of the bytes, of which the system may take a part only."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename, unless there is something by the new name.
+
+    Raises:
+        FileExistsError: there is.
+        OSError: it cannot be done.
+    """
+    ways = [_rename_no_replace, _link, _claim] if os.name == "posix" else [os.rename]
+    for way in ways:
+        try:
+            way(source, target)
+            return
+        except FileExistsError:
+            raise
+        except OSError:  # not on this system or file system
+            if way is ways[-1]:
+                raise
+
+
+def _rename_no_replace(source: Path, target: Path) -> None:
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    if renameat2 is None:
+        raise OSError("no renameat2 here")
+    here, no_replace = -100, 1
+    if renameat2(here, os.fsencode(source), here, os.fsencode(target), no_replace) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(target))
+
+
+def _link(source: Path, target: Path) -> None:
+    os.link(source, target, follow_symlinks=False)
+    with suppress(OSError):  # the new name holds
+        source.unlink()
+
+
+def _claim(source: Path, target: Path) -> None:
+    """For file systems without links: whoever makes the file by this name has it, and replaces it."""
+    os.close(os.open(target, NEW, 0o666))
+    try:
+        os.replace(source, target)
+    except BaseException:
+        target.unlink()
+        raise

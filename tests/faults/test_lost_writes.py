@@ -1,0 +1,35 @@
+"""Every call by which results reach the disk fails once: the old result stays with an error, or the new one is whole."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FORMATS = [
+    *("WAV:PCM_16", "WAVEX:PCM_24", "RF64:FLOAT", "W64:PCM_16", "AIFF:PCM_16", "AU:ULAW", "CAF:PCM_16", "CAF:ALAC_16"),
+    *("FLAC:PCM_16", "OGG:VORBIS", "OGG:OPUS", "MP3:MPEG_LAYER_III", "WAV:IMA_ADPCM"),
+]
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or COMPILER is None, reason="needs a compiler, and LD_PRELOAD")
+def test_no_failing_call_loses_a_result(tmp_path: Path) -> None:
+    library = tmp_path / "faults.so"
+    assert COMPILER is not None
+    subprocess.run([COMPILER, "-O1", "-shared", "-fPIC", "-o", library, HERE / "faults.c", "-ldl"], check=True)
+    tried = subprocess.run(
+        [sys.executable, HERE / "attempts.py", tmp_path, *FORMATS],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | {"LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"},
+    )
+    assert tried.returncode == 0, tried.stderr
+    counted = re.search(r"^(\d+) attempts, (\d+) lost something$", tried.stdout, re.MULTILINE)
+    assert counted is not None and counted[2] == "0", tried.stdout
+    assert int(counted[1]) > 40 * len(FORMATS)
