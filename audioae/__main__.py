@@ -8,6 +8,7 @@ import time
 from audioae.audio.standard import settle, stand_in_for_closed_streams
 from audioae.cli.app import main
 from audioae.cli.terminal import tell_bug
+from audioae.cli.threads import be_considerate
 
 
 def run() -> None:
@@ -18,6 +19,7 @@ def run() -> None:
     stand_in_for_closed_streams()
     sys.excepthook = tell_bug
     started = time.monotonic()
+    be_considerate(os.environ)  # before torch is loaded, which the commands do
     try:
         main(prog_name="audioae", obj=started)
     except SystemExit as end:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from audioae.errors import BundleError, InputError
 from audioae.recipe import PACKAGES, Recipe
 from audioae.registry import find
 from audioae.signal.stft import STFT, hop_length
+from audioae.threads import for_sound
 
 State = dict[str, Tensor]
 
@@ -179,8 +181,15 @@ class Denoiser(nn.Module):
         """
         if wave.shape[-1] % self.hop(rate):
             raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {self.hop(rate)}: feed a Streamer")
-        if self.members:
-            return self._step_together(wave, state, rate, strength, linked)
+        one = self._step_together if self.members else self._step_alone
+        with self._threads(wave, rate):
+            return one(wave, state, rate, strength, linked)
+
+    def _threads(self, wave: Tensor, rate: int) -> AbstractContextManager[None]:
+        """Threads for a wave: one for a small one, but in training those that it has chosen."""
+        return nullcontext() if self.training else for_sound(wave.numel(), rate)
+
+    def _step_alone(self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool) -> tuple[Tensor, State]:
         stft = self.transform(rate)
         after: State = {}
         spec, after["analysis"] = stft.analyze(wave, state["analysis"])
@@ -259,7 +268,8 @@ class Denoiser(nn.Module):
         wave, back = to_wave(audio)
         linked = is_linked(channels)
         device = wave.device
-        clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
+        with self._threads(wave, whole_rate(rate)):
+            clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
         # What is not finite in training is a step to skip, and may have other types of numbers.
         return back((clean if self.training else self.checked(clean)).to(device))
 

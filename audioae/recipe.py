@@ -59,7 +59,10 @@ class TrainConfig(Config):
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
     workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
     threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of the training itself; torch's choice without"
+        None,
+        ge=1,
+        le=1024,
+        description="CPU threads of the training itself; the cores that `workers` leave, or those of --threads, without",
     )
     validate_every: int = Field(500, ge=1, description="steps between validations")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from audioae.gans._generator import Generator
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.seeds import generator
+from audioae.signal.stft import hop_length
+from audioae.threads import for_sound
 
 AT_ONCE = 64
 
@@ -34,7 +37,7 @@ def images_of(denoiser: Denoiser, numbers: Tensor, labels: Sequence[int] = ()) -
     """Random numbers ``(M, size)``, and the classes' places ``(M,)`` where there are classes, to images ``(M, 1, K, P)``."""
     model = model_of(denoiser)
     places = torch.tensor(labels, device=denoiser.device) if model.config.classes else None
-    with torch.inference_mode():
+    with torch.inference_mode(), _threads(model, numbers):
         parts = [
             model(part.to(denoiser.device), None if places is None else places[n * AT_ONCE : n * AT_ONCE + len(part)])
             for n, part in enumerate(numbers.split(AT_ONCE))
@@ -70,9 +73,13 @@ def waves_of(denoiser: Denoiser, images: Tensor, levels: Tensor | None = None, s
     """
     model = model_of(denoiser)
     stft = denoiser.transform(model.config.rate)
-    with torch.inference_mode():
+    with torch.inference_mode(), _threads(model, images):
         magnitudes = model.image.magnitude(images, levels)
         return torch.cat([griffin_lim(part, stft, seed) for part in magnitudes.split(AT_ONCE)]).cpu()
+
+
+def _threads(model: Generator, sounds: Tensor) -> AbstractContextManager[None]:
+    return for_sound(len(sounds) * model.config.frames * hop_length(model.config.rate), model.config.rate)
 
 
 def drawn(

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "audioae"
 LAYERS = [
-    {"errors", "printable", "places", "atomic", "config", "registry", "mistakes", "overrides", "yaml_source"},
+    {"errors", "printable", "places", "atomic", "config", "registry", "mistakes", "overrides", "yaml_source", "threads"},
     {"signal"},
     {"nn", "losses", "metrics", "audio", "plot"},
     {"models", "gans", "data"},

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from audioae.cli.train import Duration, Screen
+from audioae.cli.options import threads
+from audioae.cli.train import Duration, Screen, budget_from_start
 
 
 @click.command()
@@ -13,12 +14,15 @@ from audioae.cli.train import Duration, Screen
               help="The noise alone, a minute or more: a file, folder or glob; may be given again.")  # fmt: skip
 @click.option("--speech", multiple=True, metavar="PATH", help="Clean recordings of the voices to keep; may be given again.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The new bundle, NAME.safetensors.")
-@click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time to train, as 90s, 10m or 1h.")
+@click.option(
+    "--budget", type=Duration(), default="10m", show_default=True, help="Wall time for all of it, as 90s, 10m or 1h."
+)
 @click.option("--bound", type=click.FloatRange(0), default=0.3, show_default=True, metavar="DB",
               help="By how much SI-SDR on other noise may fall.")  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the model's recipe.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@threads
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def adapt(
     model: str,
@@ -48,7 +52,8 @@ def adapt(
     from audioae.errors import AudioaeError
     from audioae.train.adapt import adapt as run
 
-    result = run(model, noise, out, speech, budget, bound, overrides, device, Screen(quiet), overwrite)
+    seconds = budget_from_start(budget)
+    result = run(model, noise, out, speech, seconds, bound, overrides, device, Screen(quiet), overwrite)
     say("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():

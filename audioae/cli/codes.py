@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from audioae.cli.options import threads
 from audioae.cli.terminal import say
 
 MODEL = click.option("-m", "--model", required=True, help="An autoencoder of the package, or a bundle's path.")
@@ -22,6 +23,7 @@ SOURCE = click.argument("source", metavar="INPUT", type=click.Path(path_type=Pat
 @MODEL
 @OUT
 @OVERWRITE
+@threads
 def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
     """Turn a recording into codes, an .npz file: D numbers for each patch, and the second that it begins at.
 
@@ -49,6 +51,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool) -> None:
 @OUT
 @OVERWRITE
 @SEED
+@threads
 @click.option("--force", is_flag=True, help="Take codes of another model, if they are of the same size.")
 def decode(source: Path, model: str | None, out: Path, overwrite: bool, seed: int, force: bool) -> None:
     """Turn codes, an .npz file that `encode` wrote, back into sound; the phase is made up (Griffin-Lim).
@@ -77,6 +80,7 @@ def decode(source: Path, model: str | None, out: Path, overwrite: bool, seed: in
 @click.option("--phase", type=click.Choice(["input", "griffin_lim"]), default="input", show_default=True,
               help="The recording's own phase, or a made up one: what the codes alone can do.")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw both spectrograms.")
+@threads
 def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any, plot: Path | None) -> None:
     """Send a recording through an autoencoder, to hear what its codes keep.
 
@@ -110,6 +114,7 @@ def reconstruct(source: Path, model: str, out: Path, overwrite: bool, phase: Any
 @click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many sounds.")
 @click.option("--patches", type=click.IntRange(1, 10_000), default=1, show_default=True,
               help="Patches of each, drawn independently.")  # fmt: skip
+@threads
 def sample(model: str, out: Path, overwrite: bool, seed: int, count: int, patches: int) -> None:
     """Draw new sounds from a variational autoencoder.
 
@@ -130,6 +135,7 @@ def sample(model: str, out: Path, overwrite: bool, seed: int, count: int, patche
 @OVERWRITE
 @SEED
 @click.option("--steps", type=click.IntRange(2, 1000), default=5, show_default=True, help="Sounds, both ends included.")
+@threads
 def interpolate(first: Path, second: Path, model: str, out: Path, overwrite: bool, seed: int, steps: int) -> None:
     """Go from recording A to recording B on a straight line between their codes.
 

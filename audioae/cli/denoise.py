@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength
+from audioae.cli.options import strength, threads
 from audioae.infer.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--model", default="default", show_default=True, help="A model of the package, or a bundle's path.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @backend_option
+@threads
 @strength
 @click.option("--save-removed", metavar="PATH", help="Write what was taken out: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
@@ -99,9 +100,7 @@ def denoise(
     if engine == "ray" and piped:
         raise click.UsageError(f"--engine ray takes files: {piped[0]} is a pipe, which this process alone can read")
     processes = jobs if several and jobs and not piped else 1
-    # Two cores that share one segment are about as quick as with one each, and need less memory.
-    # A worker of a cluster has one core, or a GPU.
-    workers = 1 if processes > 1 or engine == "ray" else jobs or max(1, (os.cpu_count() or 1) // 2)
+    workers = _workers(processes, jobs if processes == 1 else None, engine)
     wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0))
     journal = None
     if resume:
@@ -157,6 +156,15 @@ def denoise(
         if several:
             above(f"audioae: {failed} of {len(left) + len(planned.unread)} files could not be cleaned")
         raise SystemExit(1)
+
+
+def _workers(processes: int, parts: int | None, engine: str) -> int:
+    """In how many parts, each with a thread of its own, a process cleans a long recording."""
+    if engine == "ray":
+        return 1  # a worker of a cluster has one core, or a GPU
+    import torch
+
+    return parts or max(1, torch.get_num_threads() // processes)
 
 
 def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journal":

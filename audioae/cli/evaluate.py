@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audioae.cli.options import threads
+
 if TYPE_CHECKING:
     from audioae.data.pairs import Pair
     from audioae.evaluate.entrants import Entrant
@@ -69,6 +71,7 @@ class Named(click.ParamType):
 )
 @click.option("--overwrite", is_flag=True, help="Replace tables and the plot that are there.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@threads
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def evaluate(
     models: tuple[str, ...],
@@ -162,7 +165,7 @@ def evaluate(
         with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
 
             def progress(name: str) -> None:
-                shown.set_description(name)
+                shown.set_description(name, refresh=False)
                 shown.update()
 
             def failed(name: str, error: AudioaeError | KeyboardInterrupt) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from audioae.cli.options import threads
+
 
 @click.command()
 @click.argument("model", default="default")
@@ -12,6 +14,7 @@ import click
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
               help="fp16 keeps weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@threads
 def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
     """Write a denoiser as an ONNX file that does one frame (of 16 ms, mostly) at a time.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from audioae.cli.codes import FOLDER, OVERWRITE, SEED, write_all
+from audioae.cli.options import threads
 from audioae.cli.terminal import say
 
 
@@ -21,6 +22,7 @@ from audioae.cli.terminal import say
     "--interpolate", is_flag=True, help="All on the way from one sound to another, of one class (the first without --class)."
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the spectrograms in a grid.")
+@threads
 def generate(
     model: str,
     out: Path,

@@ -3,7 +3,7 @@
 import click
 
 from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength
+from audioae.cli.options import strength, threads
 from audioae.cli.terminal import rewrite, say, tell
 
 
@@ -18,6 +18,7 @@ from audioae.cli.terminal import rewrite, say, tell
     "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
 )
 @backend_option
+@threads
 @strength
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
 def live(
@@ -50,7 +51,6 @@ def live(
     if listed:
         say(devices())
         return
-    one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
@@ -72,10 +72,3 @@ def live(
     finally:
         if shown:  # ends the line that it rewrites
             tell()
-
-
-def one_thread() -> None:
-    """Frames are too small to be shared among threads, which would only wait for each other."""
-    import torch
-
-    torch.set_num_threads(1)

@@ -1,11 +1,30 @@
-"""Options that several commands have: what runs the network, and how strongly it cleans."""
+"""Options that several commands have: what runs the network, on how many threads, and how strongly it cleans."""
 
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from audioae.cli.threads import at_most
+
 Command = Callable[..., Any]
+
+
+def threads(command: Command) -> Command:
+    """``--threads``, which holds as long as the command runs."""
+
+    def limit(context: click.Context, _: click.Parameter, count: int | None) -> None:
+        if count is not None:
+            context.with_resource(at_most(count))
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        callback=limit,
+        expose_value=False,
+        help="Compute with at most so many CPU threads; small work takes one.  [default: OMP_NUM_THREADS, or all cores]",
+    )(command)
 
 
 def backend(command: Command) -> Command:

@@ -3,7 +3,7 @@
 import click
 
 from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength
+from audioae.cli.options import strength, threads
 from audioae.cli.terminal import tell
 
 
@@ -18,6 +18,7 @@ from audioae.cli.terminal import tell
     "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
 )
 @backend_option
+@threads
 @strength
 @click.option("-v", "--verbose", is_flag=True, help="At the end, say how long it took and whether it kept up.")
 def stream(
@@ -41,7 +42,6 @@ def stream(
       sox -d -t raw -r 48000 -e signed -b 16 -c 1 - | audioae stream --rate 48000 | aplay -f S16_LE -r 48000
     """
     from audioae.audio.standard import standard_input, write_output
-    from audioae.cli.live import one_thread
     from audioae.infer.jobs import ModelChoice
     from audioae.infer.pcm import Pcm
     from audioae.infer.pipe import stream as run
@@ -50,7 +50,6 @@ def stream(
 
     given = standard_input()
     source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count, encoding))
-    one_thread()  # first, for onnxruntime takes as many as torch has then
     denoiser = ModelChoice(model, "cpu", backend).load()
     streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audioae.cli.options import threads
 from audioae.cli.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Duration(click.ParamType):
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
 @click.option("--budget", type=Duration(), help="End after this time, as 90m or 2h, with a finished schedule.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@threads
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def train(
     recipe: Path,

@@ -1,6 +1,7 @@
 """Cleaning arrays in one call."""
 
 import warnings
+from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
@@ -9,7 +10,9 @@ from audioae.audio.layout import Audio, finite_or_warn, to_wave
 from audioae.bundle import identity, load
 from audioae.denoiser import Denoiser, why_no_denoiser
 from audioae.errors import AudioaeWarning
+from audioae.infer.segments import in_segments
 from audioae.infer.streamer import Streamer
+from audioae.threads import for_sound
 
 BLOCK_SECONDS = 4.0
 """Length of the blocks that long audio is cut into: long enough for full speed, short enough for the cache."""
@@ -54,12 +57,16 @@ def denoise(
     if denoiser.rebuilds_noise:
         warnings.warn(why_no_denoiser(denoiser), AudioaeWarning, stacklevel=2)
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
-    wave = finite_or_warn(wave)
-    block = int(BLOCK_SECONDS * streamer.rate)
-    parts: list[torch.Tensor] = [streamer.feed_wave(part) for part in wave.split(block, dim=-1)] if wave.shape[-1] else []
-    if not parts:
-        return back(wave)
-    return back(torch.cat([*parts, streamer.flush_wave()], dim=-1).to(wave.device))
+    batch, count, samples = wave.shape
+    workers = torch.get_num_threads()
+    with for_sound(wave.numel(), streamer.rate):
+        wave = finite_or_warn(wave)
+        if not samples:
+            return back(wave)
+        with in_segments(streamer, workers, samples, count) if batch == 1 else nullcontext(streamer) as cleaning:
+            block = int(BLOCK_SECONDS * streamer.rate)
+            parts: list[torch.Tensor] = [cleaning.feed_wave(part) for part in wave.split(block, dim=-1)]
+            return back(torch.cat([*parts, cleaning.flush_wave()], dim=-1).to(wave.device))
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.seeds import checked_count, checked_seed, generator
 from audioae.signal.stft import HOP_SECONDS, hop_length
+from audioae.threads import for_sound
 
 LEVEL = 1.2e-3
 """Level of sounds that have no recording to take it from: that of speech at -26 dBFS."""
@@ -49,7 +50,7 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
     """
     denoiser, autoencoder = _autoencoder(model)
     wave = _one(to_wave(audio)[0])
-    with torch.inference_mode():
+    with torch.inference_mode(), for_sound(wave.numel(), whole_rate(rate)):
         found = patches_of(denoiser, wave, whole_rate(rate))
         patches, level = found.values, found.level / denoiser.transform(whole_rate(rate)).hop
         values = _in_parts(autoencoder.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
@@ -107,7 +108,7 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
     if phase == "griffin_lim":
         codes = encode(audio, rate, denoiser)
         return back(torch.from_numpy(decode(codes, denoiser).T.copy()).unsqueeze(0))
-    with torch.inference_mode():
+    with torch.inference_mode(), for_sound(wave.numel(), whole_rate(rate)):
         spec, _, heard = patches_of(denoiser, _one(wave), whole_rate(rate))
         rebuilt = _in_parts(lambda p: autoencoder.decode(autoencoder.encode(p)), heard.flatten(0, 1)).view_as(heard)
         wanted, present = (side.transpose(-1, -2).flatten(1, 2) for side in (rebuilt, heard))  # (C, M * P, K)
@@ -230,7 +231,8 @@ def _one(wave: Tensor) -> Tensor:
 def _sound(denoiser: Denoiser, autoencoder: Autoencoder, values: Tensor, levels: Tensor, seed: int) -> Tensor:
     """Codes ``(B, M, D)`` and levels ``(B,)`` to waves ``(B, N)`` at the model's own rate."""
     stft = denoiser.transform(autoencoder.config.rate)
-    with torch.inference_mode():
+    frames = values.shape[0] * values.shape[1] * autoencoder.config.frames
+    with torch.inference_mode(), for_sound(frames * stft.hop, autoencoder.config.rate):
         patches = _in_parts(autoencoder.decode, values.to(denoiser.device).flatten(0, 1)).unflatten(0, values.shape[:2])
         bands = patches.transpose(-1, -2).flatten(1, 2)
         magnitude = autoencoder.features.magnitude(bands) * (levels.to(bands) * stft.hop)[:, None, None]

@@ -45,7 +45,7 @@ def clean(
     waiting = deque(jobs)
     running: dict[Future[Report | AudioaeError], tuple[Job, Wishes]] = {}
     lost: set[Job] = set()
-    processes = processes or os.cpu_count() or 1
+    processes = processes or torch.get_num_threads()
     pool = _pool(choice, processes)
     try:
         while waiting or running:
@@ -95,7 +95,7 @@ def clean(
 
 
 def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, torch.get_num_threads() // processes)
     # Not forked: torch's threads would be left behind.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))

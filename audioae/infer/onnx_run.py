@@ -83,7 +83,6 @@ class OnnxModel(nn.Module):
         denoiser: what is exported where no file of the size is given; None where only the file's sizes can be run.
         delay: frames that the result is late by.
         files: contents of ONNX files by the number of bins that they are for; more are exported as they are needed.
-        threads: how many each session uses.
         sizes: seconds from frame to frame and of a frame, by which bins tell the rate.
         sessions: of files, where they are open already.
     """
@@ -93,13 +92,12 @@ class OnnxModel(nn.Module):
         denoiser: Denoiser | None,
         delay: int,
         files: dict[int, bytes],
-        threads: int = 1,
         sizes: tuple[float, float] = (HOP_SECONDS, 2 * HOP_SECONDS),
         sessions: Mapping[int, Any] = {},
     ) -> None:
         super().__init__()
         # In a tuple, that its weights are not taken for this module's.
-        self.source, self.delay, self.files, self.threads = (denoiser,), delay, files, threads
+        self.source, self.delay, self.files = (denoiser,), delay, files
         self.sizes = sizes
         self._sessions: dict[int, Any] = dict(sessions)
         self._process = os.getpid()
@@ -121,7 +119,7 @@ class OnnxModel(nn.Module):
                 raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {wanted}")
             self.files[bins] = onnx_bytes(denoiser, rate_of(bins, *self.sizes))
         if bins not in self._sessions:
-            self._sessions[bins] = open_session(self.files[bins], self.threads)
+            self._sessions[bins] = open_session(self.files[bins])
         return self._sessions[bins]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -201,7 +199,7 @@ def _exported(denoiser: Denoiser) -> OnnxDenoiser:
         return OnnxDenoiser(denoiser.recipe, denoiser.name, nn.Module(), members)
     settings = denoiser.recipe.model
     sizes = settings.hop_seconds, settings.window_seconds
-    model = OnnxModel(denoiser, denoiser.model.delay, {}, torch.get_num_threads(), sizes)
+    model = OnnxModel(denoiser, denoiser.model.delay, {}, sizes)
     return OnnxDenoiser(denoiser.recipe, denoiser.name, model)
 
 
@@ -217,8 +215,10 @@ def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float =
     return min(fitting or [min(MAX_RATE, max(MIN_RATE, about))], key=lambda rate: abs(rate - about))
 
 
-def open_session(model: bytes | str, threads: int) -> Any:
+def open_session(model: bytes | str) -> Any:
     """An inference session of an ONNX model, by its contents or its path.
+
+    It runs in the thread that calls it: a frame is too little work to be shared.
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
@@ -229,7 +229,8 @@ def open_session(model: bytes | str, threads: int) -> Any:
     except ImportError:
         raise MissingExtraError("ONNX files are run by onnxruntime: pip install 'audioae[onnx]'") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -239,8 +240,7 @@ def open_session(model: bytes | str, threads: int) -> Any:
 
 
 def _from_file(path: Path) -> Denoiser:
-    threads = torch.get_num_threads()
-    session = open_session(str(path), threads)
+    session = open_session(str(path))
     facts = session.get_modelmeta().custom_metadata_map
     if facts.get("format") not in READ:
         raise BundleError(
@@ -255,5 +255,5 @@ def _from_file(path: Path) -> Denoiser:
         raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
     sizes = recipe.model.hop_seconds, recipe.model.window_seconds
     bins = window_length(rate, *sizes) // 2 + 1
-    model = OnnxModel(None, delay, {bins: path.read_bytes()}, threads, sizes, {bins: session})
+    model = OnnxModel(None, delay, {bins: path.read_bytes()}, sizes, {bins: session})
     return OnnxDenoiser(recipe, path.stem, model).eval()

@@ -6,7 +6,7 @@ begins with the recording. Each segment is therefore cleaned by a stream of its 
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -35,6 +35,15 @@ def in_background(streamer: Streamer, workers: int, frames: int, channels: int) 
         frames: N of the recording; 0 where it is not known.
         channels: C.
     """
+    return _segments(streamer, workers, frames, channels) or AheadStreamer(streamer)
+
+
+def in_segments(streamer: Streamer, workers: int, frames: int, channels: int) -> "AbstractContextManager[Cleaning]":
+    """The same for a recording that lies in memory: where segments do not pay, there is no other thread."""
+    return _segments(streamer, workers, frames, channels) or nullcontext(streamer)
+
+
+def _segments(streamer: Streamer, workers: int, frames: int, channels: int) -> "SegmentStreamer | None":
     rate = streamer.rate
     # What cleans nothing has none, and is refused by the streamer.
     reach = streamer.denoiser.reach(rate)
@@ -42,7 +51,7 @@ def in_background(streamer: Streamer, workers: int, frames: int, channels: int) 
     seconds = min(SEGMENT_SECONDS, MOST_NUMBERS / channels / rate)
     heard_twice = (reach or 0) / rate
     if (workers < 2 and batch < 2) or reach is None or frames < 2 * seconds * rate or heard_twice > seconds / 4:
-        return AheadStreamer(streamer)
+        return None
     return SegmentStreamer(streamer, workers, seconds, batch)
 
 
@@ -61,9 +70,8 @@ class _Pooled:
 
     def __init__(self, workers: int) -> None:
         self._own = torch.get_num_threads()
-        # Where they are fewer than torch may use, each shares its work among several.
-        each = max(1, self._own // workers)
-        self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
+        # Blocks are too small to be shared among threads.
+        self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self._running: deque[Future[Tensor]] = deque()
 
     def __enter__(self) -> Self:

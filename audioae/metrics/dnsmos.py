@@ -71,6 +71,7 @@ def _session() -> Any:
         hint = "are not installed: pip install 'audioae[metrics]'"
         raise MissingExtraError(f"the measures dnsmos_* need the packages speechmos and onnxruntime, which {hint}") from None
     options = onnxruntime.SessionOptions()
-    # Its threads wait in a loop, which slows down whatever else runs.
-    options.intra_op_num_threads = 1
+    # Its threads would wait in a loop, which slows down whatever else runs.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from audioae import threads
 from audioae.bundle import save_bundle
 from audioae.data.gather import Sources
 from audioae.data.loader import batches
@@ -74,8 +75,8 @@ def train(
     """
     if isinstance(budget, int | float):
         budget = Budget(budget)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(recipe.train.threads or threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(recipe.train.threads or threads.beside(recipe.train.workers))
     try:
         run = _Run(recipe, out, resume, budget, device, watcher)
         try:
@@ -83,7 +84,7 @@ def train(
         finally:
             run.close()
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 class _Run:
