@@ -101,7 +101,7 @@ BY_BINS = BandLayout(BIN_HZ, 2_000.0)
 
 def hz_of(bins: int, layout: BandLayout) -> NDArray[np.float64]:
     """Frequency of each bin ``(F,)`` in Hz."""
-    return np.arange(bins) * layout.bin_hz
+    return np.arange(bins, dtype=np.float64) * layout.bin_hz
 
 
 @lru_cache(maxsize=32)

@@ -23,6 +23,7 @@ from audioae.denoiser import Denoiser
 from audioae.errors import DataError
 from audioae.recipe import Recipe, ValidConfig
 from audioae.train.folder import LAST
+from audioae.train.schedule import Budget
 from audioae.train.trainer import train
 from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
@@ -74,7 +75,7 @@ def adapt(
     noise: Sequence[str],
     out: Path,
     speech: Sequence[str] = (),
-    budget: float = 600.0,
+    budget: Budget | float = 600.0,
     bound: float = 0.3,
     overrides: Sequence[str] = (),
     device: str = "auto",
@@ -88,7 +89,8 @@ def adapt(
         noise: recordings of the noise alone: files, folders or globs. The last quarter of each is kept to judge by.
         out: the new bundle.
         speech: clean recordings of the voices to keep, if they are at hand.
-        budget: seconds of training.
+        budget: seconds for all of it, measuring before and after included. They count from this call, or from when a
+            :class:`~audioae.train.schedule.Budget` says.
         bound: by how much SI-SDR on other noise may fall, in dB.
         overrides: settings of the model's recipe, ``key=value``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -102,6 +104,7 @@ def adapt(
         RecipeError: an override that does not fit.
     """
     Temporary(out, overwrite).discard()  # what cannot be written is said now, not after ten minutes
+    budget = Budget(budget) if isinstance(budget, int | float) else budget
     old = load(model)
     noises, voices = list_files(noise), list_files(speech) if speech else []
     with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:
@@ -123,11 +126,14 @@ def adapt(
         data = recipe.data.model_copy(
             update={"noise": learn[0], "clean": learn[1], "rir": (), "pairs": (), "pairs_share": 0.0}
         )
-        result = train(
-            recipe.model_copy(update={"data": data}), folder / "run", budget=budget, device=device, watcher=watcher
-        )
+        # What is measured afterwards takes as long again, on other noise for every share of the way in the worst case.
+        start = budget.spent
+        before_own = own.run(old)
+        half = budget.spent
+        before_general = general.run(old)
+        left = budget.less(half - start + len(SHARES) * (budget.spent - half))
+        result = train(recipe.model_copy(update={"data": data}), folder / "run", budget=left, device=device, watcher=watcher)
         end = load(folder / "run" / LAST)
-        before_own, before_general = own.run(old), general.run(old)
         for share in SHARES:
             tried = between(old, end, share)
             after_general = general.run(tried)

@@ -12,6 +12,9 @@ import audioae
 from audioae.bundle import save_bundle
 from audioae.cli.app import main
 from audioae.train.adapt import _recipe, adapt, between
+from audioae.train.schedule import Budget
+from audioae.train.validate import Validation
+from audioae.train.watcher import Watcher
 
 
 @pytest.fixture
@@ -23,17 +26,57 @@ def engine(tmp_path: Path) -> Path:
 
 
 FAST = ["train.workers=0", "data.seconds=1", "data.memory_mb=100", "data.other_share=0"]
+BRIEF = ["train.steps=40", "train.warmup=5", "train.ema=0.9"]
 
 
 def test_it_gains_on_the_noise_and_keeps_to_the_bound(engine: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.safetensors"
-    result = adapt("conv_dae_offline", [str(engine)], out, budget=25, bound=1.0, overrides=FAST, device="cpu")
-    assert result.bundle == out and result.steps > 5
+    brief = [*FAST, *BRIEF]
+    result = adapt("conv_dae_offline", [str(engine)], out, budget=3600, bound=1.0, overrides=brief, device="cpu")
+    assert result.bundle == out and result.steps == 40
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
     assert mine.recipe.data.noise == (str(engine),)  # what was given, not where it lay in between
     assert mine.recipe.model == audioae.load("conv_dae_offline").recipe.model
+
+
+class Clock:
+    now = 500.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow(Watcher):
+    """Each step of the training takes ten seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        self.clock.now += 10
+
+
+def test_measuring_before_and_after_is_part_of_the_budget(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, general = Clock(), []
+
+    def run(self: Validation, denoiser: object, *_: object) -> dict[str, float]:
+        clock.now += 12
+        if "general" in str(self.config.pairs):
+            general.append(1)
+            # The worst case: only the last share of the way keeps to the bound.
+            return {"si_sdr": 10.0 if len(general) in (1, 6) else 0.0, "log_spectral_distance": 1.0}
+        return {"si_sdr": 1.0, "log_spectral_distance": 1.0}
+
+    monkeypatch.setattr(Validation, "run", run)
+    began, clock.now = clock.now, clock.now + 20
+    budget = Budget(300, began, clock)
+    result = adapt("conv_dae", [str(engine)], tmp_path / "mine.safetensors", (), budget, 0.3, FAST, "cpu", Slow(clock))
+    assert (len(general), result.share) == (6, 0.1)
+    assert 280 <= clock.now - began <= 300
 
 
 def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +85,7 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path
     options = [word for each in [*FAST, *ruin] for word in ("--set", each)]
     out = tmp_path / "mine.safetensors"
     run = CliRunner().invoke(
-        main, ["adapt", "conv_dae", "--noise", str(engine), "-o", str(out), "--budget", "30s", "--device", "cpu", *options]
+        main, ["adapt", "conv_dae", "--noise", str(engine), "-o", str(out), "--budget", "1h", "--device", "cpu", *options]
     )
     assert run.exit_code == 1 and "nothing is written" in run.output
     assert not out.exists()
