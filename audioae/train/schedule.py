@@ -42,8 +42,8 @@ class Budget:
 class Schedule:
     """How much of a training is done.
 
-    The end is planned so that the last validation and the last checkpoint still fit into the budget. They are expected to
-    take as long as the longest of their kind so far.
+    The end is planned so that another step, the last validation and the last checkpoint still fit into the budget. Those two
+    are expected to take as long as the longest of their kind so far, a step as long as the one before.
 
     Args:
         steps: optimiser steps of the whole training.
@@ -68,10 +68,12 @@ class Schedule:
         self._took[kind] = max(seconds, self._took.get(kind, 0.0))
 
     @contextmanager
-    def timed(self, kind: str) -> Iterator[None]:
-        """Note how long the work within takes, for it is done once more at the end."""
+    def timed(self, kind: str, latest: bool = False) -> Iterator[None]:
+        """Note how long the work within takes, for it is done once more at the end; the longest counts, or the latest."""
         start = self._time.clock()
         yield
+        if latest:
+            self._took.pop(kind, None)
         self.expect(kind, self._time.clock() - start)
 
     def share(self, step: int) -> float:

@@ -162,11 +162,12 @@ class _Run:
             rate = learning_rate(config, progress.step, share)
             if batch.skipped and not batch.turn and self.watcher and self.parallel.is_main:
                 self.watcher.skipped(batch.skipped)
-            losses, norm = self._step(batch, rate)
-            progress.step += 1
-            recent.add(losses)
-            if self.watcher and self.parallel.is_main:
-                self.watcher.stepped(progress.step, share, recent.values)
+            with self.schedule.timed("step", latest=True):
+                losses, norm = self._step(batch, rate)
+                progress.step += 1
+                recent.add(losses)
+                if self.watcher and self.parallel.is_main:
+                    self.watcher.stepped(progress.step, share, recent.values)
             if progress.step % config.log_every == 0 or self.pulse.due:
                 speed = self._audio_per_second()
                 row = {"learning_rate": rate, "gradient_norm": norm, "skipped": progress.skipped, "audio_per_second": speed}
