@@ -181,9 +181,10 @@ class Model(nn.Module):
 
         Exact for a dense encoder, else Hutchinson's estimate from ``probes`` random vectors.
         """
-        if not self.config.widths and not self.config.top_k and not self.config.variational:
-            return dense_norm(self.to_code.weight, self.to_code(patches.flatten(1)), self.config.activation)
-        return hutchinson_norm(self.encode, patches, probes)
+        if not self.config.widths:
+            # Rows beyond the code's are those of a variational code's variances.
+            return dense_norm(self.to_code.weight[: self.config.code], self._before(patches)[0], self._activate)
+        return hutchinson_norm(lambda x: self._activate(self._before(x)[0]), patches, probes)
 
     def patches(self, spec: Tensor, level: Tensor) -> Tensor:
         """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches one after the other, ``(B, M, K, P)``."""
@@ -232,23 +233,25 @@ class Model(nn.Module):
             mean = mean + self.linear_to_code(patches.flatten(1))
         return mean, None if log_variance is None else log_variance.clamp(-12, 8)
 
-    def _bottleneck(self, code: Tensor) -> Tensor:
+    def _activate(self, code: Tensor) -> Tensor:
+        """The code's activation, and of ``top_k`` units the largest."""
         if self.config.activation == "sigmoid":
             code = torch.sigmoid(code)
         elif self.config.activation == "relu":
-            code = self._trickle(torch.relu(code), code)
+            code = torch.relu(code)
         elif self.config.activation == "shrink":
             # As iterative soft thresholding does (Gregor & LeCun, "Learning fast approximations of sparse coding", 2010).
-            code = self._trickle(softshrink(code, 0.5), code)
+            code = softshrink(code, 0.5)
         if self.config.top_k:
             # Of those that count, the gradient passes (Makhzani & Frey, "k-sparse autoencoders", 2014).
             kept = code.abs().topk(self.config.top_k, dim=1).indices
-            code = self._trickle(code * torch.zeros_like(code).scatter_(1, kept, 1.0), code)
+            code = code * torch.zeros_like(code).scatter_(1, kept, 1.0)
         return code
 
-    def _trickle(self, code: Tensor, before: Tensor) -> Tensor:
-        """``code``, with a little gradient for the numbers of ``before`` that were set to 0: else units that are never used
-        would never be."""
-        if not self.training:
+    def _bottleneck(self, before: Tensor) -> Tensor:
+        """:meth:`_activate`, while training with a little gradient for the units that are off: else units that are never
+        used would never be. The Jacobian is that of the encoder without this."""
+        code = self._activate(before)
+        if not self.training or (self.config.activation in ("none", "sigmoid") and not self.config.top_k):
             return code
         return code + TRICKLE * torch.where(code == 0, before - before.detach(), 0.0)
