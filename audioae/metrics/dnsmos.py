@@ -2,7 +2,8 @@
 
 The ONNX model is the one that the package ``speechmos`` carries, run by ``onnxruntime``; the extra ``metrics`` brings both.
 Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a mean opinion score of 1 to 5; ``clean`` is not used.
-Every whole window of 9.01 s counts; a shorter recording is repeated until it fills one.
+As the package does it, the figure is the mean over windows of 9.01 s that begin a second apart; a recording that is too
+short for one is doubled until it is long enough.
 """
 
 from functools import cache, lru_cache
@@ -17,7 +18,8 @@ from audioae.signal.resample import resample
 
 Wave = NDArray[np.float32]
 RATE = 16_000
-WINDOW = int(9.01 * RATE)
+SECONDS = 9.01
+WINDOW = int(SECONDS * RATE)
 _MAPS = (
     (-0.08397278, 1.22083953, 0.0052439),
     (-0.13166888, 1.60915514, -0.39604546),
@@ -51,10 +53,19 @@ def _of_bytes(data: bytes) -> tuple[float, float, float]:
     wave = np.frombuffer(data, np.float32)
     if not len(wave):
         return (float("nan"),) * 3
-    windows = np.resize(wave, (max(1, len(wave) // WINDOW), WINDOW))
-    raw = np.mean([[np.polyval(p, x) for p, x in zip(_MAPS, _network(w), strict=True)] for w in windows], axis=0)
+    raw = np.mean([[np.polyval(p, x) for p, x in zip(_MAPS, _network(w), strict=True)] for w in _windows(wave)], axis=0)
     sig, bak, ovrl = map(float, raw)
     return sig, bak, ovrl
+
+
+def _windows(wave: Wave) -> list[Wave]:
+    while len(wave) < WINDOW:
+        wave = np.concatenate([wave, wave])
+    # The sums are in floating point as in speechmos, which leaves out each window that they make a sample too short (the 8th
+    # to 24th, and some beyond two minutes), and counts whole seconds only: figures can be compared with published ones.
+    count = int(len(wave) // RATE - SECONDS) + 1
+    windows = [wave[second * RATE : int((second + SECONDS) * RATE)] for second in range(count)]
+    return [window for window in windows if len(window) >= WINDOW]
 
 
 def _network(window: Wave) -> Any:
