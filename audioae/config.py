@@ -2,7 +2,8 @@
 
 Types are strict: ``1.0`` is not a whole number, ``"3"`` is not a number, and a boolean is ``true`` or
 ``false``, never ``yes``, ``on`` or ``1``. Bare words such as ``no`` stay text. YAML lists and text become
-tuples and paths where a field says so; in Python code give tuples and paths themselves.
+tuples and paths where a field says so, and text or a number alone a list of one; in Python code give tuples and paths
+themselves.
 """
 
 import inspect
@@ -13,7 +14,7 @@ from functools import cache, reduce
 from importlib import import_module
 from operator import getitem
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar, get_args
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -50,6 +51,7 @@ __all__ = [
     "Positive",
     "Share",
     "ValidationError",
+    "build",
     "dump",
     "field_validator",
     "load",
@@ -57,6 +59,7 @@ __all__ = [
     "options_of",
     "parse",
     "parse_known",
+    "plain_data",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -119,11 +122,24 @@ def parse(schema: type[SomeConfig], text: str, origin: str, overrides: Sequence[
     Raises:
         RecipeError: one line for every mistake, ``origin:line:column: dotted.key: what is wrong``.
     """
-    document = _document(text, origin)
+    return _checked(schema, _document(text, origin), overrides)
+
+
+def build(schema: type[SomeConfig], data: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> SomeConfig:
+    """Validate plain data, as :func:`plain_data` gives it; ``origin`` stands for where it is from in messages.
+
+    Raises:
+        RecipeError: one line for every mistake, ``origin: dotted.key: what is wrong``.
+    """
+    place = Place(0, 1, 1, origin)
+    return _checked(schema, Document(data, {(): place}, {(): place}), overrides)
+
+
+def _checked(schema: type[SomeConfig], document: Document, overrides: Sequence[str]) -> SomeConfig:
     apply_overrides(document, overrides)
     try:
         # From JSON, where strict means text, numbers and booleans but lists may become tuples and text paths.
-        config = schema.model_validate_json(json.dumps(document.data))
+        config = schema.model_validate_json(json.dumps(_with_lists(schema, document.data)))
     except ValidationError as error:
         raise RecipeError(report(document, _mistakes(schema, error))) from None
     if document.problems:
@@ -174,8 +190,13 @@ def _innermost(data: Any, location: KeyPath) -> tuple[str, ...]:
 
 def dump(config: Config) -> str:
     """JSON text of all settings, defaults included; :func:`parse` reads it back to an equal object."""
-    text = json.dumps(config.model_dump(mode="json"), indent=1, allow_nan=False)
+    text = json.dumps(plain_data(config), indent=1, allow_nan=False)
     return text.replace("\x7f", "\\u007f")  # the one character that JSON allows as it is and YAML does not
+
+
+def plain_data(config: Config) -> dict[str, Any]:
+    """All settings as a dict of dicts, lists, text, numbers and booleans; :func:`build` makes an equal object of it."""
+    return config.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
@@ -287,11 +308,25 @@ def options_of(function: Callable[..., Any]) -> type[Config]:
     return create_model(function.__name__, __base__=_Options, __module__=function.__module__, **options)
 
 
+def _with_lists(schema: type[Config], data: Any) -> Any:
+    """The data, with text and numbers made lists of one where a field takes nothing but a list; empty text makes none."""
+    if not isinstance(data, dict):
+        return data
+    result = dict(data)
+    for name, field in schema.model_fields.items():
+        value, kind = data.get(name), field.annotation
+        if isinstance(kind, type) and issubclass(kind, Config):
+            result |= {name: _with_lists(kind, value)} if name in data else {}
+        elif get_origin(kind) is tuple and Ellipsis in get_args(kind) and isinstance(value, str | int | float):
+            result[name] = [] if value == "" else [value]
+    return result
+
+
 def _validated(schema: type[SomeConfig], value: Any, info: ValidationInfo) -> SomeConfig:
     """Validate in the mode (JSON or Python) of the validation that this one is part of."""
     try:
         if info.mode == "json" and not isinstance(value, Config):
-            return schema.model_validate_json(json.dumps(value))
+            return schema.model_validate_json(json.dumps(_with_lists(schema, value)))
         return schema.model_validate(value)
     except ValidationError as error:
         _raise(_mistakes(schema, error))

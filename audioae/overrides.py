@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from audioae.yaml_source import Document, KeyPath, Place, Problem, YamlSyntaxError, dotted, read_yaml
+from audioae.yaml_source import Document, KeyPath, Place, Problem, YamlSyntaxError, dotted, plain, read_yaml
+
+YAML_BEGINS_WITH = "[{'\"&*!|>%@`"
+"""Values that begin otherwise are one word, number or path, whatever comes later in them."""
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
-    """Apply each ``key.sub=value`` in order, the value written in YAML.
+    """Apply each ``key.sub=value`` in order.
+
+    A list, a section and quoted text are written in YAML. Any other value is taken as it stands, without the spaces around
+    it: a path may hold ``#``, ``: `` and line breaks. ``key=null`` is null; ``key=`` and ``key=''`` are empty text.
 
     Faults are added to ``document.problems``. Sections that are not there yet are created; ``key.0=value``
     replaces an item of a list.
@@ -23,7 +29,7 @@ def _apply(document: Document, assignment: str, place: Place) -> None:
         document.problems.append(Problem(place, (), "write it as key=value or section.key=value"))
         return
     try:
-        value = read_yaml(text, lambda line, column: place)
+        value = _read(text.strip(), place)
     except YamlSyntaxError as error:
         message = f"{error.problem.message} (quote the value if it is text)"
         document.problems.append(Problem(place, tuple(parts), message, unread=True))
@@ -48,6 +54,12 @@ def _apply(document: Document, assignment: str, place: Place) -> None:
         places[path] = place
     document.problems += [Problem(place, path + inner.path, inner.message, inner.unread) for inner in value.problems]
     container[path[-1]] = value.data
+
+
+def _read(text: str, place: Place) -> Document:
+    if text and text[0] in YAML_BEGINS_WITH:
+        return read_yaml(text, lambda line, column: place)
+    return Document(plain(text) if text else "")
 
 
 def _opened(container: Any, step: str | int) -> Any:

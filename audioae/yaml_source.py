@@ -96,6 +96,23 @@ def read_yaml(text: str, locate: Callable[[int, int], Place]) -> Document:
     return _Reader(text, locate).read()
 
 
+def plain(text: str) -> str | int | float | bool | None:
+    """What text without quotes means: null, a boolean, a number or itself.
+
+    >>> plain("1e-3"), plain("~"), plain("no")
+    (0.001, None, 'no')
+    """
+    if _NULL.fullmatch(text):
+        return None
+    if boolean := _BOOLEAN.fullmatch(text):
+        return boolean["true"] is not None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
 class _Reader:
     """Builds a document from parser events, so that nothing is constructed that was not asked for."""
 
@@ -184,18 +201,7 @@ class _Reader:
         return result
 
     def scalar(self, event: yaml.ScalarEvent) -> Any:
-        if not event.implicit[0]:
-            return _joined(event.value)
-        text = event.value
-        if _NULL.fullmatch(text):
-            return None
-        if boolean := _BOOLEAN.fullmatch(text):
-            return boolean["true"] is not None
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        return text
+        return plain(event.value) if event.implicit[0] else _joined(event.value)
 
     def place(self, event: yaml.Event) -> Place:
         mark = event.start_mark

@@ -61,6 +61,17 @@ class Recipe(Config):
     losses: Losses = {}
 
 
+class Lists(Config):
+    paths: tuple[str, ...] = ("samples",)
+    counts: tuple[int, ...] = ()
+    either: str | tuple[str, ...] = ""
+    pair: tuple[int, int] = (1, 2)
+
+
+class Outer(Config):
+    inner: Lists = Lists()
+
+
 class WithModel(Config):
     model: Annotated[Config, KindSection("zoo")]
     rate: float = 1.0
@@ -220,6 +231,48 @@ def test_overrides_are_validated_like_the_file() -> None:
     assert recipe.data == Data(clean=Path("/a/b=c"), snr=(-1.0, 5.0))
     assert recipe.rate == 2.0
     assert recipe.losses == {"si_sdr": options_of(si_sdr)(weight=3.0)}
+
+
+@pytest.mark.parametrize(
+    ("override", "field", "value"),
+    [
+        ("inner.paths=speech", "paths", ("speech",)),
+        ("inner.paths=a, #[b]: c", "paths", ("a, #[b]: c",)),
+        ("inner.paths='3'", "paths", ("3",)),
+        ("inner.paths=[a, b]", "paths", ("a", "b")),
+        ("inner.paths=", "paths", ()),
+        ("inner.paths=''", "paths", ()),
+        ("inner.paths=['']", "paths", ("",)),
+        ("inner.counts=3", "counts", (3,)),
+        ("inner.either=a", "either", "a"),
+        ("inner.either=", "either", ""),
+    ],
+)
+def test_text_and_numbers_are_taken_for_lists_of_one(override: str, field: str, value: object) -> None:
+    assert getattr(parse(Outer, "{}", "r.yaml", [override]).inner, field) == value
+    assert getattr(parse(Outer, "inner: {paths: speech}", "r.yaml", [override]).inner, field) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("inner: {paths: null}", "inner.paths: should be a list such as [1, 2], not null"),
+        ("inner: {counts: x}", 'inner.counts: should be a whole number, not "x"'),
+        ("inner: {pair: 3}", "inner.pair: should be a list such as [1, 2], not 3"),
+        ("inner: 3", "inner: should be a section of `key: value` lines, not 3"),
+    ],
+)
+def test_what_is_no_list_of_one_is_said(text: str, mistake: str) -> None:
+    (found,) = errors(text, schema=Outer)
+    assert found.partition(" ")[2].startswith(mistake)
+
+
+@pytest.mark.usefixtures("zoo")
+def test_lists_of_one_in_a_section_by_kind_and_in_a_term() -> None:
+    recipe = parse(WithModel, "model: {kind: dog, sizes: 3}", "r.yaml")
+    assert recipe.model.sizes == (3,)  # type: ignore[attr-defined]
+    losses = parse(Recipe, "{seed: 1, losses: {si_sdr: {windows: 7}}}", "r.yaml").losses
+    assert losses["si_sdr"].windows == (7,)  # type: ignore[attr-defined]
 
 
 def test_a_bare_number_is_the_weight() -> None:

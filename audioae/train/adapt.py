@@ -14,8 +14,7 @@ import torch
 
 from audioae.atomic import Temporary
 from audioae.bundle import info, load, save_bundle
-from audioae.config import dump
-from audioae.config import load as load_recipe
+from audioae.config import build, plain_data
 from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
@@ -160,16 +159,15 @@ def between(old: Denoiser, new: Denoiser, share: float) -> Denoiser:
 
 def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
     """The recipe that made the model, with a schedule for going on, on a machine that may be smaller."""
-    file = folder / "recipe.json"
-    file.write_text(dump(info(model).recipe), encoding="utf-8")
-    own = [
-        f"train.init={model}", "train.steps=1000000", "train.learning_rate=3.0e-4", "train.warmup=50", "train.ema=0.99",
-        "train.validate_every=1000000", "train.checkpoint_every=1000000", "data.batch_size=4",
-        "data.remix=1", "data.memory_mb=3000", "train.workers=1",
-        "train.teacher=''",  # it knows the new noise as little, and takes half of the time
-        f"valid.pairs=[{folder / 'own'}]", "valid.measures=[si_sdr]", "valid.best=si_sdr",
-    ]  # fmt: skip
-    return load_recipe(Recipe, file, [*own, *overrides])
+    settings = plain_data(info(model).recipe)
+    settings["train"] |= {
+        "init": model, "steps": 1_000_000, "learning_rate": 3e-4, "warmup": 50, "ema": 0.99, "workers": 1,
+        "validate_every": 1_000_000, "checkpoint_every": 1_000_000,
+        "teacher": "",  # it knows the new noise as little, and takes half of the time
+    }  # fmt: skip
+    settings["data"] |= {"batch_size": 4, "remix": 1, "memory_mb": 3000}
+    settings["valid"] |= {"pairs": [str(folder / "own")], "measures": ["si_sdr"], "best": "si_sdr"}
+    return build(Recipe, settings, model, overrides)
 
 
 def _weighted(own: Sequence[Path], rehearsed: Sequence[Path]) -> tuple[str, ...]:

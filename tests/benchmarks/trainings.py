@@ -1,5 +1,6 @@
 """How every model of the reports, but the flagship denoisers, and its twins are trained."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -41,21 +42,21 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
     recipe, overrides = TRAININGS.get(name, (name, []))
     if recipe in ("digits", "speakers") or recipe.endswith("gan"):
         # The weights to keep are chosen by takes that neither the training nor the report knows.
-        own = [f"data.clean=['{data}/digits/*_[1-4][0-9].flac']", f"valid.clean=['{data}/digits/*_[5-9].flac']"]
+        own = {"data.clean": [f"{data}/digits/*_[1-4][0-9].flac"], "valid.clean": [f"{data}/digits/*_[5-9].flac"]}
     elif recipe.startswith("vae"):
-        own = [
-            f"data.clean=['{data}/digits/*_[5-9].flac', '{data}/digits/*_[1-4][0-9].flac']",
-            f"valid.clean=['{data}/digits/*_[0-4].flac']",
-        ]
+        own = {
+            "data.clean": [f"{data}/digits/*_[5-9].flac", f"{data}/digits/*_[1-4][0-9].flac"],
+            "valid.clean": [f"{data}/digits/*_[0-4].flac"],
+        }
     else:
         # The mean activity is to hold on speech without long pauses, which two of the collections consist of.
         parts = [f"/{each}" for each in ("asterisk-en", "asterisk-fr", "kerstin")] if recipe == "sparse_kl" else [""]
-        folders = ", ".join(f"{data}/train/speech{part}" for part in parts)
-        own = [f"data.clean=[{folders}]", f"valid.pairs=[{data}/valid/16k]"]
+        own = {"data.clean": [f"{data}/train/speech{part}" for part in parts], "valid.pairs": [f"{data}/valid/16k"]}
         if "dae" in recipe or "denoising" in recipe:
-            own += [f"data.noise=[{data}/train/noise]", f"data.rir=[{data}/train/rir]"]
-
-    return [sys.executable, "-m", "audioae", "train", str(ROOT / f"recipes/{recipe}.yaml"), *own, *overrides, "--out",
+            own |= {"data.noise": [f"{data}/train/noise"], "data.rir": [f"{data}/train/rir"]}
+    # JSON is YAML, whatever the paths hold.
+    settings = [f"{key}={json.dumps(paths)}" for key, paths in own.items()]
+    return [sys.executable, "-m", "audioae", "train", str(ROOT / f"recipes/{recipe}.yaml"), *settings, *overrides, "--out",
             str(runs / name)]  # fmt: skip
 
 

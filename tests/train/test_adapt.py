@@ -16,13 +16,18 @@ from audioae.train.schedule import Budget
 from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
 
+NASTY = ["#1, it's [a]", 'say "hi": {x}', "two\nlines", "[ab]*?", "$x ~ %d", "ünï—ć", " spaces "]
+"""Names of folders that mean something in YAML, in patterns or in a shell."""
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Path:
-    """A noise that the default handles badly: the benchmark's, 12 s of it."""
+    """A noise that the default handles badly, in a folder with a nasty name: the benchmark's, 12 s of it."""
     benchmark = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "adapting.py"))
-    soundfile.write(tmp_path / "engine.wav", benchmark["engine"]()[: 12 * benchmark["RATE"]], benchmark["RATE"])
-    return tmp_path / "engine.wav"
+    (tmp_path / NASTY[0]).mkdir()
+    path = tmp_path / NASTY[0] / "engine [1].wav"
+    soundfile.write(path, benchmark["engine"]()[: 12 * benchmark["RATE"]], benchmark["RATE"])
+    return path
 
 
 FAST = ["train.workers=0", "data.seconds=1", "data.memory_mb=100", "data.other_share=0"]
@@ -30,7 +35,7 @@ BRIEF = ["train.steps=40", "train.warmup=5", "train.ema=0.9"]
 
 
 def test_it_gains_on_the_noise_and_keeps_to_the_bound(engine: Path, tmp_path: Path) -> None:
-    out = tmp_path / "mine.safetensors"
+    out = engine.parent / "mine.safetensors"
     brief = [*FAST, *BRIEF]
     result = adapt("conv_dae_offline", [str(engine)], out, budget=3600, bound=1.0, overrides=brief, device="cpu")
     assert result.bundle == out and result.steps == 40
@@ -103,6 +108,18 @@ def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> N
     taught.recipe = taught.recipe.model_copy(update={"train": train})
     save_bundle(tmp_path / "taught.safetensors", taught, {})
     assert _recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_any_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    model = folder / f"{name}.safetensors"
+    save_bundle(model, audioae.load("conv_dae"))
+    recipe = _recipe(str(model), folder, ["train.steps=7"])
+    assert recipe.train.init == str(model)
+    assert recipe.valid.pairs == (str(folder / "own"),)
+    assert recipe.train.steps == 7, "who calls has the last word"
 
 
 def test_halfway_between_two_models() -> None:
