@@ -1,6 +1,5 @@
 """Which files a command line means, and where each result goes."""
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 
 from audioae.audio.folders import is_recording, recordings
+from audioae.audio.globs import is_glob, matches
 from audioae.audio.spool import is_pipe
 from audioae.infer.jobs import Job
 
@@ -48,7 +48,7 @@ def plan(
         click.UsageError: an input that matches nothing, two results of one name, several results for one file, or one that
             would take the place of a recording of the same command.
     """
-    several = len(inputs) > 1 or any(Path(name).is_dir() or _is_glob(name) for name in inputs)
+    several = len(inputs) > 1 or any(Path(name).is_dir() or is_glob(name) for name in inputs)
     folder = out is not None and out != STANDARD and (several or out.endswith(("/", "\\")) or Path(out).is_dir())
     if several and out == STANDARD:
         raise click.UsageError("only one recording can go to standard output")
@@ -141,10 +141,6 @@ def _target(source: Path, relative: Path, out: str | None, folder: bool) -> Path
     return source.with_name(f"{source.stem}{SUFFIX}{source.suffix}")
 
 
-def _is_glob(name: str) -> bool:
-    return glob.has_magic(name) and not Path(name).exists()
-
-
 def _expand(name: str, recursive: bool, avoid: Path | None) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
     """Files of one argument, with the path that each keeps below an output folder; and what cannot be searched, and why."""
     path = Path(name)
@@ -154,10 +150,10 @@ def _expand(name: str, recursive: bool, avoid: Path | None) -> tuple[list[tuple[
         listing = recordings(path, recursive)
         files = [p for p in listing.files if not _is_result(p) and not (avoid and avoid in _place(p).parents)]
         return [(p, p.relative_to(path)) for p in files], listing.unread
-    if _is_glob(name):
+    if is_glob(name):
         found: list[tuple[Path, Path]] = []
         unread: list[tuple[Path, str]] = []
-        for match in sorted(glob.glob(name, recursive=True)):
+        for match in matches(name):
             if not _is_result(Path(match)):
                 more = _expand(match, recursive, avoid)
                 found += more[0]

@@ -1,7 +1,6 @@
 """Recordings on disk: finding them, cropping them, and going on without those that cannot be read."""
 
 import csv
-import glob
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from audioae.audio.files import Reader, probe
 from audioae.audio.folders import recordings
+from audioae.audio.globs import matches
 from audioae.errors import DataError, InputError
 from audioae.signal.resample import resample
 
@@ -21,6 +21,8 @@ Wave = NDArray[np.float32]
 WHOLE_SECONDS = 60.0
 """Recordings up to this length are decoded whole and kept; of longer ones only the part that is asked for is decoded."""
 COLUMNS = ("file", "path", "audio")
+SILENT_PEAK = 1e-20
+"""Below this a recording is digital silence."""
 LONGEST_TEXT = 20_000
 """Characters of a column; systems take names of 4,096 bytes, and transcripts of a recording are shorter than this."""
 
@@ -90,7 +92,7 @@ def _expand(entry: str, unread: list[tuple[Path, str]]) -> Iterator[Path]:
     elif path.is_file():
         yield path
     else:
-        for name in sorted(glob.glob(entry, recursive=True)):
+        for name in matches(entry):
             yield from _expand(name, unread) if name != entry else ()
 
 
@@ -200,7 +202,7 @@ class Shelf:
         return np.asarray(whole[first : first + round(seconds * rate)] * unit, np.float32)
 
     def _whole(self, clip: Clip, rate: int) -> tuple[NDArray[np.int16], np.float32]:
-        """The wave, and what one step of it stands for: more than 1 / 32768 where the recording goes beyond full scale."""
+        """The wave, and what one step of it stands for: its peak has all 16 bits, however quiet or loud the recording is."""
         key = (clip.path, rate)
         if key in self._waves:
             self._waves.move_to_end(key)
@@ -209,7 +211,7 @@ class Shelf:
             wave = resample(reader.read(clip.frames).mean(1), clip.rate, rate)
         if not len(wave) or not np.isfinite(wave).all():
             raise InputError(f"{clip.path}: holds no samples or non-finite ones")
-        unit = np.float32(max(1.0, float(np.abs(wave).max())) / 32767)
+        unit = np.float32(max(float(np.abs(wave).max()), SILENT_PEAK) / 32767)
         whole = np.rint(wave / unit).astype(np.int16)
         self._waves[key] = whole, unit
         self.held += whole.nbytes

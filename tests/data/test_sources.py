@@ -1,0 +1,57 @@
+"""Recordings that are found whatever their names, and kept in memory as faithfully as they are loud."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioae.data.sources import Clip, Shelf, list_files
+from audioae.errors import DataError
+
+RATE = 16_000
+NASTY = ["a [b] *?", "#1", 'it\'s, "x": {y}', "two\nlines", " spaces ", "$HOME ~ %d", "[a-z]", "ünï—ć"]
+
+
+def speech(samples: Path) -> np.ndarray:
+    return soundfile.read(samples / "clean/16k-fire.flac", dtype="float32")[0]
+
+
+@pytest.mark.parametrize("peak_db", [0.0, 6.0, -20.0, -60.0, -100.0])
+def test_a_recording_keeps_16_bits_of_its_own_peak(samples: Path, tmp_path: Path, peak_db: float) -> None:
+    wave = speech(samples)
+    wave *= 10 ** (peak_db / 20) / np.abs(wave).max()
+    soundfile.write(tmp_path / "a.wav", wave, RATE, "FLOAT")
+    kept = Shelf(10).crop(Clip(tmp_path / "a.wav", RATE, len(wave)), RATE, 0, len(wave) / RATE)
+    error = kept.astype(np.float64) - wave
+    # Noise of steps of 2 ** -15 of the peak, evenly spread over a step.
+    expected = 10 * np.log10(np.mean((wave / np.abs(wave).max()) ** 2) / (2.0**-30 / 12))
+    assert 10 * np.log10(np.mean(wave.astype(np.float64) ** 2) / np.mean(error**2)) == pytest.approx(expected, abs=0.5)
+
+
+def test_silence_stays_silence(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), RATE)
+    assert not Shelf(10).crop(Clip(tmp_path / "a.wav", RATE, 100), RATE, 0, 1).any()
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_any_folder_can_be_named_and_searched(tmp_path: Path, name: str) -> None:
+    files = [tmp_path / name / f"{stem}.wav" for stem in ("a", name)]
+    files[0].parent.mkdir()
+    (tmp_path / "b").mkdir()  # what `[a-z]`, taken for a pattern, would mean
+    for file in (*files, tmp_path / "b/a.wav"):
+        soundfile.write(file, np.zeros(10), RATE)
+    assert set(list_files([str(tmp_path / name)])) == set(files)
+    assert list_files([str(files[1])]) == [files[1]]
+    assert set(list_files([str(tmp_path / name / "*.wav")])) == set(files)
+    assert set(list_files([str(tmp_path / name / "**" / "*.wav")])) == set(files)
+    with pytest.raises(DataError, match="no audio found there"):
+        list_files([str(tmp_path / name / "*.flac")])
+
+
+def test_a_pattern_is_one_where_no_folder_is_called_so(tmp_path: Path) -> None:
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "x.wav", np.zeros(10), RATE)
+    assert list_files([str(tmp_path / "[ab]" / "*.wav")]) == [tmp_path / "a/x.wav", tmp_path / "b/x.wav"]
+    assert list_files([str(tmp_path / "[ab]")]) == [tmp_path / "a/x.wav", tmp_path / "b/x.wav"]
