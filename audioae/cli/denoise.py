@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
 @click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="kbit/s of results in MP3, Vorbis and Opus."
               "  [default: that of the input]")  # fmt: skip
-@click.option("--report", metavar="JSON", help="Write per file: speed, levels, estimated SNR gain, clipped samples.")
+@click.option("--report", metavar="JSON", help="Write per file: speed, levels, clipped samples.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean so many recordings side by side, or parts of one."
               "  [default: one after the other, parts of a long one on every core]")  # fmt: skip
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
@@ -273,10 +273,10 @@ class _Watch:
 def _in_words(result: Any, verbose: bool) -> str:
     text = f"{result.output}: {result.seconds:.1f} s in {result.elapsed:.1f} s ({result.speed:.0f}x)"
     if verbose:
-        gain = "unknown" if result.snr_gain is None else f"{result.snr_gain:+.1f} dB"
         text += (
             f"; {result.rate} Hz, {result.channels} channels; level {result.level_before:.1f} to "
-            f"{result.level_after:.1f} dBFS; estimated SNR gain {gain}; clipped input samples {result.clipped_input}"
+            f"{result.level_after:.1f} dBFS, removed {result.level_removed:.1f} dBFS; "
+            f"clipped input samples {result.clipped_input}"
         )
     return text
 

@@ -24,7 +24,7 @@ from audioae.audio.writer import Writer
 from audioae.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
 from audioae.infer.jobs import STANDARD, Wishes
-from audioae.infer.meter import Meter
+from audioae.infer.meter import Clipping, Meter
 from audioae.infer.segments import in_background
 from audioae.infer.streamer import Streamer
 from audioae.places import check_place
@@ -36,9 +36,6 @@ BLOCK_SAMPLES = 2**21
 """Blocks of many channels are shorter, so that they hold at most so many samples."""
 COPIED = 2**20
 """Bytes that go to standard output at a time."""
-FULL_SCALE = 0.9998
-CLIPPED_RUN = 3
-"""So many samples at full scale in a row are taken for clipping."""
 
 
 @dataclass
@@ -55,7 +52,7 @@ class Report:
         speed: seconds of sound per second.
         level_before: RMS in dBFS.
         level_after: RMS in dBFS.
-        snr_gain: estimated growth of the signal-to-noise ratio in dB; None where it cannot be told.
+        level_removed: RMS of what was taken out, in dBFS.
         clipped_input: samples at full scale, three in a row and more.
         clipped_output: samples of the result that were limited to full scale.
         non_finite: NaN or infinite samples, taken as zero.
@@ -72,7 +69,7 @@ class Report:
     speed: float = 0.0
     level_before: float = 0.0
     level_after: float = 0.0
-    snr_gain: float | None = None
+    level_removed: float = 0.0
     clipped_input: int = 0
     clipped_output: int = 0
     non_finite: int = 0
@@ -238,7 +235,7 @@ def _run(
         streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
     except InputError as error:
         raise InputError(f"{reader.path}: {error}") from None
-    meter = Meter(info.rate)
+    meter, clipping = Meter(), Clipping()
     start = time.perf_counter()
     waiting = _Waiting()
     done = 0
@@ -268,7 +265,7 @@ def _run(
         for block in reader.blocks(block_frames):
             wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
             report.non_finite += bad
-            report.clipped_input += _clipped(block)
+            clipping.feed(block)
             waiting.put(wave[0].T.numpy())
             take(cleaning.feed_wave(wave))
         if not waiting.count and not done:
@@ -277,19 +274,6 @@ def _run(
     report.elapsed = time.perf_counter() - start
     report.seconds = done / info.rate
     report.speed = report.seconds / max(report.elapsed, 1e-9)
-    report.level_before, report.level_after, report.snr_gain = meter.level_before, meter.level_after, meter.snr_gain()
-    report.clipped_output, report.broken = result.clipped, reader.broken
+    report.level_before, report.level_after, report.level_removed = meter.levels
+    report.clipped_input, report.clipped_output, report.broken = clipping.samples, result.clipped, reader.broken
     return report
-
-
-def _clipped(block: Wave) -> int:
-    """Samples of runs at full scale; runs over a block's border count as two."""
-    if block.min(initial=0) > -FULL_SCALE and block.max(initial=0) < FULL_SCALE:
-        return 0
-    full = np.abs(block) >= FULL_SCALE
-    total = 0
-    for channel in full.T:
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], channel, [False]])))
-        lengths = edges[1::2] - edges[::2]
-        total += int(lengths[lengths >= CLIPPED_RUN].sum())
-    return total
