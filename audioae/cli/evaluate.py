@@ -57,6 +57,9 @@ class Named(click.ParamType):
 @click.option(
     "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each MODEL attenuate by at most so many dB."
 )
+@click.option("--no-worse", is_flag=True,
+              help="List recordings that came out worse than they went in, and exit with 1 if there are any.")  # fmt: skip
+@click.option("--of-clean", is_flag=True, help="Also clean the clean side: its SI-SDR is to stay high.")
 @click.option("--by-snr", is_flag=True, help="A table for every SNR too.")
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the gain in SI-SDR and PESQ over the input's SNR."
@@ -84,6 +87,8 @@ def evaluate(
     measures: tuple[str, ...],
     asr: bool,
     atten_limit: float | None,
+    no_worse: bool,
+    of_clean: bool,
     by_snr: bool,
     plot: Path | None,
     markdown: Path | None,
@@ -112,6 +117,10 @@ def evaluate(
       audioae evaluate runs/conv_dae/best.safetensors conv_dae --pairs VoiceBank/test --by-snr --plot gain.png
       audioae evaluate --pairs samples --entry mine=cleaned/ --command 'copy=cp {in} {out}'
 
+    Below the table stands the recording that each model gained least on, with the figures of input and output. --no-worse
+    makes a check of it: what loses more than 0.5 dB of SI-SDR or 0.05 of PESQ is listed, and the exit code is 1.
+    --of-clean adds si_sdr_of_clean, the SI-SDR of the clean recordings after they were cleaned themselves, and the lowest.
+
     Results have to be as long as the recording, within 16 ms, and at its rate. A delay is not taken out: it counts
     against the program.
 
@@ -128,12 +137,14 @@ def evaluate(
     from audioae.data.pairs import find_pairs
     from audioae.data.sources import list_files
     from audioae.errors import AudioaeError, DataError
-    from audioae.evaluate import families, report
+    from audioae.evaluate import families, report, worst
     from audioae.evaluate import pairs as scoring
     from audioae.evaluate.words import count
     from audioae.places import check_place, check_text
 
     names = _known(measures)
+    if no_worse and not set(names) & set(worst.LIMITS):
+        raise click.UsageError(f"--no-worse goes by {', '.join(worst.LIMITS)}: measure one of these")
     if not entries and not clean:
         raise click.UsageError(_what_to_measure_on(models))
     if plot is not None:
@@ -157,6 +168,8 @@ def evaluate(
         raise click.UsageError(
             "--csv and --plot hold figures of what was cleaned: name a denoiser, or give --entry or --command"
         )
+    if (no_worse or of_clean) and not (denoisers or folders or commands):
+        raise click.UsageError("--no-worse and --of-clean are about what was cleaned: name a denoiser")
     if denoisers or folders or commands:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
     scores: list[Score] = []
@@ -173,7 +186,7 @@ def evaluate(
                 if isinstance(error, AudioaeError):
                     above(f"audioae: {error}")
 
-            scores = scoring.score(entrants, found, names, asr, progress, failed)
+            scores = scoring.score(entrants, found, names, asr, progress, failed, of_clean)
     interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
     if others and not interrupted:
@@ -183,6 +196,8 @@ def evaluate(
             for path in families.draw([(labels[name], name) for name in others], files, pictures, device):
                 tell(str(path), lines=False)
     tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
+    losses = worst.worse(scores) if no_worse else []
+    tables += [report.worse_table(losses)] if no_worse and scores else []
     text = "\n".join([*tables, report.figures_table(rows) + "\n"] if rows else tables)
     say(text, end="")
     if markdown is not None:
@@ -199,6 +214,8 @@ def evaluate(
         raise KeyboardInterrupt
     if failures:
         raise DataError(f"{len(failures)} of {len(entrants)} could not be measured: {', '.join(failures)} (why: see above)")
+    if losses:
+        raise DataError(f"{losses[0].pair.noisy}: came out worse than it went in, as all that the last table lists")
 
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:

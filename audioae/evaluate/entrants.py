@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 import shlex
 import shutil
 import subprocess
@@ -41,7 +42,10 @@ class Entrant:
         work: seconds that it has worked, as far as that is known.
         sound: seconds of sound that it has worked on in that time.
         peak_bytes: the most memory that its process has held, with the libraries and Python if it is one; 0 if unknown.
+        takes_recordings: whether it cleans any recording, and is not a set of results.
     """
+
+    takes_recordings = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -139,6 +143,8 @@ class Folder(Entrant):
         InputError: a result that cannot be read, or is of another rate.
     """
 
+    takes_recordings = False
+
     def __init__(self, name: str, folder: Path, pairs: Sequence[Pair]) -> None:
         super().__init__(name)
         if not folder.is_dir():
@@ -190,7 +196,9 @@ class Command(Entrant):
         with tempfile.TemporaryDirectory(prefix="audioae-") as folder:
             source, target, report = (Path(folder) / name for name in (f"{pair.name}.wav", "out.wav", "report.json"))
             _copy(pair.noisy, source)
-            words = [word.replace(IN, str(source)).replace(OUT, str(target)) for word in self._words]
+            places = {IN: str(source), OUT: str(target)}
+            # Both at once: the name of a recording may itself hold {out}.
+            words = [re.sub(f"{IN}|{OUT}", lambda found: places[found[0]], word) for word in self._words]
             start = [sys.executable, "-I", "-S", str(launch.__file__), str(report), *words]
             run = subprocess.run(start, capture_output=True, text=True, errors="replace", check=False)
             if not report.is_file():

@@ -1,7 +1,8 @@
 """Measuring what comes out for noisy recordings whose clean references are known."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,6 +17,8 @@ from audioae.metrics.measures import LOWER_IS_BETTER, measure
 
 NOISY = "noisy input"
 CLEAN = "clean reference"
+OF_CLEAN = "si_sdr_of_clean"
+"""SI-SDR of the clean recording after it was cleaned itself."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def score(
     recognise: bool = False,
     progress: Callable[[str], None] | None = None,
     failed: Callable[[str, AudioaeError | KeyboardInterrupt], None] | None = None,
+    of_clean: bool = False,
 ) -> list[Score]:
     """Scores of the unprocessed input and of every entrant on every pair, one entrant after the other.
 
@@ -51,6 +55,7 @@ def score(
         progress: called with a name after every recording.
         failed: called with the name of an entrant that could not be measured to its end, and why. It is left out, and the
             others are gone on with, after Ctrl-C no further one. Without it, the error is raised.
+        of_clean: also :data:`OF_CLEAN`, of entrants that clean what they are given.
 
     Raises:
         InputError: a file cannot be read, or a result does not fit.
@@ -59,14 +64,24 @@ def score(
 
     def figures(estimate: Wave, clean: Wave, pair: Pair) -> dict[str, float]:
         found = measure(measures, estimate, clean, pair.rate)
-        return found | {words.WER: words.error_rate(estimate, pair.rate, pair.text)} if recognise else found
+        if recognise:
+            found[words.WER] = words.error_rate(estimate, pair.rate, pair.text)
+        return found | ({OF_CLEAN: math.nan} if of_clean else {})
+
+    def processed(entrant: Entrant, pair: Pair) -> Score:
+        clean = read(pair.clean)[0]
+        found = figures(entrant.enhance(pair), clean, pair)
+        if of_clean and entrant.takes_recordings:
+            kept = entrant.enhance(replace(pair, noisy=pair.clean))
+            found[OF_CLEAN] = measure(["si_sdr"], kept, clean, pair.rate)["si_sdr"]
+        return Score(entrant.name, pair, found)
 
     scores = []
     for pair in pairs:
         noisy, clean = read(pair.noisy)[0], read(pair.clean)[0]
         scores.append(Score(NOISY, pair, figures(noisy, clean, pair)))
         if recognise:
-            nothing = dict.fromkeys(measures, float("nan"))
+            nothing = dict.fromkeys([*measures, *([OF_CLEAN] if of_clean else ())], math.nan)
             scores.append(Score(CLEAN, pair, nothing | {words.WER: words.error_rate(clean, pair.rate, pair.text)}))
         if progress is not None:
             progress(NOISY)
@@ -75,7 +90,7 @@ def score(
         try:
             with entrant:
                 for pair in pairs:
-                    own.append(Score(entrant.name, pair, figures(entrant.enhance(pair), read(pair.clean)[0], pair)))
+                    own.append(processed(entrant, pair))
                     if progress is not None:
                         progress(entrant.name)
         except (AudioaeError, KeyboardInterrupt) as error:

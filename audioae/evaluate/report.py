@@ -11,11 +11,14 @@ from typing import Any
 from audioae.data.pairs import Pair
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant
-from audioae.evaluate.pairs import Score, by_snr, summaries
+from audioae.evaluate.pairs import OF_CLEAN, Score, by_snr, summaries
 from audioae.evaluate.summary import CONFIDENCE, Mean
+from audioae.evaluate.worst import Change, worse, worst
 from audioae.metrics.measures import libraries, library
 
 _DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
+_DECIDING = ("si_sdr", "pesq")
+"""What the worst recording is looked for by."""
 
 
 def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
@@ -31,7 +34,15 @@ def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequen
         for snr, group in by_snr(scores).items():
             lines += ["", f"SNR {snr:g} dB, {_number_of([p for p in pairs if p.snr_db == snr])}", ""]
             lines.append(_table(summaries(group), names, ()))
+    lines += ["", *_worst_table(scores, names)]
     return "\n".join([*lines, "", *_notes(_shown(rows, names), entrants)]) + "\n"
+
+
+def worse_table(changes: Sequence[Change]) -> str:
+    """What became worse than its input, as a table of its own."""
+    if not changes:
+        return "No recording came out worse than it went in.\n"
+    return "\n".join(["Worse than the input:", "", *_changes_table(changes)]) + "\n"
 
 
 def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -42,7 +53,7 @@ def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     lines = [f"| model | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for model, figures in rows.items():
         cells = [f"{value:.4g}" if not math.isnan(value := figures.get(n, math.nan)) else "-" for n in names]
-        lines.append(f"| {model} | {' | '.join(cells)} |")
+        lines.append(f"| {_cell_text(model)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -63,6 +74,8 @@ def as_json(
         "confidence": CONFIDENCE,
         "libraries": {name: _library(name) for name in names},
         "models": {m: {"figures": f} | costs.get(m, {}) for m, f in _plain(summaries(scores)).items()},
+        "worst": {m: {n: _change(c) for n, c in found.items()} for m, found in worst(scores).items()},
+        "worse_than_input": [{"model": c.model, "measure": c.measure} | _change(c) for c in worse(scores)],
         "codes": {model: {n: _or_none(v) for n, v in row.items()} for model, row in (inner or {}).items()},
         "by_snr": [{"snr_db": snr, "models": _plain(summaries(group))} for snr, group in by_snr(scores).items()],
         "files": [
@@ -102,8 +115,30 @@ def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Seq
     lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for model, figures in rows.items():
         cells = [_cell(name, figures[name]) for name in shown] + (costs.get(model, ["-", "-"]) if entrants else [])
-        lines.append(f"| {model} | {' | '.join(cells)} |")
+        lines.append(f"| {_cell_text(model)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _worst_table(scores: Sequence[Score], names: Sequence[str]) -> list[str]:
+    """The worst recording of each model, by what people look at first and by what becomes of clean recordings."""
+    shown = [name for name in (*_DECIDING, OF_CLEAN) if name in names] or list(names[:1])
+    changes = [found[name] for found in worst(scores).values() for name in shown if name in found]
+    if not changes:
+        return []
+    return ["The recording that gains least, of each model:", "", *_changes_table(changes)]
+
+
+def _changes_table(changes: Sequence[Change]) -> list[str]:
+    lines = ["| model | measure | recording | input | output |", "|---|---|---|---|---|"]
+    for each in changes:
+        figures = ["-" if math.isnan(v) else f"{v:.{_DIGITS.get(each.measure, 2)}f}" for v in (each.before, each.after)]
+        lines.append(f"| {' | '.join([_cell_text(each.model), each.measure, _cell_text(each.pair.name), *figures])} |")
+    return lines
+
+
+def _cell_text(text: str) -> str:
+    """A name that neither ends the cell nor reaches the terminal as a control character."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("|", "\\|"))
 
 
 def _shown(rows: dict[str, dict[str, Mean]], names: Sequence[str]) -> list[str]:
@@ -139,7 +174,7 @@ def _computed_by(names: Sequence[str]) -> str:
 
 
 def _library(name: str) -> str:
-    return libraries(words.PACKAGES) if name == words.WER else library(name)
+    return libraries(words.PACKAGES) if name == words.WER else library("si_sdr" if name == OF_CLEAN else name)
 
 
 def _plain(rows: dict[str, dict[str, Mean]]) -> dict[str, Any]:
@@ -150,6 +185,10 @@ def _plain(rows: dict[str, dict[str, Mean]]) -> dict[str, Any]:
         }
         for model, figures in rows.items()
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"file": str(change.pair.noisy), "input": _or_none(change.before), "output": _or_none(change.after)}
 
 
 def _or_none(value: float) -> float | None:
