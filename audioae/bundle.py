@@ -33,6 +33,12 @@ SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "conv_dae_offline"
 
 
+STATISTICS = frozenset(
+    "running_mean running_var num_batches_tracked mean deviation activity shares centres plane typical".split()
+)
+"""Last parts of the names of tensors that are computed from data, as those of normalisation are, and not trained."""
+
+
 @dataclass(frozen=True)
 class BundleInfo:
     """What a bundle says of itself, read from its header without the weights.
@@ -43,7 +49,7 @@ class BundleInfo:
         recipe: the recipe that made it, as far as this version knows its settings.
         recipe_text: the whole of it, as it stands in the file.
         figures: measured results by name, as the maker noted them.
-        parameters: number of trained values.
+        parameters: number of trained values, without :data:`STATISTICS`.
         latency: seconds from the moment that sound is fed to a stream until it is back at the latest, to a sample.
     """
 
@@ -103,7 +109,7 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
     path = locate(name_or_path)
     tensors, header = read_header(path, FORMAT, FORMAT_1)
     recipe, figures = _understood(path, header)
-    parameters = sum(t.numel() for t in tensors.values())
+    parameters = sum(t.numel() for key, t in tensors.items() if key.rpartition(".")[2] not in STATISTICS)
     return BundleInfo(path.stem, path, recipe, figures, parameters, recipe.model.latency, header["recipe"])
 
 

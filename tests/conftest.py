@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 
 import audioae
 from audioae.denoiser import Denoiser
@@ -19,6 +20,11 @@ from audioae.denoiser import Denoiser
 Found = TypeVar("Found")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
+
+
+# What is tested is the result, on a busy machine too.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_configure() -> None:

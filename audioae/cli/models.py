@@ -1,6 +1,13 @@
 """``audioae models``: what comes with the package."""
 
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from audioae.bundle import BundleInfo
 
 HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "sounds": "generator"}
 """What the models of each family are called."""
@@ -19,9 +26,9 @@ def models(names: tuple[str, ...]) -> None:
     """
     from audioae.bundle import DEFAULT, info, shipped
     from audioae.cli.terminal import say
-    from audioae.signal.stft import MAX_RATE, MIN_RATE
 
     tables: dict[str, list[dict[str, str]]] = {}
+    sets: dict[str, dict[str, list[str]]] = {}
     for name in names or shipped():
         each = info(name)
         rows = tables.setdefault(each.recipe.family, [])
@@ -30,19 +37,39 @@ def models(names: tuple[str, ...]) -> None:
                 HEADS[each.recipe.family]: each.name + (" (default)" if not names and each.name == DEFAULT else ""),
                 "parameters": f"{each.parameters:,}",
                 "size": f"{each.path.stat().st_size / 1e6:.1f} MB",
-                "rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz",
-                "latency": f"{1000 * each.latency:.0f} ms",
             }
-            | {figure: f"{value:.3g}" for figure, value in each.figures.items()}
+            | _sound(each)
+            | {figure: f"{value:.4g}" for figure, value in each.figures.items()}
         )
-    for number, rows in enumerate(tables.values()):
+        sets.setdefault(each.recipe.family, {}).setdefault(_measured_on(each.path), []).append(each.name)
+    for number, (family, rows) in enumerate(tables.items()):
         say("\n" * bool(number) + _table(rows))
+        for words, of in sets[family].items():
+            if words:
+                say(f"{', '.join(of)}: {words}")
     for name in names:
         each = info(name)
         say(f"\n{each.path}\n{each.recipe_text}")
         card = each.path.with_suffix(".md")
         if card.is_file():
             say("\n" + card.read_text(encoding="utf-8", errors="replace"))
+
+
+def _sound(each: "BundleInfo") -> dict[str, str]:
+    """Rates and latency of models that take sound of any rate and give sound back; the one rate of the others."""
+    from audioae.signal.stft import MAX_RATE, MIN_RATE
+
+    if each.recipe.family in ("waves", "codes"):
+        return {"rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz", "latency": f"{1000 * each.latency:.0f} ms"}
+    return {"rate": f"{each.recipe.model.rate / 1000:g} kHz"}  # type: ignore[attr-defined]
+
+
+def _measured_on(path: Path) -> str:
+    """The sentence of the model's card that says what its figures were measured on; empty without a card."""
+    card = path.with_suffix(".md")
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    found = re.search(r"^Measured on .+?[.;](?=\s)", text, re.M | re.S)
+    return " ".join(found[0].rstrip(".;").split()) if found else ""
 
 
 def _table(rows: list[dict[str, str]]) -> str:

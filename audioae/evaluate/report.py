@@ -15,6 +15,7 @@ from audioae.evaluate.pairs import OF_CLEAN, Score, by_snr, summaries
 from audioae.evaluate.summary import CONFIDENCE, Mean
 from audioae.evaluate.worst import Change, worse, worst
 from audioae.metrics.measures import libraries, library
+from audioae.printable import printable
 
 _DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
 _DECIDING = ("si_sdr", "pesq")
@@ -138,7 +139,7 @@ def _changes_table(changes: Sequence[Change]) -> list[str]:
 
 def _cell_text(text: str) -> str:
     """A name that neither ends the cell nor reaches the terminal as a control character."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("|", "\\|"))
+    return printable(text, lines=False).replace("|", "\\|")
 
 
 def _shown(rows: dict[str, dict[str, Mean]], names: Sequence[str]) -> list[str]:
