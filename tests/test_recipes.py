@@ -1,6 +1,7 @@
 """Every recipe validates, names its command and result, and runs as it stands in a fresh clone."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import audioae
 from audioae.bundle import shipped
 from audioae.cli.app import main
 from audioae.config import dump, load, parse
+from audioae.errors import RecipeError
 from audioae.recipe import Recipe
 from audioae.registry import kinds
 
@@ -36,6 +38,30 @@ def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
     }[recipe.family]
     assert re.search(reached, comment) and re.search(r"\d+ (min|h)", comment)
     assert parse(Recipe, dump(recipe), "again") == recipe
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The words after ``audioae train`` of each command in a recipe's comment, without options."""
+    comment = re.sub(r"\n#   (?!audioae)", " ", path.read_text().partition("\n\n")[0])
+    lines = re.findall(r"^#   audioae train (recipes/\S+\.yaml [^\n]*)", comment, re.M)
+    return [shlex.split(line.partition(" --")[0].partition("    (")[0]) for line in lines]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_the_commands_of_recipes_are_valid(path: Path) -> None:
+    for recipe, *words in commands(path):
+        load(Recipe, path.with_name(Path(recipe).name), [word for word in words if "=" in word])
+
+
+def test_a_teacher_can_be_left_out_as_the_recipe_says() -> None:
+    (first, *_) = commands(RECIPES[0].with_name("conv_dae_offline.yaml"))
+    assert "train.teacher=" in first, "what a shell makes of train.teacher=''"
+    path = RECIPES[0].with_name("conv_dae_offline.yaml")
+    for empty in ("train.teacher=", "train.teacher=''", 'train.teacher=""'):
+        assert load(Recipe, path, [empty]).train.teacher == ""
+    with pytest.raises(RecipeError, match="should be text, not null"):
+        load(Recipe, path, ["train.teacher=null"])
+    assert load(Recipe, path, ["train.threads=null", "data.clean=speech #1"]).data.clean == ("speech #1",)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
