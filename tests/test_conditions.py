@@ -1,0 +1,106 @@
+"""What the models for speech in the package promise under conditions that means over recordings hide.
+
+The measures are those of ``tests/benchmarks/conditions.py``; the noise is made, so that nothing was trained on.
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import butter, hilbert, sosfilt
+
+import audioae
+from audioae.denoiser import Denoiser
+
+MODELS = ("conv_dae_offline", "conv_dae")
+RECORDINGS = ("16k-rooster", "48k-waves")
+
+
+@pytest.fixture(scope="module")
+def measures() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conditions", Path(__file__).parent / "benchmarks" / "conditions.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request: pytest.FixtureRequest) -> Denoiser:
+    return audioae.load(request.param)
+
+
+@pytest.fixture(scope="module", params=RECORDINGS)
+def speech(request: pytest.FixtureRequest) -> tuple[np.ndarray, int]:
+    folder = Path(__file__).parents[1] / "samples" / "clean"
+    wave, rate = soundfile.read(folder / f"{request.param}.flac", always_2d=True)
+    return wave[: 5 * rate, 0], rate
+
+
+def hiss(samples: int, rate: int) -> np.ndarray:
+    white = np.random.default_rng(3).standard_normal(samples)
+    return np.asarray(sosfilt(butter(1, 500, fs=rate, output="sos"), white))
+
+
+@pytest.mark.parametrize("steep", [False, True])
+def test_a_telephones_band_stays_as_it_is(
+    measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], steep: bool
+) -> None:
+    wave, rate = speech
+    white = np.random.default_rng(4).standard_normal(len(wave))
+    narrow, noise = (measures.telephone(each, rate, steep) for each in (wave, white))
+    result = model(measures.mixed(narrow, noise, 40), rate)
+    assert measures.si_sdr(narrow, result) > 20
+
+
+def test_a_whisper_is_not_turned_down(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
+    whisper = measures.whisper(*speech)
+    result = model(measures.mixed(whisper, hiss(len(whisper), speech[1]), 20), speech[1])
+    assert measures.level(whisper, result) > -3
+
+
+def test_a_first_word_without_lead_in_is_kept(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
+    wave, rate = measures.from_first_word(*speech), speech[1]
+    result, early = model(measures.mixed(wave, hiss(len(wave), rate), 5), rate), rate // 10
+    assert measures.level(wave[:early], result[:early]) > -3
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.3])
+def test_a_constant_offset_costs_nothing(
+    measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], offset: float
+) -> None:
+    wave, rate = speech
+    noisy = measures.mixed(wave, hiss(len(wave), rate), 5)
+    plain, moved = model(noisy, rate), model(noisy + offset, rate)
+    assert measures.si_sdr(wave, moved) > measures.si_sdr(wave, plain) - 0.5
+    assert abs(moved[rate:-rate].mean()) < 0.01 * abs(offset)
+
+
+@pytest.mark.parametrize("relation", ["opposite", "quarter turn", "later"])
+def test_a_second_channel_in_any_phase_costs_nothing(
+    measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], relation: str
+) -> None:
+    wave, rate = speech
+    noisy = measures.mixed(wave, hiss(len(wave), rate), 5)
+    second = {"opposite": -noisy, "quarter turn": np.imag(hilbert(noisy)), "later": np.roll(noisy, rate // 200)}[relation]
+    faint = np.random.default_rng(5).standard_normal((len(wave), 2)) * 1e-3 * noisy.std()
+    both = model(np.stack([noisy, second], axis=1) + faint, rate)
+    assert measures.si_sdr(wave, both[:, 0]) > measures.si_sdr(wave, model(noisy, rate)) - 0.5
+
+
+def test_noise_falls_in_every_band(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
+    falls = measures.fall_of_bands(model, *speech)
+    assert len(falls) == (11 if speech[1] == 48_000 else 4)
+    assert min(falls) > LEAST_FALL
+
+
+def test_clean_speech_stays_as_it_is(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
+    least = 30 if model.name == "conv_dae_offline" else 25
+    assert measures.si_sdr(speech[0], model(*speech)) > least
+
+
+LEAST_FALL = 5.0
+"""dB by which stationary noise of any 2 kHz falls beside speech at least."""
