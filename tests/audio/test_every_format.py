@@ -81,7 +81,7 @@ def test_every_codec_becomes_its_own_kind_and_wav(copy: Copy, tmp_path: Path, co
         assert subtype.startswith(("MPEG_LAYER", "DWVW_12")), "these are decoded only"
         return
     assert outcome(copy, source, tmp_path / "out.wav") == ""
-    assert outcome(copy, source, tmp_path / f"out.{container.lower()}", keep=True) == ""
+    assert outcome(copy, source, tmp_path / f"own.{container.lower()}", keep=True) == ""
 
 
 def test_every_ending_is_tried() -> None:

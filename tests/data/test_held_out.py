@@ -33,7 +33,7 @@ def test_a_recording_is_cut_once_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_too_little_or_silence_is_refused(tmp_path: Path) -> None:
     write_wave(tmp_path / "short.wav", np.ones(16000, np.float32), 16000)
     write_wave(tmp_path / "silent.wav", np.zeros(160000, np.float32), 16000)
-    write_wave(tmp_path / "nan.wav", np.full(160000, np.nan, np.float32), 16000)
+    soundfile.write(tmp_path / "nan.wav", np.full(160000, np.nan, np.float32), 16000, "FLOAT")
     for name, words in (("short", "1.0 s of noise in all"), ("silent", "nothing but silence"), ("nan", "NaN or infinite")):
         with pytest.raises(audioae.DataError, match=words):
             in_time([tmp_path / f"{name}.wav"], tmp_path)
