@@ -236,14 +236,17 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder."""
+def sweep(folder: Path) -> bool:
+    """Remove the temporary files that killed processes left in a folder; whether none of any process is left."""
     if fcntl is None:
-        return
+        return True
+    found: list[Path] = []
     with suppress(OSError):
-        for path in [each for each in folder.iterdir() if NAME.fullmatch(each.name)]:
+        found = [each for each in folder.iterdir() if NAME.fullmatch(each.name)]
+        for path in found:
             with suppress(OSError):
                 _sweep(path)
+    return not any(path.exists() for path in found)
 
 
 def _sweep(path: Path) -> None:

@@ -6,6 +6,7 @@ Recordings and results lie where every machine finds them by the same path.
 import logging
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -154,11 +155,11 @@ class _Crew:
     def dismiss(self) -> None:
         for place in self.places:
             self.ray.kill(place.worker)
-        # What a worker holds is locked until it has ended.
-        if self.running:
-            self.ray.wait([*self.running], num_returns=len(self.running), timeout=PATIENCE_TO_END)
-        for task in self.running.values():
-            task.job.sweep()
+        # A worker's temporary files are locked until its process has ended, which Ray does not tell.
+        end = time.monotonic() + PATIENCE_TO_END
+        left = [task.job for task in self.running.values()]
+        while (left := [job for job in left if not job.sweep()]) and time.monotonic() < end:
+            time.sleep(0.05)
 
     def _idlest(self) -> _Place | None:
         """The worker with the least in hand, unless all have enough."""

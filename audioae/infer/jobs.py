@@ -33,10 +33,10 @@ class Job:
         """Whether none of them is there."""
         return not any(path.exists() for path in self.outputs)
 
-    def sweep(self) -> None:
-        """Take away what tries that were killed left half done in the folders of the results."""
-        for folder in {place_of(path).parent for path in self.outputs}:
-            sweep(folder)
+    def sweep(self) -> bool:
+        """Remove what killed tries left half done in the folders of the results; whether nothing unfinished is left."""
+        done = [sweep(folder) for folder in {place_of(path).parent for path in self.outputs}]
+        return all(done)
 
 
 @dataclass(frozen=True)
