@@ -53,9 +53,7 @@ def test_the_commands_of_recipes_are_valid(path: Path) -> None:
         load(Recipe, path.with_name(Path(recipe).name), [word for word in words if "=" in word])
 
 
-def test_a_teacher_can_be_left_out_as_the_recipe_says() -> None:
-    (first, *_) = commands(RECIPES[0].with_name("conv_dae_offline.yaml"))
-    assert "train.teacher=" in first, "what a shell makes of train.teacher=''"
+def test_a_teacher_can_be_left_out() -> None:
     path = RECIPES[0].with_name("conv_dae_offline.yaml")
     for empty in ("train.teacher=", "train.teacher=''", 'train.teacher=""'):
         assert load(Recipe, path, [empty]).train.teacher == ""

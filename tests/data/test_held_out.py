@@ -35,8 +35,9 @@ def test_too_little_or_silence_is_refused(tmp_path: Path) -> None:
     write_wave(tmp_path / "silent.wav", np.zeros(160000, np.float32), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(160000, np.nan, np.float32), 16000, "FLOAT")
     for name, words in (("short", "1.0 s of noise in all"), ("silent", "nothing but silence"), ("nan", "NaN or infinite")):
+        (tmp_path / name).mkdir()
         with pytest.raises(audioae.DataError, match=words):
-            in_time([tmp_path / f"{name}.wav"], tmp_path)
+            in_time([tmp_path / f"{name}.wav"], tmp_path / name)
 
 
 def test_pairs_have_the_snr_that_was_asked_for(tmp_path: Path) -> None:
