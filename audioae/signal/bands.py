@@ -78,7 +78,7 @@ class BandLayout:
 
         >>> layout = BandLayout(1 / 0.032)
         >>> layout.count(129), layout.count(257), layout.count(769)
-        (70, 90, 120)
+        (71, 90, 120)
         """
         return self.weights(bins).shape[1]
 
