@@ -23,7 +23,7 @@ class OffsetRemoval(nn.Module):
     >>> stft, layer = STFT(16000), OffsetRemoval(64)
     >>> parts = torch.view_as_real(stft(torch.full((1, 1, 16000), 0.3))).permute(0, 1, 3, 4, 2)
     >>> offset, _ = layer(parts, layer.past(1, 1, parts))
-    >>> (parts[:, :, -2, 0] - offset[:, :, -2]).abs().max() < 1  # of 98 at 0 Hz
+    >>> (parts[:, :, 40, 0] - offset[:, :, 40]).abs().max() < 2  # of 98 at 0 Hz
     tensor(True)
     """
 
