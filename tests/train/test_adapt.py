@@ -97,8 +97,11 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path
 
 
 def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Path) -> None:
-    assert audioae.load("conv_dae").recipe.data.remix > 1
-    recipe = _recipe("conv_dae", tmp_path, [])
+    given = audioae.load("conv_dae")
+    data = given.recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
+    given.recipe = given.recipe.model_copy(update={"data": data})
+    save_bundle(tmp_path / "given.safetensors", given)
+    recipe = _recipe(str(tmp_path / "given.safetensors"), tmp_path, [])
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
 
 
