@@ -5,7 +5,7 @@ import re
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -51,6 +51,11 @@ class _Forward(soundfile.SoundFile):
     def seekable(self) -> bool:
         """Not by soundfile itself; :meth:`seek` works."""
         return False
+
+    def close(self) -> None:
+        """Close a file that was read. What goes wrong then takes nothing away from what has been read."""
+        with suppress(soundfile.LibsndfileError):
+            super().close()
 
 
 class Reader:
