@@ -7,7 +7,19 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "audioae"
 LAYERS = [
-    {"errors", "printable", "places", "atomic", "config", "registry", "mistakes", "overrides", "yaml_source", "threads"},
+    {
+        "errors",
+        "printable",
+        "places",
+        "atomic",
+        "config",
+        "registry",
+        "mistakes",
+        "overrides",
+        "yaml_source",
+        "threads",
+        "recipe_files",
+    },
     {"signal"},
     {"nn", "losses", "metrics", "audio", "plot"},
     {"models", "gans", "data"},

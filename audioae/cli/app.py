@@ -22,6 +22,7 @@ from audioae.cli.export import export
 from audioae.cli.generate import generate
 from audioae.cli.live import live
 from audioae.cli.models import models
+from audioae.cli.recipes import recipes
 from audioae.cli.stream import stream
 from audioae.cli.terminal import check_output, say, tell
 from audioae.cli.train import INTERRUPTED, train
@@ -119,7 +120,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 for command in (
-    *(denoise, stream, live, export, train, adapt, models, evaluate),
+    *(denoise, stream, live, export, train, recipes, adapt, models, evaluate),
     *(encode, decode, reconstruct, sample, interpolate, generate),
 ):
     command.params.append(_flag("-h", "--help", text="Show this message and exit."))

@@ -12,6 +12,7 @@ from audioae.cli.options import threads
 from audioae.cli.terminal import say, tell
 
 if TYPE_CHECKING:
+    from audioae.recipe import Recipe
     from audioae.train.result import Result
     from audioae.train.schedule import Budget
 
@@ -42,7 +43,7 @@ class Duration(click.ParamType):
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/NAME-OF-RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
@@ -51,7 +52,7 @@ class Duration(click.ParamType):
 @threads
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def train(
-    recipe: Path,
+    recipe: str,
     overrides: tuple[str, ...],
     out: Path | None,
     resume: bool,
@@ -59,13 +60,16 @@ def train(
     device: str,
     quiet: bool,
 ) -> None:
-    """Train a model by RECIPE, a YAML file, with settings overridden by KEY=VALUE.
+    """Train a model by RECIPE, with settings overridden by KEY=VALUE.
+
+    RECIPE is a recipe of the package (`audioae recipes` lists them) or the path of a YAML file. Its data paths are
+    relative to the current folder.
 
     \b
-      audioae train recipes/conv_dae.yaml
-      audioae train recipes/conv_dae.yaml data.clean=[speech] data.noise=[noise] --budget 2h
-      audioae train recipes/conv_dae.yaml train.init=conv_dae --out runs/finetuned
-      torchrun --nproc-per-node 4 -m audioae train recipes/conv_dae.yaml data.batch_size=32
+      audioae train conv_dae data.clean=speech data.noise=noise data.rir= valid.pairs=test --budget 2h
+      audioae train mine.yaml
+      audioae train conv_dae train.init=conv_dae --out runs/finetuned
+      torchrun --nproc-per-node 4 -m audioae train conv_dae data.batch_size=32
 
     --out then holds best.safetensors and last.safetensors (for `audioae denoise --model`), the checkpoint, the resolved
     recipe, log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the step at hand with all of these.
@@ -73,17 +77,56 @@ def train(
     --budget is wall time, from the start of the command until it has measured and saved its result. It counts over all
     runs: what the runs before --resume took is part of it.
     """
+    from audioae import recipe_files
     from audioae.config import load
     from audioae.recipe import Recipe
     from audioae.train.trainer import train as run
 
-    resolved = load(Recipe, recipe, overrides)
-    folder = out or Path("runs") / recipe.stem
+    path = recipe_files.locate(recipe)
+    resolved = load(Recipe, path, overrides)
+    _check_paths(resolved)
+    folder = out or Path("runs") / path.stem
     result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, Screen(quiet))
     if result.is_main:
         _tell(result, resume, resolved.train.steps)
     if result.interrupted:
         sys.exit(INTERRUPTED)
+
+
+RECORDINGS = {
+    "data.clean": "clean recordings to train on",
+    "data.noise": "noise",
+    "data.rir": "room impulse responses (or none, by data.rir=)",
+    "data.pairs": "a folder with noisy/ and clean/",
+    "valid.clean": "clean recordings to measure on",
+    "valid.pairs": "a folder with noisy/ and clean/ to measure on",
+}
+"""What each path of a recipe stands for."""
+SAMPLES = "samples"
+
+
+def _check_paths(recipe: "Recipe") -> None:
+    """Find all data paths that do not exist, before anything is read.
+
+    Raises:
+        DataError: one line for each of them, with the override that sets it.
+    """
+    from audioae.audio.globs import matches
+    from audioae.errors import DataError
+
+    wrong, of_samples = [], False
+    for key, what in RECORDINGS.items():
+        section, _, name = key.partition(".")
+        if key == "valid.pairs" and recipe.valid.clean:
+            continue  # is not used
+        for entry in getattr(getattr(recipe, section), name):
+            if not Path(entry).exists() and not matches(entry):
+                wrong.append(f"{key}: {entry}: no such file or folder: give {what}, as {key}=FOLDER")
+                of_samples = of_samples or Path(entry).parts[:1] == (SAMPLES,)
+    if of_samples:
+        wrong.append(f"{SAMPLES}/ is the folder of recordings in the project's repository, for trials")
+    if wrong:
+        raise DataError("\n".join(wrong))
 
 
 def budget_from_start(seconds: float) -> "Budget":
