@@ -74,9 +74,14 @@ class ModelConfig(Config):
         return 2 * HOP_SECONDS
 
     @property
+    def hops(self) -> int:
+        """Hops that a window consists of."""
+        return hops_of(self.hop_seconds, self.window_seconds)
+
+    @property
     def latency(self) -> float:
         """Seconds from the moment that sound is fed to a stream until it is back at the latest."""
-        return (hops_of(self.hop_seconds, self.window_seconds) + self.delay) * self.hop_seconds
+        return (self.hops + self.delay) * self.hop_seconds
 
 
 class MaskConfig(ModelConfig):

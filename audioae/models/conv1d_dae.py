@@ -53,7 +53,7 @@ class Model(Masking):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config.layout, config.offset_window)
+        super().__init__(config.layout, config.offset_window, config.hops)
         self.bound, self.bands = config.bound, self.layout.total
         channels = config.channels
         self.features = BandFeatures(config.power, config.level_window, self.layout)

@@ -85,7 +85,7 @@ class Model(Masking):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config.layout, config.offset_window)
+        super().__init__(config.layout, config.offset_window, config.hops)
         self.stride, self.bound = config.stride, config.bound
         self.exponent, self.knee = config.exponent, config.knee
         channels, places = config.channels, positions(self.layout.total, config.stride)

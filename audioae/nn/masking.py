@@ -17,15 +17,16 @@ class Masking(nn.Module):
     Args:
         layout: the bands that it reads and masks.
         offset_window: frames that a constant offset is averaged over before it is taken away; 0 leaves it.
+        hops: of which a frame consists.
     """
 
     delay = 0
     """Frames that what comes out is late by. The state then holds the ``noisy`` frames that wait for their masks."""
 
-    def __init__(self, layout: BandLayout, offset_window: int) -> None:
+    def __init__(self, layout: BandLayout, offset_window: int, hops: int) -> None:
         super().__init__()
         self.layout = layout
-        self.offset = OffsetRemoval(offset_window) if offset_window else None
+        self.offset = OffsetRemoval(offset_window, hops - 1) if offset_window else None
 
     def offset_state(self, batch: int, channels: int, like: Tensor) -> State:
         """The part of the state that :meth:`without_offset` needs; empty where it leaves the offset."""

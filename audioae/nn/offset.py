@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from audioae.nn.causal import carry
 
 
+PARTIAL_WEIGHT = 1e-3
+"""Weight of a frame that is filled in part: small beside 1, and not 0, for until the first whole one it is all there is."""
+
+
 class OffsetRemoval(nn.Module):
     """Takes the mean of the last frames out of spectra made with the square root of a Hann window.
 
@@ -18,6 +22,8 @@ class OffsetRemoval(nn.Module):
 
     Args:
         window: frames that the offset is averaged over.
+        partial: frames at the start of a recording that its first samples fill only in part. Their mean is too small, so
+            they hardly count.
 
     >>> from audioae.signal.stft import STFT
     >>> stft, layer = STFT(16000), OffsetRemoval(64)
@@ -27,9 +33,9 @@ class OffsetRemoval(nn.Module):
     tensor(True)
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, partial: int = 1) -> None:
         super().__init__()
-        self.window = window
+        self.window, self.partial = window, min(partial, window - 1)
 
     def past(self, batch: int, channels: int, like: Tensor) -> Tensor:
         """What came before the first frame: zeros ``(B, window - 1, C, 2)``, which do not count."""
@@ -40,14 +46,17 @@ class OffsetRemoval(nn.Module):
 
         Args:
             parts: real and imaginary parts ``(B, C, T, 2, F)``.
-            past: mean and count (0 or 1) of earlier frames, ``(B, window - 1, C, 2)``.
+            past: weighted mean and weight of earlier frames, ``(B, window - 1, C, 2)``.
 
         Returns:
             ``(B, C, T, F)`` to subtract from the real parts, and the means to carry on.
         """
         shape = window_spectrum(parts.shape[-1]).to(parts)
         mean = (parts[..., 0, 0] / shape[0]).transpose(1, 2)  # (B, T, C)
-        counted = torch.stack([mean, torch.ones_like(mean)], dim=-1)
+        before = (past[..., 1] > 0).sum(1, keepdim=True)  # (B, 1, C)
+        place = before + torch.arange(mean.shape[1], device=mean.device).view(1, -1, 1)
+        weight = torch.where(place < self.partial, PARTIAL_WEIGHT, 1.0).to(mean)
+        counted = torch.stack([mean * weight, weight], dim=-1)
         joined = torch.cat([past, counted], dim=1)
         if counted.shape[1] == 1:
             total = joined.sum(1, keepdim=True)

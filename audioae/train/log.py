@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from audioae.atomic import write_file
 from audioae.errors import OutputError
 from audioae.plot import save_curves
 
@@ -40,10 +41,8 @@ class Log:
         self.out = out
         self.rows = [row for row in read_log(out / LOG) if row["step"] <= step]
         try:
-            self._file = open(out / LOG, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the training
-            for row in self.rows:
-                self._file.write(json.dumps(_finite(row)) + "\n")
-            self._file.flush()
+            write_file(out / LOG, "".join(json.dumps(_finite(row)) + "\n" for row in self.rows).encode())
+            self._file = open(out / LOG, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the training
             self._events = SummaryWriter(str(out / TENSORBOARD), purge_step=step + 1 if step else None)
         except OSError as error:
             raise OutputError(f"{out}: cannot write: {error.strerror or error}") from None
