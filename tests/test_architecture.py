@@ -26,7 +26,7 @@ LAYERS = [
     {"recipe", "denoiser", "patches", "sounds", "judge"},
     {"bundle", "listening"},
     {"infer", "train", "evaluate"},
-    {"cli", "__main__", "__init__"},
+    {"cli", "studio", "__main__", "__init__"},
 ]
 SEPARATE = [
     ("models", "losses"),
@@ -53,6 +53,8 @@ OWNERS = {
     "onnx": {"infer.onnx_export"},
     "ray": {"infer.cluster"},
     "sounddevice": {"infer.live"},
+    "starlette": {"studio.guard", "studio.pages", "studio.programs", "studio.server", "studio.uploads"},
+    "uvicorn": {"studio.server"},
     "pocketsphinx": {"evaluate.words"},
     "jiwer": {"evaluate.words"},
     "safetensors": {"bundle"},

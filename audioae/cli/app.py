@@ -24,6 +24,7 @@ from audioae.cli.live import live
 from audioae.cli.models import models
 from audioae.cli.recipes import recipes
 from audioae.cli.stream import stream
+from audioae.cli.studio import studio
 from audioae.cli.terminal import check_output, say, tell
 from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning, DataError, RecipeError
@@ -104,6 +105,7 @@ def main() -> None:
       audioae evaluate --pairs samples                   measure models on noisy/clean pairs
       audioae generate dcgan -n 16 -o out/               new sounds from nothing
       audioae stream < noisy.wav > clean.wav             the same in a pipe, while the sound comes
+      audioae studio                                     hear and compare in a page of one's own
       audioae live                                       from the microphone to the output
       audioae export MODEL -o model.onnx                 a model for programs without torch
       audioae encode speech.wav -m MODEL -o codes.npz    codes of an autoencoder, and back by decode
@@ -120,7 +122,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 for command in (
-    *(denoise, stream, live, export, train, recipes, adapt, models, evaluate),
+    *(denoise, studio, stream, live, export, train, recipes, adapt, models, evaluate),
     *(encode, decode, reconstruct, sample, interpolate, generate),
 ):
     command.params.append(_flag("-h", "--help", text="Show this message and exit."))

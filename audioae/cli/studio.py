@@ -1,0 +1,82 @@
+"""``audioae studio``: a page of one's own to hear and compare."""
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from audioae.cli.options import threads
+from audioae.cli.terminal import say, tell
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, metavar="[FILE_OR_FOLDER]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes any that is free.")
+@click.option("--no-browser", is_flag=True, help="Only print the address of the page.")
+@click.option("--model", "models", multiple=True, metavar="MODEL",
+              help="Begin with this model: one of the package, or a bundle's path; may be given again.")  # fmt: skip
+@click.option("--test", nargs=2, metavar="A B", help="Begin with a blind listening test of two models, on --pairs.")
+@click.option("--pairs", metavar="DIR", help="Recordings of the listening test: a folder, with noisy/ below it or not.")
+@click.option("--max-upload", type=click.IntRange(1, 2**20), default=2048, show_default=True, metavar="MIB",
+              help="The largest file that the page or a program may send.")  # fmt: skip
+@threads
+def studio(
+    inputs: tuple[str, ...],
+    host: str,
+    port: int,
+    no_browser: bool,
+    models: tuple[str, ...],
+    test: tuple[str, str] | None,
+    pairs: str | None,
+    max_upload: int,
+) -> None:
+    """Open a page to hear, see and compare what models do with recordings, and to play with generators.
+
+    The page is served by this machine for this machine alone; its address holds a secret, and nothing is sent elsewhere.
+    What is uploaded lies in a private temporary folder and is removed when the page is closed, or at Ctrl-C.
+
+    \b
+      audioae studio
+      audioae studio recordings/ --model mine.safetensors
+      audioae studio --test conv_dae conv_dae_large --pairs samples
+
+    The same server cleans files and streams for programs:
+
+    \b
+      curl -H "Authorization: Bearer TOKEN" -T noisy.flac "http://127.0.0.1:PORT/api/denoise?name=noisy.flac" -o clean.flac
+    """
+    from audioae.audio.folders import recordings
+    from audioae.errors import InputError, MissingExtraError
+
+    try:
+        from audioae.studio.server import StudioConfig, is_loopback, serve
+    except ImportError as error:
+        raise MissingExtraError(f"studio needs {error.name}: pip install 'audioae[studio]'") from None
+    if (test is None) != (pairs is None):
+        raise click.UsageError("--test A B and --pairs DIR go together")
+    paths: list[Path] = []
+    for name in (*inputs, *([pairs] if pairs else ())):
+        path = Path(name)
+        if pairs == name and (path / "noisy").is_dir():
+            path = path / "noisy"
+        if not path.exists():
+            raise InputError(f"{name}: there is no such file or folder")
+        found = recordings(path, recursive=True).files if path.is_dir() else [path]
+        if not found:
+            raise InputError(f"{name}: no recordings there")
+        paths += found
+    if not is_loopback(host):
+        tell(
+            f"audioae: warning: {host} may be reached by other machines, and what they send and hear is not encrypted: "
+            "whoever has the address of the page may use it"
+        )
+
+    def ready(address: str) -> None:
+        say(address)
+        if not no_browser and not webbrowser.open(address):
+            tell("no browser could be started: open the address above")
+
+    own = [name for name in models if Path(name).suffix]
+    default = models[0] if models else "default"
+    serve(StudioConfig(paths, host, port, own, default, test, max_upload * 2**20), ready)

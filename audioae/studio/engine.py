@@ -1,0 +1,40 @@
+"""All that the worker processes of the studio take from the rest of the package, in one place."""
+
+from audioae.audio.files import Reader
+from audioae.audio.formats import CODED, AudioInfo
+from audioae.audio.writer import Writer
+from audioae.bundle import DEFAULT, info, load, shipped
+from audioae.denoiser import Denoiser, Strength
+from audioae.errors import AudioaeError, BundleError, InputError
+from audioae.infer.attempt import fault
+from audioae.infer.files import denoise_file
+from audioae.infer.jobs import ModelChoice
+from audioae.infer.jobs import Wishes as DenoiseOptions
+from audioae.infer.pcm import ENCODINGS, Pcm
+from audioae.infer.streamer import Streamer
+from audioae.signal.stft import MAX_RATE, MIN_RATE
+
+__all__ = [
+    "CODED",
+    "DEFAULT",
+    "ENCODINGS",
+    "MAX_RATE",
+    "MIN_RATE",
+    "AudioInfo",
+    "AudioaeError",
+    "BundleError",
+    "DenoiseOptions",
+    "Denoiser",
+    "InputError",
+    "ModelChoice",
+    "Pcm",
+    "Reader",
+    "Streamer",
+    "Strength",
+    "Writer",
+    "denoise_file",
+    "fault",
+    "info",
+    "load",
+    "shipped",
+]

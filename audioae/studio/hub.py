@@ -1,0 +1,66 @@
+"""What all requests share."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audioae.studio.store import Store
+
+Listing = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class BlindTest:
+    """A listening test that the command line asks for.
+
+    Attributes:
+        models: names of the two models that are compared.
+        keys: the recordings.
+    """
+
+    models: tuple[str, str]
+    keys: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Hub:
+    """What all requests share.
+
+    Attributes:
+        store: recordings and results.
+        limit: bytes of an upload.
+        default: name or path of the model that is used where none is named.
+        paths: models that the command line gives.
+        test: a listening test to begin with.
+        runs: folder of trainings to show.
+    """
+
+    store: Store
+    limit: int
+    default: str
+    paths: list[str]
+    test: BlindTest | None = None
+    runs: Path | None = None
+    fitted: dict[str, str] = field(default_factory=dict)
+    """Models that were fitted to a noise here: their paths by name."""
+    _listing: asyncio.Task[Listing] | None = None
+
+    async def listing(self) -> Listing:
+        """The models of the package and those of the command line, by what they can do; a worker reads their headers once.
+
+        Raises:
+            BundleError: a path that is no model.
+        """
+        if self._listing is None:
+            self._listing = asyncio.create_task(self._listed())
+        return await asyncio.shield(self._listing)
+
+    async def _listed(self) -> Listing:
+        found, _ = await self.store.asking.ask("models", {"paths": self.paths})
+        return found
+
+    async def denoisers(self) -> dict[str, str]:
+        """What the names stand for that a denoiser may be asked for by: no other name or path is taken."""
+        listed = {each["name"]: each["model"] for each in (await self.listing())["denoisers"]}
+        return {"default": self.default} | listed | self.fitted

@@ -1,0 +1,33 @@
+"""In the worker: which models there are, and what each can do."""
+
+from pathlib import Path
+from typing import Any
+
+from audioae.studio.engine import DEFAULT, BundleError, info, shipped
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The denoisers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
+
+    Raises:
+        BundleError: a path that is no model.
+    """
+    found: dict[str, list[dict[str, Any]]] = {"denoisers": [], "autoencoders": [], "generators": []}
+    for name in [*args["paths"], *shipped()]:
+        each = info(name)
+        settings: Any = each.recipe.model
+        row = {"name": Path(name).stem, "model": name, "parameters": each.parameters, "latency": each.latency}
+        family = each.recipe.family
+        if family == "waves":
+            found["denoisers"].append(row | {"default": name == DEFAULT})
+        elif family == "codes":
+            if each.recipe.corruption.noise:
+                found["denoisers"].append(row | {"default": False})
+            found["autoencoders"].append(
+                row | {"code": settings.code, "variational": settings.variational, "rate": settings.rate}
+            )
+        elif family == "sounds":
+            found["generators"].append(row | {"classes": list(settings.classes), "rate": settings.rate})
+        elif name in args["paths"]:
+            raise BundleError(f"{name}: is a {settings.kind}, which makes no sound: give another model")
+    return found

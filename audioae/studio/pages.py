@@ -1,0 +1,196 @@
+"""What the studio's own page asks for: recordings, their results, samples and pictures of them, and what becomes of them."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from audioae import __version__
+from audioae.errors import InputError
+from audioae.studio import uploads
+from audioae.studio.hub import Hub
+from audioae.studio.programs import disposition
+from audioae.studio.store import Recording, Result, result_name
+
+HEARTBEAT_SECONDS = 15.0
+
+
+def routes() -> list[BaseRoute]:
+    """Of these."""
+    return [
+        Route("/api/about", about),
+        Route("/api/models", models),
+        Route("/api/events", events),
+        Route("/api/files", upload, methods=["POST"]),
+        Route("/api/files/{key}", remove, methods=["DELETE"]),
+        Route("/api/files/{key}/results", clean, methods=["POST"]),
+        Route("/api/files/{key}/results/{result}", cancel, methods=["DELETE"]),
+        Route("/api/files/{key}/results/{result}/link", link, methods=["POST"]),
+        Route("/api/files/{key}/samples", samples),
+        Route("/api/files/{key}/view", view),
+        Route("/download/{secret}", download),
+    ]
+
+
+def hub_of(request: Request) -> Hub:
+    """What all requests share."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+def session_of(request: Request) -> str:
+    """Which page asks."""
+    name = request.headers.get("audioae-session", "")
+    hub_of(request).store.session(name)
+    return name
+
+
+def recording_of(request: Request) -> Recording:
+    """The recording that is asked for."""
+    return hub_of(request).store.recording(session_of(request), request.path_params["key"])
+
+
+def result_of(recording: Recording, key: str | None) -> Result:
+    """A result of it.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    found = recording.results.get(key or "")
+    if found is None:
+        raise InputError("this result is no longer there: clean the recording again")
+    return found
+
+
+async def about(request: Request) -> Response:
+    """What the page says of itself."""
+    hub = hub_of(request)
+    test = None if hub.test is None else {"models": hub.test.models, "recordings": hub.test.keys}
+    return JSONResponse(
+        {
+            "version": __version__, "limit": hub.limit, "test": test,
+            "trainings": hub.runs is not None,
+        }
+    )  # fmt: skip
+
+
+async def models(request: Request) -> Response:
+    """The models, by what they can do."""
+    hub = hub_of(request)
+    found = await hub.listing()
+    fitted = [{"name": name, "fitted": True, "default": False} for name in hub.fitted]
+    return JSONResponse(found | {"denoisers": [*fitted, *found["denoisers"]]})
+
+
+async def events(request: Request) -> Response:
+    """Server-sent events: first all recordings of the page, then every change."""
+    hub, name = hub_of(request), session_of(request)
+    session = hub.store.session(name)
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    session.queues.append(queue)
+
+    async def told() -> AsyncIterator[str]:
+        try:
+            yield _event({"recordings": [each.as_dict() for each in hub.store.seen_by(name)]})
+            while True:
+                try:
+                    yield _event(await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS))
+                except TimeoutError:
+                    yield ": still there\n\n"
+        finally:
+            session.queues.remove(queue)
+            session.left = asyncio.get_running_loop().time()
+
+    return StreamingResponse(told(), media_type="text/event-stream")
+
+
+def _event(what: dict[str, Any]) -> str:
+    return f"data: {json.dumps(what)}\n\n"
+
+
+async def upload(request: Request) -> Response:
+    """A recording, as the body; ``name`` in the address is its file's name."""
+    hub, session = hub_of(request), session_of(request)
+    recording = hub.store.place_for(session, request.query_params.get("name", ""))
+    try:
+        await uploads.save(request, recording.path, hub.limit)
+        await hub.store.add(recording)
+    except BaseException:
+        hub.store.recordings.pop(recording.key, None)
+        shutil.rmtree(recording.folder, ignore_errors=True)
+        raise
+    return JSONResponse(recording.as_dict())
+
+
+async def remove(request: Request) -> Response:
+    """Take a recording off the page."""
+    await hub_of(request).store.remove(recording_of(request))
+    return JSONResponse({})
+
+
+async def clean(request: Request) -> Response:
+    """Begin to clean a recording; events tell how it gets on."""
+    hub, recording = hub_of(request), recording_of(request)
+    settings = uploads.settings(await uploads.json_of(request), await hub.denoisers())
+    return JSONResponse(hub.store.clean(recording, settings).as_dict())
+
+
+async def cancel(request: Request) -> Response:
+    """Give up a result."""
+    recording = recording_of(request)
+    await hub_of(request).store.cancel(recording, result_of(recording, request.path_params["result"]))
+    return JSONResponse({})
+
+
+async def link(request: Request) -> Response:
+    """An address from which a result can be downloaded; it cannot be guessed and holds as long as the recording."""
+    recording = recording_of(request)
+    result = result_of(recording, request.path_params["result"])
+    if result.state != "done":
+        raise InputError("the result is not ready yet")
+    name = result_name(recording.name)
+    return JSONResponse({"url": hub_of(request).store.link(result.path, name), "name": name})
+
+
+async def samples(request: Request) -> Response:
+    """Samples of a recording, or of its ``result``: float32, channels interleaved."""
+    recording, given = recording_of(request), request.query_params
+    result = result_of(recording, given["result"]) if given.get("result") else None
+    args = {"place": recording.place(result), "start": int(uploads.number(given, "start", 0, 2**53)),
+            "frames": int(uploads.number(given, "frames", 1, 2**24))}  # fmt: skip
+    found, data = await hub_of(request).store.asking.ask("samples", args)
+    return Response(data, media_type="application/octet-stream", headers={"Audioae-Channels": str(found["channels"])})
+
+
+async def view(request: Request) -> Response:
+    """A picture of a part of a recording; see :func:`audioae.studio.views.view`."""
+    recording, given = recording_of(request), request.query_params
+    kind = given.get("kind", "before")
+    if kind not in ("before", "after", "removed"):
+        raise InputError(f"kind {kind[:40]!r}: give before, after or removed")
+    result = None if kind == "before" else result_of(recording, given.get("result"))
+    args = {
+        "before": recording.place(),
+        "after": None if result is None else recording.place(result),
+        "kind": kind,
+        "dry": uploads.number(given, "dry", 0, 1, 0.0),
+        **{name: int(uploads.number(given, name, low, 2**53)) for name, low in (("start", 0), ("frames", 1))},
+        **{name: int(uploads.number(given, name, 1, 4096)) for name in ("columns", "rows")},
+    }
+    header, data = await hub_of(request).store.asking.ask("view", args)
+    return Response(data, media_type="application/octet-stream", headers={"Audioae-View": json.dumps(header)})
+
+
+async def download(request: Request) -> Response:
+    """A result, by an address that :func:`link` has given."""
+    found = hub_of(request).store.links.get(request.path_params["secret"])
+    if found is None or not Path(found[0]).is_file():
+        return JSONResponse({"error": "this download is no longer there"}, 404)
+    path, name = found
+    return FileResponse(path, media_type="application/octet-stream", headers={"Content-Disposition": disposition(name)})

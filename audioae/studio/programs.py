@@ -1,0 +1,164 @@
+"""What the studio's server does for programs: a file in and its cleaned version out, and a WebSocket that cleans PCM."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from audioae.errors import AudioaeError, InputError
+from audioae.studio import uploads
+from audioae.studio.guard import PROTOCOL, protocols
+from audioae.studio.hub import Hub
+from audioae.studio.store import ending, result_name, shown_name
+
+LARGEST_CHUNK = 2**22
+"""Bytes of a message of PCM."""
+LIVE_MODEL = "conv_dae"
+
+
+def routes() -> list[BaseRoute]:
+    """Of these."""
+    return [
+        Route("/api/denoise", denoise, methods=["POST", "PUT"]),
+        WebSocketRoute("/api/stream", stream),
+    ]
+
+
+async def denoise(request: Request) -> Response:
+    """``POST /api/denoise``: clean a file as ``audioae denoise`` does.
+
+    The file is the body, or ``file`` in a form. Settings are those of the command line, in the address or in the form:
+    ``model``, ``atten_limit``, ``mix``, ``channels``, ``bitrate``, ``salvage``; with a plain body, ``name`` is the
+    file's name, whose ending decides on the container. The report is in the header ``Audioae-Report``.
+    """
+    hub: Hub = request.app.state.hub
+    folder = hub.store.new_folder()
+    work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
+    try:
+        name, source, given = await _received(request, folder, hub.limit)
+        model, limit, mix, channels = uploads.settings(given, await hub.denoisers())
+        target = folder / f"result{ending(name)}"
+        options = {
+            "source": str(source), "target": str(target), "model": model, "atten_limit": limit, "mix": mix,
+            "channels": channels, "salvage": given.get("salvage") in ("1", "true"),
+            "bitrate": int(uploads.number(given, "bitrate", 1, 4096)) if given.get("bitrate") else None,
+        }  # fmt: skip
+        work = asyncio.create_task(hub.store.cleaning.ask("clean", options))
+        gone = asyncio.create_task(_gone(request))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if not work.done():
+            raise InputError("nobody waits for the result any more")
+        try:
+            report, _ = work.result()
+        except AudioaeError as error:
+            raise InputError(str(error).replace(str(source), shown_name(name)).replace(f"{folder}/", "")) from None
+        report |= {"input": shown_name(name), "output": result_name(shown_name(name))}
+    except BaseException:
+        if work is not None and not work.done():
+            work.cancel()
+            with suppress(asyncio.CancelledError, AudioaeError):
+                await work
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    headers = {
+        "Content-Length": str(target.stat().st_size),
+        "Content-Disposition": disposition(result_name(shown_name(name))),
+        "Audioae-Report": json.dumps(report),
+    }
+    return StreamingResponse(_file(target, folder), headers=headers, media_type="application/octet-stream")
+
+
+async def _received(request: Request, folder: Path, limit: int) -> tuple[str, Path, dict[str, str]]:
+    given = dict(request.query_params)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        name, source, fields = await uploads.save_form(request, folder, limit)
+        return name, source, given | fields
+    name = given.pop("name", "recording.wav")
+    source = folder / f"input{ending(name)}"
+    await uploads.save(request, source, limit)
+    return name, source, given
+
+
+async def _gone(request: Request) -> None:
+    """Until who asked has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _file(path: Path, folder: Path) -> AsyncIterator[bytes]:
+    """A file's bytes; afterwards its folder is removed, whether they were read or not."""
+    try:
+        with open(path, "rb") as file:
+            while data := await asyncio.to_thread(file.read, 2**18):
+                yield data
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def disposition(name: str) -> str:
+    """The header that names a download.
+
+    >>> disposition("a b.wav")
+    "attachment; filename*=UTF-8''a%20b.wav"
+    """
+    return f"attachment; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'))}"
+
+
+async def stream(socket: WebSocket) -> None:
+    """``/api/stream?rate=16000``: PCM in, cleaned PCM out while it comes.
+
+    The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
+    ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
+    with what is ready. The text ``end`` asks for what is left, after which the server closes. As many samples come out as
+    went in, equal to :class:`audioae.Streamer`'s.
+    """
+    hub: Hub = socket.app.state.hub
+    await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
+    try:
+        given = dict(socket.query_params)
+        own: dict[str, Any] = {name: given.pop(name) for name in ("rate", "count", "encoding") if name in given}
+        model, limit, mix, channels = uploads.settings({"model": LIVE_MODEL} | given, await hub.denoisers())
+        args = {
+            "rate": int(uploads.number(own, "rate", 8_000, 192_000)), "count": int(uploads.number(own, "count", 1, 64, 1)),
+            "encoding": own.get("encoding", "s16"), "model": model, "atten_limit": limit, "mix": mix, "channels": channels,
+        }  # fmt: skip
+        async with aclosing(hub.store.asking.stream(args, _chunks(socket))) as answers:
+            async for latency, ready in answers:
+                if latency is not None:
+                    await socket.send_text(json.dumps({"latency_samples": latency}))
+                else:
+                    await socket.send_bytes(ready)
+        await socket.close()
+    except WebSocketDisconnect:
+        return
+    except AudioaeError as error:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await socket.send_text(json.dumps({"error": str(error)}))
+            await socket.close(1008)
+
+
+async def _chunks(socket: WebSocket) -> AsyncIterator[bytes]:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect" or message.get("text") == "end":
+            return
+        data = message.get("bytes") or b""
+        for start in range(0, max(1, len(data)), LARGEST_CHUNK):
+            yield data[start : start + LARGEST_CHUNK]
+
+
+def refused(_: Request, error: Exception) -> JSONResponse:
+    """What goes wrong, in a line."""
+    return JSONResponse({"error": str(error)}, 400)

@@ -1,0 +1,208 @@
+"""The studio's server: from a socket to its end, after which nothing is left behind."""
+
+import asyncio
+import ipaddress
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from audioae.errors import AudioaeError, InputError, OutputError
+from audioae.studio import pages, programs
+from audioae.studio.guard import LOOPBACK, Guard
+from audioae.studio.hub import BlindTest, Hub
+from audioae.studio.pool import Worker
+from audioae.studio.store import Store
+
+STATIC = Path(__file__).parent / "static"
+UPLOAD_BYTES = 2**31
+"""The default of the largest upload: some three hours of 16 bits in stereo at 44.1 kHz."""
+FAREWELL_SECONDS = 2
+MOST_MESSAGE = 2**23
+
+
+@dataclass(frozen=True)
+class StudioConfig:
+    """How the studio is to run.
+
+    Attributes:
+        paths: recordings of this machine to show.
+        host: address to listen at.
+        port: 0 for any that is free.
+        models: paths of models to offer beside those of the package.
+        default: name or path of the model to begin with.
+        test: two models to compare blindly.
+        limit: bytes of an upload.
+        grace: seconds after which what a closed page has left is removed.
+        runs: folder of trainings.
+    """
+
+    paths: Sequence[Path] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    models: Sequence[str] = ()
+    default: str = "default"
+    test: tuple[str, str] | None = None
+    limit: int = UPLOAD_BYTES
+    grace: float = 120.0
+    runs: Path | None = None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(config: StudioConfig, ready: Callable[[str], object]) -> None:
+    """Run the studio until SIGINT or SIGTERM.
+
+    Args:
+        config: how.
+        ready: called with the address of the page once it can be opened.
+
+    Raises:
+        OutputError: nobody can listen at that address.
+        BundleError: a model that cannot be used.
+    """
+    listener = _listener(config.host, config.port)
+    folder = Path(tempfile.mkdtemp(prefix="audioae-studio-"))
+    try:
+        asyncio.run(_serve(config, listener, folder, ready))
+    finally:
+        listener.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise OutputError(f"{host}:{port}: cannot listen there: {error.strerror or error}: give another --port") from None
+    return listener
+
+
+async def _serve(config: StudioConfig, listener: socket.socket, folder: Path, ready: Callable[[str], object]) -> None:
+    token = secrets.token_urlsafe(24)
+    failures: list[AudioaeError] = []
+
+    def failed(error: AudioaeError) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    app = application(config, folder, token, failed)
+    server = _Server(
+        uvicorn.Config(
+            app, log_level="error", access_log=False, server_header=False, lifespan="on",
+            ws_max_size=MOST_MESSAGE, timeout_graceful_shutdown=FAREWELL_SECONDS, h11_max_incomplete_event_size=2**16,
+        )
+    )  # fmt: skip
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, ValueError, RuntimeError):  # Windows, and other threads than the first
+            asyncio.get_running_loop().add_signal_handler(number, server.end)
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    if not task.done():
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        ready(f"http://{host}:{listener.getsockname()[1]}/#token={token}")
+    await task
+    if failures:
+        raise failures[0]
+
+
+class _Server(uvicorn.Server):
+    def end(self) -> None:
+        """Stop; open event streams are cut off after a while."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The event loop hears them."""
+        yield
+
+
+def application(config: StudioConfig, folder: Path, token: str, failed: Callable[[AudioaeError], None]) -> Guard:
+    """The application that answers everything.
+
+    Args:
+        config: how it is to run.
+        folder: the private folder, which someone else makes and removes.
+        token: the secret that requests have to know.
+        failed: told of what the command line names and cannot be used.
+    """
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        cleaning, asking = Worker(folder), Worker(folder)
+        store = Store(folder, cleaning, asking, config.grace)
+        app.state.hub = Hub(store, config.limit, config.default, list(config.models), runs=config.runs)
+        beginning = asyncio.create_task(_begin(app.state.hub, config, failed))
+        sweeping = asyncio.create_task(store.sweep())
+        try:
+            yield
+        finally:
+            for task in (beginning, sweeping):
+                task.cancel()
+            await asyncio.gather(cleaning.close(), asking.close())
+
+    routes = [Route("/", _page), *pages.routes(), *programs.routes(), Mount("/static", StaticFiles(directory=STATIC))]
+    failures = {AudioaeError: programs.refused, HTTPException: _failed, Exception: _broken}
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=failures)
+    names = {*LOOPBACK, config.host}
+    return Guard(app, token, names, not is_loopback(config.host))
+
+
+async def _begin(hub: Hub, config: StudioConfig, failed: Callable[[AudioaeError], None]) -> None:
+    """What takes a while: starting the workers, and opening the recordings that the command line names."""
+    await asyncio.gather(hub.store.asking.start(), hub.store.cleaning.start())
+    try:
+        known = await hub.denoisers()
+        for name in config.test or ():
+            if name not in known:
+                raise InputError(f"{name}: no such model to compare (there are {', '.join(known)}, and paths by --model)")
+        opened = [await hub.store.open(path) for path in config.paths]
+    except AudioaeError as error:
+        failed(error)
+        return
+    if config.test is not None:
+        hub.test = BlindTest(config.test, [each.key for each in opened if not each.error])
+
+
+async def _page(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "it is registered for these"
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+def _broken(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"an error in audioae itself ({type(error).__name__}): please report it"}, 500)

@@ -1,0 +1,161 @@
+"""What comes from outside: bodies of bounded size to disk, and settings as the command line has them."""
+
+import asyncio
+import json
+import math
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
+
+from audioae.errors import InputError
+from audioae.studio.store import Settings, ending
+
+JSON_BYTES = 2**20
+SPARE_BYTES = 2**28
+"""Free space on the disk that is left alone."""
+CHECK_BYTES = 2**24
+SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage")
+
+
+class TooLargeError(HTTPException):
+    """More than is taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"the upload is larger than {limit // 2**20} MiB: clean it by `audioae denoise`")
+
+
+async def save(request: Request, target: Path, limit: int) -> None:
+    """A body to a file.
+
+    Raises:
+        HTTPException: larger than ``limit`` bytes, or the disk is full.
+        InputError: there is none.
+    """
+    _check_announced(request, limit)
+    await _write(request.stream(), target, limit)
+
+
+async def save_form(request: Request, folder: Path, limit: int) -> tuple[str, Path, dict[str, str]]:
+    """A form with one file: its name, where it was saved, and the other fields.
+
+    Raises:
+        HTTPException: larger than ``limit`` bytes, damaged, or the disk is full.
+        InputError: no file, or several.
+    """
+    _check_announced(request, limit)
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await request.receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            raise TooLargeError(limit)
+        return message
+
+    async with Request(request.scope, counted).form(max_files=1, max_fields=20) as form:
+        files = [each for each in form.values() if isinstance(each, UploadFile)]
+        if len(files) != 1:
+            raise InputError("give one recording, as in curl -F file=@noisy.wav")
+        name = files[0].filename or "recording"
+        target = folder / f"input{ending(name)}"
+
+        async def parts() -> AsyncIterator[bytes]:
+            while data := await files[0].read(2**20):
+                yield data
+
+        await _write(parts(), target, limit)
+        return name, target, {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+def _check_announced(request: Request, limit: int) -> None:
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLargeError(limit)
+
+
+async def _write(parts: AsyncIterator[bytes], target: Path, limit: int) -> None:
+    total, checked = 0, -CHECK_BYTES
+    with open(target, "xb") as file:
+        async for data in parts:
+            total += len(data)
+            if total > limit:
+                raise TooLargeError(limit)
+            if total - checked >= CHECK_BYTES:
+                checked = total
+                if shutil.disk_usage(target.parent).free < SPARE_BYTES + CHECK_BYTES:
+                    raise HTTPException(507, "the disk with the temporary folder is full: TMPDIR names another")
+            await asyncio.to_thread(file.write, data)
+    if not total:
+        raise InputError("the file is empty")
+
+
+async def json_of(request: Request) -> dict[str, Any]:
+    """A small JSON object.
+
+    Raises:
+        HTTPException: it is too large.
+        InputError: it is none.
+    """
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > JSON_BYTES:
+            raise TooLargeError(JSON_BYTES)
+    try:
+        found = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError("the request is no JSON object")
+    return found
+
+
+def number(given: Mapping[str, Any], name: str, low: float, high: float, default: float | None = None) -> float:
+    """A finite number in a range.
+
+    Raises:
+        InputError: it is none.
+    """
+    value = given.get(name, default)
+    try:
+        found = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        found = math.nan
+    if not low <= found <= high:  # neither is NaN
+        raise InputError(f"{name} {value!r}: give a number from {low:g} to {high:g}")
+    return found
+
+
+def settings(given: Mapping[str, Any], models: Mapping[str, str]) -> Settings:
+    """How to clean, from a page's or a program's words.
+
+    Args:
+        given: what they say, as the command line's options: ``atten_limit`` or ``atten-limit``.
+        models: what names stand for, ``default`` among them; no other model can be asked for.
+
+    Raises:
+        InputError: an unknown setting or model, or a value that cannot be.
+    """
+    plain = {name.replace("-", "_"): value for name, value in given.items()}
+    if unknown := sorted(set(plain) - set(SETTINGS)):
+        raise InputError(f"no such setting: {', '.join(unknown)[:200]} (there are {', '.join(SETTINGS)})")
+    name = plain.get("model") or "default"
+    if not isinstance(name, str) or name not in models:
+        raise InputError(f"{str(name)[:100]}: no such model (there are {', '.join(models)})")
+    limit = plain.get("atten_limit")
+    channels = plain.get("channels") or "linked"
+    if channels not in ("linked", "independent"):
+        raise InputError(f"channels {str(channels)[:100]!r}: give 'linked' or 'independent'")
+    return (
+        models[name],
+        None if limit in (None, "") else number(plain, "atten_limit", 0, 1000),
+        number(plain, "mix", 0, 1, 1.0),
+        str(channels),
+    )

@@ -1,0 +1,207 @@
+"""In the worker: samples and pictures of recordings, of any part and in memory that does not grow with their length."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from audioae.studio.engine import CODED, InputError, Reader
+
+Wave = NDArray[np.float32]
+FLOOR_DB, STEP_DB = -120.0, 0.5
+"""A byte b of a spectrogram stands for ``FLOOR_DB + b * STEP_DB`` dBFS; a sine at full scale has 0."""
+WINDOW_SECONDS = 0.032
+MOST_COLUMNS, MOST_ROWS = 4000, 512
+FRAMES_AT_ONCE = 2048
+MOST_SAMPLES = 2**22
+OPEN_FILES = 16
+COPY_SECONDS, COPY_BYTES = 4.0, 2**33
+
+
+class Sound:
+    """A recording that can be read at any place: an audio file, or float32 samples as they lie in memory.
+
+    Args:
+        path: the file.
+        raw: ``(rate, channels)`` of a file of bare samples; None for an audio file.
+    """
+
+    def __init__(self, path: Path, raw: tuple[int, int] | None) -> None:
+        self.lock = threading.Lock()
+        self._reader: Reader | None = None
+        if raw is None:
+            self._reader = Reader(path)
+            info = self._reader.info
+            self.rate, self.channels, self.frames = info.rate, info.channels, info.frames
+        else:
+            self.rate, self.channels = raw
+            self.frames = path.stat().st_size // (4 * self.channels)
+            self._samples = np.memmap(path, "<f4", "r", shape=(self.frames, self.channels))
+
+    def read(self, start: int, frames: int) -> Wave:
+        """``(frames, C)`` from ``start`` on; zeros where the recording is not."""
+        first, last = max(0, min(start, self.frames)), max(0, min(start + frames, self.frames))
+        found: Wave = np.zeros((0, self.channels), np.float32)
+        if last > first:
+            if self._reader is None:
+                found = np.asarray(self._samples[first:last], np.float32)
+            else:
+                self._reader.seek(first)
+                found = self._reader.read(last - first)
+        before = min(frames, max(0, -start))
+        return np.pad(np.nan_to_num(found), ((before, frames - before - len(found)), (0, 0)))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+class Sounds:
+    """The recordings that were asked for last, kept open: to open some takes a pass through the file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Sound] = OrderedDict()
+
+    @contextmanager
+    def opened(self, place: dict[str, Any]) -> Iterator[Sound]:
+        """The recording at a place, which nobody else reads meanwhile."""
+        path = place["path"]
+        with self._lock:
+            sound = self._open.pop(path, None)
+            if sound is None:
+                sound = Sound(Path(path), tuple(place["raw"]) if place.get("raw") else None)
+            self._open[path] = sound
+            while len(self._open) > OPEN_FILES:
+                _, oldest = self._open.popitem(last=False)
+                with oldest.lock:
+                    oldest.close()
+        with sound.lock:
+            yield sound
+
+    def forget(self, folder: str) -> None:
+        """Close what lies in a folder that is about to be removed."""
+        with self._lock:
+            for path in [path for path in self._open if path.startswith(folder)]:
+                sound = self._open.pop(path)
+                with sound.lock:
+                    sound.close()
+
+
+SOUNDS = Sounds()
+
+
+def probe(args: dict[str, Any]) -> dict[str, Any]:
+    """Rate, channels, length and format of a recording, and whether one can go to any place in it exactly."""
+    with Reader(Path(args["path"])) as reader:
+        info = reader.info
+    if not info.frames:
+        raise InputError(f"{args['path']}: holds no samples")
+    exact = info.subtype not in CODED and info.container not in ("MP3", "OGG")
+    return {
+        "rate": info.rate,
+        "channels": info.channels,
+        "frames": info.frames,
+        "seconds": info.seconds,
+        "format": f"{info.container} {info.subtype}",
+        "exact": exact,
+    }
+
+
+def copy(args: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+    """A coded recording as float32 samples in a file of their own, for the codec does not find every place exactly."""
+    total = 0
+    with Reader(Path(args["path"])) as reader, open(args["target"], "wb") as file:
+        info = reader.info
+        for block in reader.blocks(max(1, int(COPY_SECONDS * info.rate))):
+            total += block.size * 4
+            if total > COPY_BYTES or cancelled.is_set():
+                raise InputError(f"{args['path']}: is too long to be shown: clean it by `audioae denoise`")
+            file.write(np.ascontiguousarray(block, "<f4").tobytes())
+    return {"frames": total // 4 // info.channels}
+
+
+def samples(args: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Samples as float32, channels interleaved: ``frames`` from ``start`` on, as many as there are."""
+    with SOUNDS.opened(args["place"]) as sound:
+        start = max(0, args["start"])
+        frames = max(0, min(args["frames"], sound.frames - start, MOST_SAMPLES // sound.channels))
+        return {"frames": frames, "channels": sound.channels}, sound.read(start, frames).astype("<f4").tobytes()
+
+
+def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, Any], bytes]:
+    """A picture of a part of a recording: the spectrogram as bytes ``(rows, columns)``, lowest frequency first, then the
+    waveform's lowest and highest sample of each column as float32.
+
+    Args:
+        args: ``before`` and ``after``, places of recordings; ``kind``, ``before``, ``after`` or ``removed``; ``dry``, the
+            share of the input in the result; ``start`` and ``frames``; ``columns`` and ``rows``.
+        cancelled: ends it early.
+    """
+    before, after = args["before"], args.get("after") or args["before"]
+    with SOUNDS.opened(before) as noisy:
+        facts = noisy.rate, noisy.channels, noisy.frames
+    rate, _, total = facts
+    start = max(0, min(int(args["start"]), total - 1))
+    frames = max(1, min(int(args["frames"]), total - start))
+    columns = max(1, min(int(args["columns"]), MOST_COLUMNS, frames))
+    kind, dry = args["kind"], float(args.get("dry", 0.0))
+
+    def read(begin: int, count: int) -> Wave:
+        if cancelled.is_set():
+            raise InputError("nobody looks at it any more")
+        with SOUNDS.opened(before) as sound:
+            wave = sound.read(begin, count) if kind != "after" or dry else None
+        if kind == "before":
+            assert wave is not None
+            return wave
+        with SOUNDS.opened(after) as sound:
+            clean = sound.read(begin, count)
+        if kind == "removed":
+            assert wave is not None
+            return (1 - dry) * (wave - clean)
+        return clean if wave is None else clean + dry * (wave - clean)
+
+    size = 1 << max(6, round(float(np.log2(WINDOW_SECONDS * rate))))
+    rows = max(1, min(int(args["rows"]), MOST_ROWS, size // 2))
+    image, low, high = _draw(read, start, frames, (rows, columns), size, max(1, FRAMES_AT_ONCE // facts[1]))
+    header = {"rows": len(image), "columns": columns, "start": start, "frames": frames, "rate": rate}
+    return header, image.tobytes() + low.astype("<f4").tobytes() + high.astype("<f4").tobytes()
+
+
+def _draw(
+    read: Callable[[int, int], Wave], start: int, frames: int, shape: tuple[int, int], size: int, at_once: int
+) -> tuple[NDArray[np.uint8], Wave, Wave]:
+    rows, columns = shape
+    span = frames / columns
+    each = max(1, int(np.ceil(span / (size // 2))))  # frames of a column, half of each over the next
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    scale = float((window.sum() / 2) ** 2)
+    bands = np.linspace(0, size // 2, rows + 1).astype(int)[:-1]
+    image = np.zeros((rows, columns), np.uint8)
+    low, high = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
+    group = max(1, at_once // each)
+    for first in range(0, columns, group):
+        last = min(columns, first + group)
+        edges = start + np.floor(np.arange(first, last + 1) * span).astype(int)
+        begin = edges[0] - size // 2
+        wave = read(begin, int(edges[-1]) - begin + size)
+        inner = edges - begin
+        middles = edges[:-1, None] + (np.arange(each) + 0.5) * span / each - begin - size // 2
+        framed = sliding_window_view(wave, size, axis=0)[np.clip(middles.astype(int), 0, len(wave) - size)]
+        power = np.square(np.abs(np.fft.rfft(framed * window, axis=-1)), dtype=np.float32).mean((1, 2))
+        banded = np.maximum.reduceat(power[:, : size // 2], bands, axis=1).T
+        decibels = 10 * np.log10(np.maximum(banded / scale, 1e-13))
+        image[:, first:last] = np.clip((decibels - FLOOR_DB) / STEP_DB, 0, 255).astype(np.uint8)
+        lows, highs = wave.min(1), wave.max(1)
+        starts = np.minimum(inner[:-1], len(wave) - 1)
+        low[first:last] = np.minimum.reduceat(lows[: inner[-1] or 1], starts)
+        high[first:last] = np.maximum.reduceat(highs[: inner[-1] or 1], starts)
+    return image, low, high

@@ -1,0 +1,121 @@
+"""A worker process of the studio: it reads requests from standard input and answers on standard output.
+
+A request has an ``id``, what to ``do`` and ``args``. It is answered by messages with the same ``id``: any number with the
+``event`` ``progress`` or ``data``, then one with ``done`` or ``error``. The process ends with its standard input.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO
+
+from audioae.studio import cleaning, models, views
+from audioae.studio.engine import AudioaeError, fault
+from audioae.studio.frames import Header, pack, read
+
+ASKERS = 4
+"""Short requests that are answered at a time."""
+Answer = dict[str, Any] | tuple[dict[str, Any], bytes]
+Work = Callable[[dict[str, Any], threading.Event], Answer]
+SHORT: dict[str, Work] = {
+    "models": lambda args, _: models.listed(args),
+    "probe": lambda args, _: views.probe(args),
+    "copy": views.copy,
+    "samples": lambda args, _: views.samples(args),
+    "view": views.view,
+}
+"""What is done at once, a few at a time."""
+
+
+class Worker:
+    """Answers requests.
+
+    Args:
+        output: where answers go.
+    """
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output, self._writing = output, threading.Lock()
+        self._running: dict[int, threading.Event] = {}
+        self._streams: dict[int, cleaning.PcmStream] = {}
+        self._short = ThreadPoolExecutor(ASKERS)
+
+    def handle(self, header: Header, payload: bytes) -> None:
+        """Take a request; what it asks for is done in another thread."""
+        number, what, args = header["id"], header["do"], header.get("args", {})
+        if what == "cancel":
+            if number in self._running:
+                self._running[number].set()
+            if number in self._streams:
+                self._streams[number].feed(None)
+        elif what == "feed":
+            if number in self._streams:
+                self._streams[number].feed(payload)
+        elif what == "end":
+            if number in self._streams:
+                self._streams[number].feed(None)
+        elif what == "forget":
+            views.SOUNDS.forget(args["folder"])
+        else:
+            cancelled = self._running[number] = threading.Event()
+            if what in SHORT:
+                self._short.submit(self._answer, number, lambda: SHORT[what](args, cancelled))
+            elif what == "clean":
+                self._in_thread(number, lambda: cleaning.clean(args, cancelled, self._teller(number)))
+            elif what == "stream":
+                self._in_thread(number, lambda: self._stream(number, args, cancelled))
+            else:
+                self._send({"id": number, "event": "error", "error": f"no such request: {what}", "kind": "InputError"})
+
+    def _in_thread(self, number: int, work: Callable[[], Answer]) -> None:
+        threading.Thread(target=self._answer, args=(number, work), daemon=True).start()
+
+    def _stream(self, number: int, args: dict[str, Any], cancelled: threading.Event) -> Answer:
+        stream = self._streams[number] = cleaning.PcmStream(args)
+        try:
+            self._send({"id": number, "event": "data", "latency": stream.streamer.latency_samples})
+            return stream.run(cancelled, lambda data: self._send({"id": number, "event": "data"}, data))
+        finally:
+            del self._streams[number]
+
+    def _answer(self, number: int, work: Callable[[], Answer]) -> None:
+        try:
+            made = work()
+            answer, payload = made if isinstance(made, tuple) else (made, b"")
+            self._send({"id": number, "event": "done", "answer": answer}, payload)
+        except cleaning.CancelledError:
+            self._send({"id": number, "event": "error", "error": "cancelled", "kind": "CancelledError"})
+        except Exception as error:
+            known = error if isinstance(error, AudioaeError) else fault(error, "studio")
+            self._send({"id": number, "event": "error", "error": str(known), "kind": type(known).__name__})
+        finally:
+            self._running.pop(number, None)
+
+    def _teller(self, number: int) -> Callable[..., None]:
+        return lambda **what: self._send({"id": number, "event": "progress", **what})
+
+    def _send(self, header: Header, payload: bytes = b"") -> None:
+        with self._writing:
+            self._output.write(pack(header, payload))
+            self._output.flush()
+
+
+def main() -> None:
+    """Answer requests until nobody sends any more; then remove the folder that the first argument names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    worker = Worker(output)
+    while (message := read(sys.stdin.buffer)) is not None:
+        worker.handle(*message)
+    # Also where the server was killed and could not tidy up itself.
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""What the studio does for programs equals what the package does: files as the command line, streams as Streamer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+import audioae
+from audioae.studio.turns import Turns
+from tests.studio.conftest import SAMPLES, Studio
+
+
+def open_stream(studio: Studio, query: str, **headers: str) -> ClientConnection:
+    headers = {"Authorization": f"Bearer {studio.token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    return connect(f"ws://127.0.0.1:{studio.port}/api/stream?{query}", additional_headers=headers, open_timeout=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("44k-stereo-rain.flac", {"atten_limit": "20", "channels": "independent"}),
+        ("16k-fire.flac", {}),
+        ("16k-fire.flac", {"model": "conv_dae", "mix": "0.7"}),
+    ],
+)
+def test_a_file_comes_out_as_from_the_command_line(
+    studio: Studio, command: Callable[..., None], tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    source, target = SAMPLES / "noisy" / name, tmp_path / name
+    command("denoise", source, "-o", target, *(f"--{k.replace('_', '-')}={v}" for k, v in options.items()))
+    query = "&".join(f"{key}={value}" for key, value in options.items())
+    status, headers, data = studio.ask("POST", f"/api/denoise?name={name}&{query}", source.read_bytes())
+    assert status == 200 and data == target.read_bytes()
+    report = json.loads(headers["audioae-report"])
+    assert report["input"] == name and report["rate"] == soundfile.info(source).samplerate
+    assert f"{Path(name).stem}.clean.flac" in headers["content-disposition"]
+
+
+def test_a_coded_file_and_a_form(studio: Studio, command: Callable[..., None], tmp_path: Path, clip: Path) -> None:
+    wave, rate = soundfile.read(clip)
+    source, target = tmp_path / "noisy.ogg", tmp_path / "clean.ogg"
+    soundfile.write(source, wave, rate)
+    command("denoise", source, "-o", target, "--bitrate", "64")
+    form = b'--cut\r\nContent-Disposition: form-data; name="bitrate"\r\n\r\n64\r\n'
+    form += b'--cut\r\nContent-Disposition: form-data; name="file"; filename="../../noisy.ogg"\r\n\r\n'
+    form += source.read_bytes() + b"\r\n--cut--\r\n"
+    status, headers, data = studio.ask("POST", "/api/denoise", form, Content_Type="multipart/form-data; boundary=cut")
+    assert status == 200, data
+    (tmp_path / "got.ogg").write_bytes(data)  # the stream's serial number is drawn anew each time
+    assert np.allclose(soundfile.read(tmp_path / "got.ogg")[0], soundfile.read(target)[0], atol=1e-6)
+    assert "noisy.clean.ogg" in headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status", "says"),
+    [
+        ("name=../../etc/x.wav", b"RIFF of no kind", 400, "x.wav: not an audio file"),
+        ("", b"", 400, "the file is empty"),
+        ("model=/etc/passwd", b"x", 400, "/etc/passwd: no such model"),
+        ("model=../weights/conv_dae", b"x", 400, "no such model"),
+        ("attenlimit=3", b"x", 400, "no such setting: attenlimit"),
+        ("atten_limit=nan", b"x", 400, "atten_limit 'nan': give a number from 0 to 1000"),
+        ("mix=2", b"x", 400, "mix '2'"),
+        ("channels=left", b"x", 400, "channels 'left'"),
+        ("", b"0" * (3 * 2**20 + 1), 413, "the upload is larger than 3 MiB"),
+    ],
+)
+def test_what_cannot_be_cleaned_is_refused_in_a_line(
+    studio: Studio, query: str, body: bytes, status: int, says: str
+) -> None:
+    found, _, data = studio.ask("POST", f"/api/denoise?{query}", body)
+    error = json.loads(data)["error"]
+    assert (found, says in error) == (status, True), error
+    assert "\n" not in error and str(studio.temporary) not in error
+
+
+def test_an_upload_that_does_not_say_how_large_it_is_is_cut_off(studio: Studio) -> None:
+    def endless():
+        for _ in range(64):
+            yield b"0" * 2**16
+
+    status, _, data = studio.ask("POST", "/api/denoise", endless(), Transfer_Encoding="chunked")
+    assert status == 413, data
+
+
+def test_who_hangs_up_leaves_nothing(
+    studio: Studio, tmp_path: Path, eventually: Callable[[Callable[[], object]], None]
+) -> None:
+    import http.client
+
+    path = tmp_path / "hours.flac"
+    soundfile.write(path, np.zeros(8000 * 3600 * 4, np.int16), 8000)
+    before = set(studio.folders)
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port)
+    headers = {"Authorization": f"Bearer {studio.token}"}
+    connection.request("POST", "/api/denoise?name=hours.flac", path.read_bytes(), headers)
+    eventually(lambda: set(studio.folders) - before)
+    connection.close()
+    eventually(lambda: set(studio.folders) <= before)
+    assert studio.ask("GET", "/api/about")[0] == 200
+
+
+@pytest.mark.parametrize(("encoding", "count"), [("s16", 1), ("f32", 2)])
+def test_pcm_is_cleaned_as_by_a_streamer(studio: Studio, encoding: str, count: int) -> None:
+    wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac", dtype="float32", frames=24_000)
+    noisy = np.stack([wave * 0.5**c for c in range(count)], axis=1)
+    data = (noisy * 2**15).astype("<i2").tobytes() if encoding == "s16" else noisy.astype("<f4").tobytes()
+    streamer = audioae.Streamer(audioae.load("conv_dae"), rate, atten_limit=25)
+    wanted = np.concatenate([streamer.feed(noisy), streamer.flush()])
+    pieces = np.split(np.frombuffer(data, np.uint8), np.cumsum([1, 333, 4, 20_001, 7777]))  # not of whole samples
+    answers = []
+    with open_stream(studio, f"rate={rate}&count={count}&encoding={encoding}&atten_limit=25") as socket:
+        assert json.loads(socket.recv())["latency_samples"] == streamer.latency_samples
+        for piece in pieces:
+            socket.send(piece.tobytes())
+            answers.append(socket.recv())
+        socket.send("end")
+        answers.append(socket.recv())
+    got = np.frombuffer(b"".join(answers), "<i2" if encoding == "s16" else "<f4").reshape(-1, count)
+    assert got.shape == wanted.shape
+    scale, error = (2**15, 0.51 / 2**15) if encoding == "s16" else (1, 1e-5)
+    assert np.allclose(got / scale, wanted, atol=error)
+    assert max(map(len, answers[:-1])) > 0  # not all of it came at the end
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("", "rate None: give a number from 8000 to 192000"),
+        ("rate=16000&encoding=mp3", "encoding 'mp3'"),
+        ("rate=16000&model=dcgan", "dcgan: no such model"),
+        ("rate=16000&count=1000", "count '1000'"),
+    ],
+)
+def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str, says: str) -> None:
+    with open_stream(studio, query) as socket:
+        assert says in json.loads(socket.recv())["error"]
+
+
+@pytest.mark.parametrize("header", ["Origin", "Host", "Authorization"])
+def test_streams_of_other_pages_are_refused(studio: Studio, header: str) -> None:
+    with pytest.raises(InvalidStatus, match="403"):
+        open_stream(studio, "rate=16000", **{header: "http://example.org"})
+
+
+def test_turns_go_round() -> None:
+    import threading
+
+    turns, order, lock = Turns(1), [], threading.Lock()
+    turns.acquire()
+
+    def work(name: str, blocks: int) -> None:
+        with turns.taken():
+            for _ in range(blocks):
+                with lock:
+                    order.append(name)
+                turns.pass_on()
+
+    jobs = [threading.Thread(target=work, args=each) for each in (("long", 40), ("short", 3), ("other", 3))]
+    for number, job in enumerate(jobs, 1):
+        job.start()
+        while len(turns._line) < number:
+            pass
+    turns.release()
+    for job in jobs:
+        job.join()
+    assert order[:9] == ["long", "short", "other"] * 3 and order[9:] == ["long"] * 37
