@@ -52,8 +52,9 @@ class Hub:
         Raises:
             BundleError: a path that is no model.
         """
-        if self._listing is None:
+        if self._listing is None or (self._listing.done() and self._listing.exception() is not None):
             self._listing = asyncio.create_task(self._listed())
+            self._listing.add_done_callback(lambda task: task.cancelled() or task.exception())  # asked for, whoever waits
         return await asyncio.shield(self._listing)
 
     async def _listed(self) -> Listing:

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -32,6 +32,8 @@ UPLOAD_BYTES = 2**31
 """The default of the largest upload: some three hours of 16 bits in stereo at 44.1 kHz."""
 FAREWELL_SECONDS = 2
 MOST_MESSAGE = 2**23
+MOST_DRAINED = 2**26
+"""Bytes of an upload that is too large that are read and thrown away."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
             await asyncio.gather(cleaning.close(), asking.close())
 
     routes = [Route("/", _page), *pages.routes(), *programs.routes(), Mount("/static", StaticFiles(directory=STATIC))]
-    failures = {AudioaeError: programs.refused, HTTPException: _failed, Exception: _broken}
+    failures = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=failures)
     names = {*LOOPBACK, config.host}
     return Guard(app, token, names, not is_loopback(config.host))
@@ -199,9 +201,17 @@ async def _page(_: Request) -> Response:
     return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 
 
-def _failed(_: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these"
+    if error.status_code == 413:  # who is still sending reads the answer afterwards only
+        left = MOST_DRAINED
+        while left > 0 and (message := await request.receive()).get("more_body"):
+            left -= len(message.get("body", b""))
     return JSONResponse({"error": error.detail}, error.status_code)
+
+
+def _gone(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the upload was broken off"}, 400)
 
 
 def _broken(_: Request, error: Exception) -> Response:
