@@ -1,10 +1,9 @@
-"""The command ``audioae`` and what all its commands share: one-line errors and exit codes.
+"""The command ``audioae``: its commands in sections, and errors and exit codes in one format.
 
-Command modules import torch and the like only when they run, so that ``--help`` is quick.
+Command modules import torch and other large libraries only when they run, so that ``--help`` is quick.
 """
 
 import errno
-import io
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import click
 
 from audioae import __version__
 from audioae.cli.adapt import adapt
-from audioae.cli.codes import decode, encode, interpolate, reconstruct, sample
+from audioae.cli.codes import decode, encode, interpolate, reconstruct
 from audioae.cli.denoise import denoise
 from audioae.cli.evaluate import evaluate
 from audioae.cli.export import export
@@ -29,26 +28,39 @@ from audioae.cli.terminal import check_output, say, tell
 from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning, DataError, RecipeError
 
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Clean": (denoise, stream, live),
+    "Train": (train, recipes, adapt),
+    "Autoencoders": (encode, decode, reconstruct, interpolate),
+    "Generators": (generate,),
+    "Tools": (models, evaluate, export, studio),
+}
+"""The commands in the order of the help."""
+ALIASES = {"sample": generate}
+"""Names of earlier versions, which the help leaves out."""
+
 
 @contextmanager
 def _errors_in_words() -> Iterator[None]:
-    """Say in a line what goes wrong, and leave with the exit code for it."""
+    """Print errors in one format, ``audioae: message``, and exit with their code."""
     try:
         yield
     except AudioaeError as error:
         # Two kinds list several mistakes. In the others a newline is part of a name.
         tell(f"audioae: {error}", lines=isinstance(error, DataError | RecipeError))
         sys.exit(1)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "audioae"
+        tell(f"audioae: {error.format_message()}\nSee `{command} --help`.")
+        sys.exit(error.exit_code)
     except click.ClickException as error:
-        text = io.StringIO()
-        error.show(text)
-        tell(text.getvalue().rstrip("\n"))
+        tell(f"audioae: {error.format_message()}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.exit(1)  # who reads standard output has seen enough
+        sys.exit(1)  # the reader of standard output has seen enough
     except OSError as error:
         if error.filename is not None and error.errno is not None:
-            # What the system says of a path: no permission to look there, a name that is too long.
+            # A path that the system refuses: no permission, or a name that is too long.
             tell(f"audioae: {error.filename}: {error.strerror}", lines=False)
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
             tell(f"audioae: cannot write: {error.strerror}")
@@ -60,8 +72,17 @@ def _errors_in_words() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-class _Command(click.Group):
+class _Commands(click.Group):
+    """The group of all commands, with its help in sections."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each section's commands with the first sentence of their help."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(each.name or "", _sentence(each)) for each in commands])
+
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what it could not print is an error."""
         with _errors_in_words():
             made = super().invoke(ctx)
             check_output()
@@ -75,10 +96,16 @@ class _Command(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
+        """Run the command line."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         with _errors_in_words():
             sys.exit(super().main(args, prog_name, complete_var, False, **extra))
+
+
+def _sentence(command: click.Command) -> str:
+    """The first sentence of a command's help."""
+    return " ".join((command.help or "").split("\n\n")[0].split())
 
 
 def _show(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
@@ -89,44 +116,37 @@ def _show(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
 
 
 def _flag(*names: str, text: str) -> click.Option:
-    """An option that prints something and ends; click's own print past :mod:`audioae.cli.terminal`."""
-    return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=_show, help=text)
+    """An option that prints something and exits. It is never read from the environment."""
+    return click.Option(
+        names, is_flag=True, is_eager=True, expose_value=False, callback=_show, help=text, allow_from_autoenv=False
+    )
 
 
-@click.group(cls=_Command, context_settings={"max_content_width": 100})
+@click.group(cls=_Commands, context_settings={"max_content_width": 100, "auto_envvar_prefix": "AUDIOAE"})
 def main() -> None:
-    """Clean and model audio with autoencoders.
+    """Remove noise from speech recordings; train autoencoders and generators on audio.
 
     \b
-      audioae denoise noisy.wav -o clean.wav             clean a recording
-      audioae train recipes/conv_dae.yaml                train a model of your own
-      audioae adapt --noise room.wav -o my.safetensors   fit a model to your own noise
-      audioae models                                     what comes with the package
-      audioae evaluate --pairs samples                   measure models on noisy/clean pairs
-      audioae generate dcgan -n 16 -o out/               new sounds from nothing
-      audioae stream < noisy.wav > clean.wav             the same in a pipe, while the sound comes
-      audioae studio                                     hear and compare in a page of one's own
-      audioae live                                       from the microphone to the output
-      audioae export MODEL -o model.onnx                 a model for programs without torch
-      audioae encode speech.wav -m MODEL -o codes.npz    codes of an autoencoder, and back by decode
+      audioae denoise noisy.wav -o clean.wav
+      audioae COMMAND --help
 
-    Exit codes: 0 all went well, 1 something could not be done, 2 the command line is wrong, 130 Ctrl-C.
+    Each option can also be set by an environment variable, AUDIOAE_COMMAND_OPTION: AUDIOAE_DENOISE_MODEL=conv_dae.
+    Exit codes: 0 success, 1 failure, 2 wrong command line, 130 Ctrl-C.
     """
     warnings.showwarning = _show_warning
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    # Libraries' warnings are for developers; ours are for the person at the keyboard.
+    # Warnings of libraries are for developers.
     if issubclass(category, AudioaeWarning):
         tell(f"audioae: warning: {message}", lines=False)
 
 
-for command in (
-    *(denoise, studio, stream, live, export, train, recipes, adapt, models, evaluate),
-    *(encode, decode, reconstruct, sample, interpolate, generate),
-):
+for command in (each for commands in SECTIONS.values() for each in commands):
     command.params.append(_flag("-h", "--help", text="Show this message and exit."))
     main.add_command(command)
+for alias, command in ALIASES.items():
+    main.add_command(command, alias)
 main.params += [
     _flag("--version", text="Show the version and exit."),
     _flag("-h", "--help", text="Show this message and exit."),

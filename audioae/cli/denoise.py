@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength, threads
+from audioae.cli import options
 from audioae.infer.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
@@ -26,27 +25,27 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--out", metavar="PATH", help="Result: a file, a folder for several, - for standard output."
               "  [default: NAME.clean.ENDING beside the input]")  # fmt: skip
-@click.option("--recursive", is_flag=True, help="Look into folders below folders; -o keeps the tree.")
-@click.option("--overwrite", is_flag=True, help="Replace results that are there; never the input itself.")
-@click.option("--model", default="default", show_default=True, help="A model of the package, or a bundle's path.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@backend_option
-@threads
-@strength
-@click.option("--save-removed", metavar="PATH", help="Write what was taken out: a file, or a folder for several.")
+@click.option("--recursive", is_flag=True, help="Search folders within folders too; -o keeps the tree.")
+@options.overwrite
+@options.model("A denoiser of the package, or the path of a model file or ONNX file.", default="default")
+@options.device()
+@options.backend
+@options.threads
+@options.strength
+@click.option("--save-removed", metavar="PATH", help="Write the removed noise: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
-@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="kbit/s of results in MP3, Vorbis and Opus."
+@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of MP3, Vorbis and Opus results."
               "  [default: that of the input]")  # fmt: skip
-@click.option("--report", metavar="JSON", help="Write per file: speed, levels, clipped samples.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean so many recordings side by side, or parts of one."
-              "  [default: one after the other, parts of a long one on every core]")  # fmt: skip
+@click.option("--report", metavar="JSON", help="Write speed, levels and clipped samples of each file as JSON.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean N recordings, or parts of one, in parallel."
+              "  [default: one recording at a time, parts of a long one on every core]")  # fmt: skip
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="ray: on every machine of a Ray cluster (RAY_ADDRESS names it; else on this one).")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results, and skip what it says is done "
-              "and has not changed: after a stop, give the same command again.")  # fmt: skip
-@click.option("--salvage", is_flag=True, help="Of a recording that breaks off or is damaged, clean what can be read.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="More about every file.")
+              help="ray: use all machines of the Ray cluster at RAY_ADDRESS.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results and skip what is done and "
+              "unchanged; after a stop, give the same command again.")  # fmt: skip
+@click.option("--salvage", is_flag=True, help="Clean the readable part of damaged recordings.")
+@options.quiet
+@click.option("-v", "--verbose", is_flag=True, help="Print more about each file.")
 def denoise(
     inputs: tuple[str, ...],
     out: str | None,
@@ -69,13 +68,14 @@ def denoise(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Take the noise out of speech recordings. Rate, channels, bit depth, bit rate, tags and length stay as they are.
+    """Remove noise from speech recordings.
 
-    INPUT is any number of files, globs and folders, or - for WAV on standard input.
+    INPUT is any number of files, globs and folders, or - for WAV on standard input. Sample rate, channels, bit depth,
+    bit rate, tags and length stay as they are.
 
     \b
       audioae denoise noisy.wav -o clean.wav
-      audioae denoise interview.flac --atten-limit 20      leave some of the room
+      audioae denoise interview.flac --atten-limit 20      keep some of the room
       audioae denoise recordings/ -o cleaned/ --recursive --jobs 4 --resume
       sox in.mp3 -t wav - | audioae denoise - -o - > clean.wav
     """

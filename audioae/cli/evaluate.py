@@ -1,4 +1,4 @@
-"""``audioae evaluate``: how good models are, in figures."""
+"""``audioae evaluate``: measures models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audioae.cli.options import threads
+from audioae.cli import options
 
 if TYPE_CHECKING:
     from audioae.data.pairs import Pair
@@ -35,6 +35,8 @@ class Named(click.ParamType):
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("-m", "--model", "more_models", multiple=True, metavar="MODEL",
+              help="The same as an argument; may be given again.")  # fmt: skip
 @click.option(
     "--pairs",
     "entries",
@@ -43,41 +45,47 @@ class Named(click.ParamType):
     help="Folder with noisy/ and clean/, or a manifest; may be given again.",
 )
 @click.option("--clean", "clean", multiple=True, metavar="PATH",
-              help="Clean recordings alone, for all but denoisers: folder, glob or manifest.")  # fmt: skip
+              help="Clean recordings, for autoencoders and generators: folder, glob or manifest.")  # fmt: skip
 @click.option("--components", multiple=True, metavar="PATH",
-              help="What autoencoders were trained on: also measure principal components of it.")  # fmt: skip
-@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Draw what autoencoders and generators do.")
-@click.option("--entry", "folders", multiple=True, type=Named(), metavar="NAME=DIR",
-              help="Also results that are there already: files named like the noisy ones.")  # fmt: skip
-@click.option("--command", "commands", multiple=True, type=Named(), metavar="NAME='PROG {in} {out}'",
-              help="Also another program, run on every recording as WAV, without a shell.")  # fmt: skip
-@click.option("--measure", "measures", multiple=True, metavar="NAME",
-              help=f"May be given again.  [default: {', '.join(DEFAULT_MEASURES)}]")  # fmt: skip
-@click.option("--asr", is_flag=True, help="Also the word error rate, on pairs with a transcript.")
+              help="Training data of an autoencoder: also measure its principal components.")  # fmt: skip
 @click.option(
-    "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each MODEL attenuate by at most so many dB."
+    "--pictures",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write pictures of what autoencoders and generators do.",
+)
+@click.option("--entry", "folders", multiple=True, type=Named(), metavar="NAME=DIR",
+              help="Also measure existing results: files named like the noisy ones.")  # fmt: skip
+@click.option("--command", "commands", multiple=True, type=Named(), metavar="NAME='PROG {in} {out}'",
+              help="Also measure another program, run on each recording as WAV, without a shell.")  # fmt: skip
+@click.option("--measure", "measures", multiple=True, metavar="NAME",
+              help=f"Measure to take; may be given again.  [default: {', '.join(DEFAULT_MEASURES)}]")  # fmt: skip
+@click.option("--asr", is_flag=True, help="Also measure the word error rate, on pairs with a transcript.")
+@click.option(
+    "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each model attenuate by at most DB decibels."
 )
 @click.option("--no-worse", is_flag=True,
-              help="List recordings that came out worse than they went in, and exit with 1 if there are any.")  # fmt: skip
-@click.option("--of-clean", is_flag=True, help="Also clean the clean side: its SI-SDR is to stay high.")
-@click.option("--by-snr", is_flag=True, help="A table for every SNR too.")
+              help="List recordings that became worse than their input; exit with 1 if there are any.")  # fmt: skip
+@click.option("--of-clean", is_flag=True, help="Also clean the clean side and measure its SI-SDR.")
+@click.option("--by-snr", is_flag=True, help="Also print a table for each SNR.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the gain in SI-SDR and PESQ over the input's SNR."
+    "--plot", type=click.Path(path_type=Path), metavar="PNG", help="Plot the gain in SI-SDR and PESQ over the input's SNR."
 )
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="PATH", help="Write what is printed.")
-@click.option("--csv", type=click.Path(path_type=Path), metavar="PATH", help="Write the figures of every file.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="PATH", help="Write the printed tables.")
+@click.option("--csv", type=click.Path(path_type=Path), metavar="PATH", help="Write the figures of each recording.")
 @click.option(
     "--json",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Write means, intervals, cost and the figures of every file.",
+    help="Write means, intervals, cost and the figures of each recording.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace tables and the plot that are there.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@threads
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options.overwrite
+@options.device()
+@options.threads
+@options.quiet
 def evaluate(
     models: tuple[str, ...],
+    more_models: tuple[str, ...],
     entries: tuple[str, ...],
     clean: tuple[str, ...],
     components: tuple[str, ...],
@@ -98,17 +106,18 @@ def evaluate(
     device: str,
     quiet: bool,
 ) -> None:
-    """Measure models on noisy recordings with clean references, and print a Markdown table.
+    """Measure models on recordings with clean references.
 
-    MODEL is one of the package or a bundle's path; without any, all denoisers of the package are measured. The noisy input
-    is always in the table. Behind each mean stands its 95 % bootstrap interval over the recordings.
+    The result is a Markdown table. MODEL is a model of the package or the path of a model file; without any, all denoisers
+    of the package are measured. The noisy input is always in the table. Each mean is followed by its 95 % bootstrap
+    interval over the recordings.
 
-    --pairs takes a folder with noisy/ and clean/ below it (the same names in both), or a CSV/JSONL manifest with the columns
-    noisy, clean and, if known, snr_db and text (what is said, for --asr). pairs.csv in or beside a folder may hold
-    file, snr_db and text.
+    --pairs takes a folder with noisy/ and clean/ in it (the same names in both), or a CSV/JSONL manifest with the columns
+    noisy, clean and, if known, snr_db and text (the transcript, for --asr). A file pairs.csv in or beside the folder may
+    give file, snr_db and text.
 
-    Autoencoders are measured by what their codes keep and how they are made, with the measures of their kind, on the clean
-    side, or on the noisy one if they were trained on noise; then as denoisers too. Classifiers by how often they are right,
+    Autoencoders are measured by reconstruction error and properties of their codes, on the clean side; those that were
+    trained on noisy input are measured on the noisy side and as denoisers too. Classifiers are measured by accuracy,
     generators by as many sounds as there are recordings.
 
     \b
@@ -117,19 +126,19 @@ def evaluate(
       audioae evaluate runs/conv_dae/best.safetensors conv_dae --pairs VoiceBank/test --by-snr --plot gain.png
       audioae evaluate --pairs samples --entry mine=cleaned/ --command 'copy=cp {in} {out}'
 
-    Below the table stands the recording that each model gained least on, with the figures of input and output. --no-worse
-    makes a check of it: what loses more than 0.5 dB of SI-SDR or 0.05 of PESQ is listed, and the exit code is 1.
-    --of-clean adds si_sdr_of_clean, the SI-SDR of the clean recordings after they were cleaned themselves, and the lowest.
+    Below the table, the recording with the smallest gain is named for each model. --no-worse lists all recordings that lost
+    more than 0.5 dB of SI-SDR or 0.05 of PESQ, and exits with 1 if there are any. --of-clean adds si_sdr_of_clean: the mean
+    and the lowest SI-SDR of clean recordings that were cleaned.
 
-    Results have to be as long as the recording, within 16 ms, and at its rate. A delay is not taken out: it counts
-    against the program.
+    Results must have the recording's rate and its length, within 16 ms. A delay is not compensated: it counts against the
+    program.
 
-    rtf is seconds of work per second of sound, peak MB the most memory of the process, with Python and the libraries. A
-    MODEL runs in a process of its own, on whole recordings: loading it and reading files do not count as work. For --command
-    all of the program's wall time counts, starting it included. Memory on a GPU does not count.
+    rtf is the computing time per second of sound. Peak MB is the largest memory of the process, Python and libraries
+    included, GPU memory excluded. Each model runs in a process of its own on whole recordings; loading the model and reading
+    files are not counted. For --command the program's whole wall time counts.
 
-    What fails is left out of the table, told on standard error, and the exit code is 1; Ctrl-C still prints and writes what
-    has been measured to its end.
+    Programs that fail are left out of the table and named on standard error, and the exit code is 1. Ctrl-C prints and
+    writes what has been measured so far.
     """
     from audioae.atomic import write_text
     from audioae.cli.progress import above, bar
@@ -142,6 +151,7 @@ def evaluate(
     from audioae.evaluate.words import count
     from audioae.places import check_place, check_text
 
+    models = (*models, *more_models)
     names = _known(measures)
     if no_worse and not set(names) & set(worst.LIMITS):
         raise click.UsageError(f"--no-worse goes by {', '.join(worst.LIMITS)}: measure one of these")

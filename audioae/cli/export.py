@@ -1,29 +1,33 @@
-"""``audioae export``: models for programs that know neither audioae nor torch."""
+"""``audioae export``: denoisers as ONNX files, for programs without torch."""
 
 from pathlib import Path
 
 import click
 
-from audioae.cli.options import threads
+from audioae.cli import options
 
 
 @click.command()
-@click.argument("model", default="default")
-@click.option("-o", "--out", required=True, metavar="FILE", help="The ONNX file to write.")
-@click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate that it is for.")
+@options.model_argument
+@options.model("A denoiser of the package, or the path of a model file; no ensemble.  [default: the default denoiser]")
+@options.out("The ONNX file to write.")
+@options.overwrite
+@click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate of the audio.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
-              help="fp16 keeps weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
-@threads
-def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> None:
-    """Write a denoiser as an ONNX file that does one frame (of 16 ms, mostly) at a time.
+              help="fp16 stores weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
+@options.threads
+@options.quiet
+def export(
+    argument: str | None, model: str | None, out: Path, overwrite: bool, rate: int, precision: str, quiet: bool
+) -> None:
+    """Write a denoiser as an ONNX file that runs without torch.
 
-    MODEL is one of the package or a bundle's path, but no ensemble (conv_dae_large). What it remembers goes in and out of
-    every step; the sizes of the Fourier transform, which stays outside, are in the file's metadata.
-    `audioae denoise --model FILE.onnx` runs it, and the README shows the lines that do so without audioae.
+    The file processes one frame at a time. Its state goes in and out of every step as tensors. The Fourier transform stays
+    outside; its sizes are in the file's metadata. `audioae denoise -m FILE.onnx` runs such a file, and README.md shows a
+    program that does so without audioae.
 
     \b
-      audioae export conv_dae -o conv_dae.onnx --rate 16000
+      audioae export -m conv_dae -o conv_dae.onnx --rate 16000
     """
     from audioae.atomic import write_file
     from audioae.bundle import load, locate
@@ -31,8 +35,9 @@ def export(model: str, out: str, rate: int, precision: str, overwrite: bool) -> 
     from audioae.infer.files import check_target
     from audioae.infer.onnx_export import onnx_bytes
 
-    target = Path(out)
-    check_target(target, locate(model), overwrite)
-    data = onnx_bytes(load(model), rate, precision)
-    write_file(target, data, overwrite)
-    say(f"{target}: {len(data) / 1e6:.1f} MB, for {rate} Hz")
+    chosen = options.one_model(argument, model, "default")
+    check_target(out, locate(chosen), overwrite)
+    data = onnx_bytes(load(chosen), rate, precision)
+    write_file(out, data, overwrite)
+    if not quiet:
+        say(f"{out}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

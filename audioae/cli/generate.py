@@ -1,30 +1,38 @@
-"""``audioae generate``: new sounds."""
+"""``audioae generate``: draws new sounds from generators and variational autoencoders."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from audioae.cli.codes import FOLDER, OVERWRITE, SEED, write_all
-from audioae.cli.options import threads
+from audioae.cli import options
+from audioae.cli.codes import write_all
 from audioae.cli.terminal import say
+
+if TYPE_CHECKING:
+    from audioae.denoiser import Denoiser
 
 
 @click.command()
-@click.argument("model")
-@FOLDER
-@OVERWRITE
-@SEED
-@click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many sounds.")
-@click.option("--class", "label", metavar="NAME", help="Of this class alone, for generators of classes (cgan).")
+@options.model_argument
+@options.model("A generator or variational autoencoder of the package, or the path of a model file.")
+@options.out("Folder for the sounds, 000.wav and on.")
+@options.overwrite
+@options.seed
+@click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Number of sounds.")
+@click.option("--class", "label", metavar="NAME", help="Draw this class only; for generators with classes (cgan).")
 @click.option("--truncation", type=float, metavar="DEVIATIONS",
-              help="Keep the random numbers this near to 0, such as 1: sounds are more alike.")  # fmt: skip
-@click.option(
-    "--interpolate", is_flag=True, help="All on the way from one sound to another, of one class (the first without --class)."
-)
-@click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the spectrograms in a grid.")
-@threads
+              help="Limit the random numbers to this distance from 0, such as 1, for more typical sounds.")  # fmt: skip
+@click.option("--interpolate", is_flag=True, help="Draw a path from one sound to another of the same class.")
+@click.option("--patches", type=click.IntRange(1, 10_000), metavar="M",
+              help="Patches in each sound, drawn independently; for autoencoders.  [default: 1]")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the spectrograms; for generators.")
+@options.device("cpu")
+@options.threads
+@options.quiet
 def generate(
-    model: str,
+    argument: str | None,
+    model: str | None,
     out: Path,
     overwrite: bool,
     seed: int,
@@ -32,27 +40,65 @@ def generate(
     label: str | None,
     truncation: float | None,
     interpolate: bool,
+    patches: int | None,
     plot: Path | None,
+    device: str,
+    quiet: bool,
 ) -> None:
-    """Make new sounds with MODEL, a generator of the package or a bundle's path.
+    """Draw new sounds from a generator or a variational autoencoder.
 
     The same seed gives the same sounds.
 
     \b
-      audioae generate dcgan -n 16 -o out/
-      audioae generate cgan --class 7 -n 4 -o sevens/ --plot sevens.png
-      audioae generate runs/lapgan/best.safetensors --interpolate -n 9 -o between/
+      audioae generate -m dcgan -n 16 -o out/
+      audioae generate -m cgan --class 7 -n 4 -o sevens/ --plot sevens.png
+      audioae generate -m vae_2d -n 8 -o digits/
+      audioae generate -m runs/lapgan/best.safetensors --interpolate -n 9 -o between/
     """
-    from audioae.infer.generate import images_and_waves
+    from audioae.bundle import load
     from audioae.places import check_place
     from audioae.plot import save_patches
 
+    chosen = options.one_model(argument, model)
     if plot is not None:
         check_place(plot, overwrite)
-    images, waves, rate = images_and_waves(model, count, seed, label, truncation, interpolate)
-    write_all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite)
-    if plot is not None:
+    loaded, images = load(chosen, device), None
+    given = {"--class": label, "--truncation": truncation, "--interpolate": interpolate or None, "--plot": plot}
+    if loaded.recipe.family == "codes":
+        _refuse(given, loaded, "a generator")
+        waves, rate = _from_autoencoder(loaded, count, seed, patches or 1)
+    else:
+        _refuse({"--patches": patches}, loaded, "a variational autoencoder")
+        images, waves, rate = _from_generator(loaded, count, seed, label, truncation, interpolate)
+    write_all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite, quiet)
+    if plot is not None and images is not None:
         shown = images[:64]
         rows = {f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}
         save_patches(rows, plot, overwrite=overwrite)
-        say(str(plot))
+        if not quiet:
+            say(str(plot))
+
+
+def _refuse(given: dict[str, Any], model: "Denoiser", needed: str) -> None:
+    """Refuse options that a model of another family takes.
+
+    Raises:
+        click.UsageError: one of them is given.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise click.UsageError(f"{option} needs {needed}, which {model.name} is not")
+
+
+def _from_autoencoder(model: "Denoiser", count: int, seed: int, patches: int) -> tuple[Any, int]:
+    from audioae.infer.codes import sample
+
+    return sample(model, count, seed, patches)
+
+
+def _from_generator(
+    model: "Denoiser", count: int, seed: int, label: str | None, truncation: float | None, interpolate: bool
+) -> tuple[Any, Any, int]:
+    from audioae.infer.generate import images_and_waves
+
+    return images_and_waves(model, count, seed, label, truncation, interpolate)

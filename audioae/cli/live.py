@@ -2,43 +2,43 @@
 
 import click
 
-from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength, threads
+from audioae.cli import options
 from audioae.cli.terminal import rewrite, say, tell
 
 
 @click.command()
 @click.option("--input", "source", metavar="DEVICE", help="Name or number of the input device.  [default: the system's]")
 @click.option("--output", "sink", metavar="DEVICE", help="Name or number of the output device.  [default: the system's]")
-@click.option("--list", "listed", is_flag=True, help="List the devices, and do nothing else.")
+@click.option("--list", "listed", is_flag=True, help="List the audio devices and exit.")
 @click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate of both devices.")
-@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, metavar="C", help="Number of channels.")
-@click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Stop after so long.  [default: at Ctrl-C]")
-@click.option(
-    "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
-)
-@backend_option
-@threads
-@strength
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but errors.")
+@options.input_channels("Number of channels to record.")
+@click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Stop after S seconds.  [default: at Ctrl-C]")
+@options.model("A denoiser of the package, or the path of a model file or ONNX file.", default="conv_dae")
+@options.device("cpu")
+@options.backend
+@options.threads
+@options.strength
+@options.quiet
 def live(
     source: str | None,
     sink: str | None,
     listed: bool,
     rate: int,
-    count: int,
+    input_channels: int,
+    count: int | None,
     seconds: float | None,
     model: str,
+    device: str,
     backend: str,
     atten_limit: float | None,
     mix: float,
     channels: str,
     quiet: bool,
 ) -> None:
-    """Clean what the microphone hears while you speak, and play it. Wear headphones, or it howls.
+    """Clean the microphone's sound and play it. Wear headphones to avoid feedback.
 
-    The line that is shown says how late the sound is, how much of the time cleaning takes, and whether anything was lost.
-    A virtual cable as the output makes it a microphone for other programs.
+    A status line shows the latency, the share of time that is spent on computing, and whether sound was lost.
+    With a virtual cable as the output, other programs can use the cleaned sound as their microphone.
 
     \b
       audioae live --list
@@ -51,7 +51,7 @@ def live(
     if listed:
         say(devices())
         return
-    denoiser = ModelChoice(model, "cpu", backend).load()
+    denoiser = ModelChoice(model, device, backend).load()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
     shown = False
@@ -66,7 +66,7 @@ def live(
         rewrite(text)
 
     try:
-        run(streamer, count, source, sink, seconds, None if quiet else show)
+        run(streamer, count or input_channels, source, sink, seconds, None if quiet else show)
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:

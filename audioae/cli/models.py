@@ -1,4 +1,4 @@
-"""``audioae models``: what comes with the package."""
+"""``audioae models``: lists the models of the package."""
 
 import re
 from pathlib import Path
@@ -16,9 +16,10 @@ HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "s
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def models(names: tuple[str, ...]) -> None:
-    """List the models of the package, or describe each NAME or bundle's path with its whole recipe.
+    """List the models of the package, or describe one.
 
-    Figures are those of the validation recordings that the model card names.
+    NAME is a model of the package or the path of a model file; it is printed with its recipe and model card. The figures
+    were measured on the validation recordings that the model card names.
 
     \b
       audioae models

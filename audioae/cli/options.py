@@ -1,13 +1,106 @@
-"""Options that several commands have: what runs the network, on how many threads, and how strongly it cleans."""
+"""Options that several commands share. Each has the same name and the same meaning on every command."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from audioae.cli.threads import at_most
 
 Command = Callable[..., Any]
+WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+def _shipped(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem | str]:
+    """Completions of a model: names of the package without loading torch, else files."""
+    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    return [name for name in names if name.startswith(begun)] or [CompletionItem(begun, type="file")]
+
+
+def model(
+    what: str = "A model of the package, or the path of a model file.", default: str | None = None, required: bool = False
+) -> Callable[[Command], Command]:
+    """``-m`` and ``--model``."""
+    return click.option(
+        "-m",
+        "--model",
+        default=default,
+        required=required,
+        show_default=default is not None,
+        shell_complete=_shipped,
+        help=what,
+    )
+
+
+def model_argument(command: Command) -> Command:
+    """A model as an argument, which earlier versions took in place of ``--model``; see :func:`one_model`."""
+    return click.argument("argument", metavar="[MODEL]", required=False, shell_complete=_shipped)(command)
+
+
+def one_model(argument: str | None, option: str | None, default: str | None = None) -> str:
+    """The model of a command line that may name it by an argument or by ``--model``.
+
+    Raises:
+        click.UsageError: named twice, or not at all where there is no default.
+    """
+    context = click.get_current_context()
+    if argument is not None and context.get_parameter_source("model") is ParameterSource.ENVIRONMENT:
+        option = None
+    if argument is not None and option is not None:
+        raise click.UsageError(f"the model is given twice, as {argument} and as --model {option}")
+    chosen = argument or option or default
+    if chosen is None:
+        raise click.UsageError("give a model by -m or --model; `audioae models` lists those of the package")
+    return chosen
+
+
+def out(what: str, required: bool = True) -> Callable[[Command], Command]:
+    """``-o`` and ``--out``, a file or a folder."""
+    return click.option("-o", "--out", required=required, type=click.Path(path_type=Path), metavar="PATH", help=what)
+
+
+def input_channels(what: str) -> Callable[[Command], Command]:
+    """``--input-channels``, and ``--count``, its name in earlier versions."""
+
+    def decorate(command: Command) -> Command:
+        kind = click.IntRange(1, 64)
+        command = click.option("--count", type=kind, hidden=True)(command)
+        return click.option("--input-channels", type=kind, default=1, show_default=True, metavar="C", help=what)(command)
+
+    return decorate
+
+
+def overwrite(command: Command) -> Command:
+    """``--overwrite``."""
+    return click.option("--overwrite", is_flag=True, help="Replace results that exist; the input itself is never replaced.")(
+        command
+    )
+
+
+def device(default: str = "auto") -> Callable[[Command], Command]:
+    """``--device``."""
+    return click.option(
+        "--device", default=default, show_default=True, metavar="NAME", help="Where torch runs: auto, cpu, cuda or mps."
+    )
+
+
+def quiet(command: Command) -> Command:
+    """``-q`` and ``--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print no progress, only errors and final figures.")(command)
+
+
+def seed(command: Command) -> Command:
+    """``--seed``."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Seed of the random numbers; the same seed gives the same sound.",
+    )(command)
 
 
 def threads(command: Command) -> Command:
@@ -23,7 +116,7 @@ def threads(command: Command) -> Command:
         metavar="N",
         callback=limit,
         expose_value=False,
-        help="Compute with at most so many CPU threads; small work takes one.  [default: OMP_NUM_THREADS, or all cores]",
+        help="Use at most N CPU threads; short recordings take one.  [default: OMP_NUM_THREADS, or all cores]",
     )(command)
 
 
@@ -34,7 +127,7 @@ def backend(command: Command) -> Command:
         type=click.Choice(["torch", "onnx"]),
         default="torch",
         show_default=True,
-        help="What runs the network; a file of `audioae export` is always run by onnx.",
+        help="Library that runs the network; .onnx files are always run by onnxruntime.",
     )(command)
 
 
@@ -46,10 +139,18 @@ def strength(command: Command) -> Command:
             type=click.Choice(["linked", "independent"]),
             default="linked",
             show_default=True,
-            help="One mask for all channels, which keeps the stereo image, or one each.",
+            help="One mask for all channels, which keeps the stereo image, or one for each.",
         ),
-        click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 cleaned, 0 the input."),
-        click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate by at most so many dB."),
+        click.option(
+            "--mix",
+            type=click.FloatRange(0, 1),
+            default=1.0,
+            show_default=True,
+            help="Share of the cleaned sound in the result: 1 is cleaned, 0 is the input.",
+        ),
+        click.option(
+            "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate noise by at most DB decibels."
+        ),
     ):
         command = option(command)
     return command

@@ -8,7 +8,7 @@ from audioae.cli.terminal import say
 @click.command()
 @click.argument("name", required=False)
 def recipes(name: str | None) -> None:
-    """List the recipes of the package, or print the recipe NAME.
+    """List the recipes of the package, or print one.
 
     `audioae train NAME` trains by a recipe of the package. To write your own, print one to a file and edit it.
 

@@ -1,41 +1,40 @@
-"""``audioae stream``: a part of a pipe that cleans what flows through it."""
+"""``audioae stream``: cleans standard input to standard output."""
 
 import click
 
-from audioae.cli.options import backend as backend_option
-from audioae.cli.options import strength, threads
+from audioae.cli import options
 from audioae.cli.terminal import tell
 
 
 @click.command()
-@click.option("--rate", type=int, metavar="HZ", help="The input is raw samples at this rate, and so is the output."
-              "  [default: WAV, which says it itself]")  # fmt: skip
-@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, metavar="C",
-              help="Number of channels of raw samples.")  # fmt: skip
+@click.option("--rate", type=int, metavar="HZ", help="Input and output are raw samples at this rate."
+              "  [default: WAV]")  # fmt: skip
+@options.input_channels("Number of channels of raw samples.")
 @click.option("--encoding", type=click.Choice(["u8", "s16", "s24", "s32", "f32", "f64"]), default="s16", show_default=True,
-              help="Of raw samples, little-endian: integers of so many bits, or floats.")  # fmt: skip
-@click.option(
-    "--model", default="conv_dae", show_default=True, help="A model of the package, a bundle's path or an ONNX file's."
-)
-@backend_option
-@threads
-@strength
-@click.option("-v", "--verbose", is_flag=True, help="At the end, say how long it took and whether it kept up.")
+              help="Format of raw samples: little-endian integers or floats of so many bits.")  # fmt: skip
+@options.model("A denoiser of the package, or the path of a model file or ONNX file.", default="conv_dae")
+@options.device("cpu")
+@options.backend
+@options.threads
+@options.strength
+@click.option("-v", "--verbose", is_flag=True, help="At the end, print speed, latency and the slowest chunk.")
 def stream(
     rate: int | None,
-    count: int,
+    input_channels: int,
+    count: int | None,
     encoding: str,
     model: str,
+    device: str,
     backend: str,
     atten_limit: float | None,
     mix: float,
     channels: str,
     verbose: bool,
 ) -> None:
-    """Clean standard input to standard output while it comes, for pipes and live sound.
+    """Clean standard input to standard output as it arrives.
 
-    What goes in comes out 32 ms later with the default model, which looks back only; others say their latency in `audioae
-    models`. Length and format stay as they are.
+    The latency is 32 ms with the default model, conv_dae, which is causal; `audioae models` lists the latency of others.
+    Length and format stay as they are.
 
     \b
       ffmpeg -i talk.mp4 -f wav - | audioae stream | ffmpeg -i - clean.mp3
@@ -49,8 +48,8 @@ def stream(
     from audioae.infer.streamer import Streamer
 
     given = standard_input()
-    source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count, encoding))
-    denoiser = ModelChoice(model, "cpu", backend).load()
+    source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count or input_channels, encoding))
+    denoiser = ModelChoice(model, device, backend).load()
     streamer = Streamer(denoiser, source.pcm.rate, atten_limit, mix, channels)
 
     if rate is None:

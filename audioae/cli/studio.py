@@ -1,4 +1,4 @@
-"""``audioae studio``: a page of one's own to hear and compare."""
+"""``audioae studio``: a local web page to hear and compare models."""
 
 import webbrowser
 from pathlib import Path
@@ -14,7 +14,7 @@ from audioae.cli.terminal import say, tell
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes any that is free.")
 @click.option("--no-browser", is_flag=True, help="Only print the address of the page.")
-@click.option("--model", "models", multiple=True, metavar="MODEL",
+@click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
               help="Begin with this model: one of the package, or a bundle's path; may be given again.")  # fmt: skip
 @click.option("--test", nargs=2, metavar="A B", help="Begin with a blind listening test of two models, on --pairs.")
 @click.option("--pairs", metavar="DIR", help="Recordings of the listening test: a folder, with noisy/ below it or not.")
@@ -31,7 +31,7 @@ def studio(
     pairs: str | None,
     max_upload: int,
 ) -> None:
-    """Open a page to hear, see and compare what models do with recordings, and to play with generators.
+    """Open a local web page to hear, see and compare models.
 
     The page is served by this machine for this machine alone; its address holds a secret, and nothing is sent elsewhere.
     What is uploaded lies in a private temporary folder and is removed when the page is closed, or at Ctrl-C.

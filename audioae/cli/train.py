@@ -1,4 +1,4 @@
-"""``audioae train``: a model of one's own, by a recipe."""
+"""``audioae train``: trains a model by a recipe."""
 
 import re
 import sys
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from audioae.cli.options import threads
+from audioae.cli import options
 from audioae.cli.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -42,15 +43,22 @@ class Duration(click.ParamType):
         return seconds
 
 
+def _recipes(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem | str]:
+    """Completions of a recipe: names of the package, else files."""
+    from audioae import recipe_files
+
+    return [name for name in recipe_files.names() if name.startswith(begun)] or [CompletionItem(begun, type="file")]
+
+
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=_recipes)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: runs/NAME-OF-RECIPE]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out, as if there had been no break.")
-@click.option("--budget", type=Duration(), help="End after this time, as 90m or 2h, with a finished schedule.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@threads
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+@options.out("Folder for the results.  [default: runs/NAME-OF-RECIPE]", required=False)
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
+@click.option("--budget", type=Duration(), help="Wall time, as 90m or 2h; the learning-rate schedule is fitted to it.")
+@options.device()
+@options.threads
+@options.quiet
 def train(
     recipe: str,
     overrides: tuple[str, ...],
@@ -60,10 +68,10 @@ def train(
     device: str,
     quiet: bool,
 ) -> None:
-    """Train a model by RECIPE, with settings overridden by KEY=VALUE.
+    """Train a model by a recipe.
 
-    RECIPE is a recipe of the package (`audioae recipes` lists them) or the path of a YAML file. Its data paths are
-    relative to the current folder.
+    RECIPE is a recipe of the package (`audioae recipes` lists them) or the path of a YAML file. KEY=VALUE overrides a
+    setting. Data paths are relative to the current folder.
 
     \b
       audioae train conv_dae data.clean=speech data.noise=noise data.rir= valid.pairs=test --budget 2h
@@ -71,11 +79,12 @@ def train(
       audioae train conv_dae train.init=conv_dae --out runs/finetuned
       torchrun --nproc-per-node 4 -m audioae train conv_dae data.batch_size=32
 
-    --out then holds best.safetensors and last.safetensors (for `audioae denoise --model`), the checkpoint, the resolved
-    recipe, log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the step at hand with all of these.
+    --out then holds best.safetensors and last.safetensors (for `audioae denoise -m`), the checkpoint, the resolved recipe,
+    log.jsonl, TensorBoard events and curves.png. Ctrl-C ends after the current step and writes all of these; the same
+    command with --resume continues as if there had been no break.
 
-    --budget is wall time, from the start of the command until it has measured and saved its result. It counts over all
-    runs: what the runs before --resume took is part of it.
+    --budget is wall time from the start of the command until the result is measured and saved. It includes the time of
+    runs before --resume.
     """
     from audioae import recipe_files
     from audioae.config import load
@@ -130,7 +139,7 @@ def _check_paths(recipe: "Recipe") -> None:
 
 
 def budget_from_start(seconds: float) -> "Budget":
-    """Wall time that counts from the start of the program, where it is known, which brings it along as click's object."""
+    """Wall time from the start of the program, which the program passes as click's object, or else from now."""
     from audioae.train.schedule import Budget
 
     start = click.get_current_context().obj
@@ -153,11 +162,11 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
 def _why_nothing(all_taken: bool) -> str:
     if all_taken:
         return "no step was left to take: give more with train.steps=NUMBER to go on"
-    return "the runs before have used up the budget, which counts over all runs: give a larger --budget to go on"
+    return "earlier runs used up the budget, which counts over all runs: give a larger --budget to go on"
 
 
 class Screen:
-    """Tells a person at a terminal, or a log file, how the training gets on."""
+    """Prints the progress of a training to a terminal or a log file."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
@@ -165,7 +174,7 @@ class Screen:
         self.begun = False
 
     def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
-        """What there is to train with, and where the measures start."""
+        """Print the amount of data, the number of parameters and the measures of the noisy input."""
         from audioae.cli.progress import bar
 
         if sources.skipped:  # also where no progress is to be seen: it is less to train with
@@ -185,7 +194,7 @@ class Screen:
         self.bar = bar(1.0, "train", form=form)
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-        """The bar, or a line now and then."""
+        """Update the bar after a step."""
         if self.quiet or self.bar is None:
             return
         if not self.begun:
@@ -196,27 +205,27 @@ class Screen:
         self.bar.update(0)
 
     def measuring(self, step: int, done: int, of: int) -> None:
-        """The bar, or a line now and then."""
+        """Update the bar during a validation."""
         if not self.quiet and self.bar is not None:
             self.bar.set_postfix_str(f"step {step}, measured {done} of {of}", refresh=False)
             self.bar.update(0)
 
     def skipped(self, reasons: Sequence[str]) -> None:
-        """A line for every file."""
+        """Print a line for each file that was left out."""
         from audioae.cli.progress import above
 
         for reason in reasons:
             above(f"left out: {reason}")
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
-        """A line for every validation."""
+        """Print the figures of a validation."""
         from audioae.cli.progress import above
 
         if not self.quiet:
             above(f"step {step}: {_in_words(figures)}{' (best so far)' if best else ''}")
 
     def alarmed(self, step: int, why: str) -> None:
-        """A warning, also where there is no progress to be seen."""
+        """Print a warning, also with ``--quiet``."""
         from audioae.cli.progress import above
 
         above(f"step {step}: warning: {why}")
