@@ -91,7 +91,7 @@ def test_a_recording_that_became_worse_is_listed_and_the_exit_code_is_1(
     table = tmp_path / "t.json"
     given = ["--pairs", few, "--entry", f"mi|ne={results}", "--measure", "si_sdr", "--measure", "pesq", "--json", table]
     assert "| mi\\|ne | si_sdr | 8k-fire | " in run(*given).stdout, "without --no-worse it is told, and no failure"
-    result = run(*given, "--no-worse", code=1)
+    result = run(*given, "--overwrite", "--no-worse", code=1)
     listed = result.stdout.partition("Worse than the input:")[2]
     assert "| mi\\|ne | si_sdr | 8k-fire | " in listed and "16k-fire" not in listed
     assert "8k-fire.flac: came out worse than it went in" in result.stderr

@@ -213,16 +213,19 @@ def test_arrays_of_any_kind(array: np.ndarray, rate: object) -> None:
     assert made.shape == array.shape and made.dtype == array.dtype and np.isfinite(made).all()
 
 
+CHUNKS = 40_000
+
+
 @pytest.mark.parametrize(("backend", "close"), [("torch", 1e-5), ("onnx", 1e-4)])
-def test_a_million_short_chunks_neither_drift_nor_grow(backend: str, close: float) -> None:
+def test_many_short_chunks_neither_drift_nor_grow(backend: str, close: float) -> None:
     streamer = audioae.Streamer(audioae.load("conv1d_dae", backend=backend), 8000)
     noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (999, 2)).astype(np.float32))
     chunks = [samples[None, None, : number % 3] for number, samples in enumerate(noise)]
-    wave, made = torch.ones(1, 1, 1_000_000), torch.ones(1, 1, 1_000_000)  # zeros would take their memory later
+    wave, made = torch.ones(1, 1, CHUNKS), torch.ones(1, 1, CHUNKS)  # zeros would take their memory later
     fed = returned = 0
     sizes = []
     most = 0
-    for number in range(1_000_000):
+    for number in range(CHUNKS):
         chunk = chunks[number % 999]
         ready = streamer.feed_wave(chunk)
         made[..., returned : returned + ready.shape[-1]] = ready
@@ -230,14 +233,14 @@ def test_a_million_short_chunks_neither_drift_nor_grow(backend: str, close: floa
         returned += ready.shape[-1]
         fed += chunk.shape[-1]
         most = max(most, fed - returned)
-        if number in (200_000, 999_999):
+        if number in (CHUNKS // 3, CHUNKS - 1):
             sizes.append(psutil.Process().memory_info().rss)
     assert most == streamer.latency_samples
     rest = streamer.flush_wave()
     assert fed == returned + rest.shape[-1]
     made[..., returned:fed] = rest
     assert (made[..., :fed] - audioae.load("conv1d_dae")(wave[..., :fed], 8000)).abs().max() < close
-    assert sizes[1] - sizes[0] < 20e6
+    assert sizes[1] - sizes[0] < 5e6
 
 
 def test_a_full_pipe_of_threads_ends_with_the_command(noisy: Callable[..., Path], tmp_path: Path) -> None:
