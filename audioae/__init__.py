@@ -19,13 +19,13 @@ from audioae.errors import (
 )
 
 if TYPE_CHECKING:
-    from audioae.denoiser import Denoiser
-    from audioae.infer.array import denoise
-    from audioae.infer.codes import Codes, decode, encode, interpolate, reconstruct, sample
-    from audioae.infer.generate import generate
-    from audioae.infer.onnx_export import export
-    from audioae.infer.onnx_run import load
-    from audioae.infer.streamer import Streamer
+    from audioae.denoisers.denoiser import Denoiser
+    from audioae.runtime.array import denoise
+    from audioae.runtime.codes import Codes, decode, encode, interpolate, reconstruct, sample
+    from audioae.runtime.generate import generate
+    from audioae.runtime.onnx_export import export
+    from audioae.runtime.onnx_run import load
+    from audioae.runtime.streamer import Streamer
 
 __version__ = "0.1.0"
 
@@ -54,13 +54,13 @@ __all__ = [
 
 # Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
 _LAZY = {
-    **dict.fromkeys(("Codes", "decode", "encode", "interpolate", "reconstruct", "sample"), "audioae.infer.codes"),
-    "Denoiser": "audioae.denoiser",
-    "Streamer": "audioae.infer.streamer",
-    "denoise": "audioae.infer.array",
-    "export": "audioae.infer.onnx_export",
-    "generate": "audioae.infer.generate",
-    "load": "audioae.infer.onnx_run",
+    **dict.fromkeys(("Codes", "decode", "encode", "interpolate", "reconstruct", "sample"), "audioae.runtime.codes"),
+    "Denoiser": "audioae.denoisers.denoiser",
+    "Streamer": "audioae.runtime.streamer",
+    "denoise": "audioae.runtime.array",
+    "export": "audioae.runtime.onnx_export",
+    "generate": "audioae.runtime.generate",
+    "load": "audioae.runtime.onnx_run",
 }
 
 

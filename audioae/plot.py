@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.atomic import write_file
 from audioae.errors import OutputError
-from audioae.printable import printable
+from audioae.system.atomic import write_file
+from audioae.system.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,7 +2,11 @@
 
 from typing import Annotated, Literal
 
-from audioae.config import (
+from audioae import terms
+from audioae.data.config import DataConfig
+from audioae.measures.table import FAMILIES, MEASURES, OF_JUDGE
+from audioae.nn.settings import ModelConfig
+from audioae.settings.config import (
     Config,
     Field,
     KindSection,
@@ -13,13 +17,9 @@ from audioae.config import (
     model_validator,
     parse_known,
 )
-from audioae.data.config import DataConfig
-from audioae.losses import terms
-from audioae.metrics.measures import FAMILIES, MEASURES, OF_JUDGE
-from audioae.models._config import ModelConfig
-from audioae.registry import did_you_mean
+from audioae.settings.registry import did_you_mean, model_packages
 
-PACKAGES = ("models", "gans")
+PACKAGES = model_packages()
 """Where the kinds of ``model`` are."""
 
 
@@ -84,7 +84,7 @@ class ValidConfig(Config):
     pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
     clean: tuple[str, ...] = Field((), description="in place of pairs, for all but denoisers: clean recordings")
     judge: str = Field("", description="classifier that generators are judged by: one in the package or a bundle's path")
-    measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see audioae.metrics")
+    measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see `audioae evaluate --help`")
     best: str = Field("si_sdr", description="the one of `measures` that decides which weights are the best")
     at_most: int = Field(50, ge=1, description="pairs or recordings to use")
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from audioae.errors import RecipeError
-from audioae.registry import did_you_mean
+from audioae.settings.registry import did_you_mean
 
 IN_PACKAGE = Path(__file__).parent / "recipes"
 IN_CHECKOUT = Path(__file__).parent.parent / "recipes"

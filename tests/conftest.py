@@ -15,7 +15,7 @@ import torch
 from hypothesis import settings
 
 import audioae
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 
 Found = TypeVar("Found")
 ROOT = Path(__file__).parent.parent

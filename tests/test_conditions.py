@@ -13,7 +13,7 @@ import soundfile
 from scipy.signal import butter, hilbert, sosfilt
 
 import audioae
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 
 MODELS = ("conv_dae_offline", "conv_dae")
 FIRST_WORD = {"conv_dae_offline": -5, "conv_dae": -7}

@@ -14,11 +14,11 @@ import torch
 from safetensors import safe_open
 
 import audioae
-from audioae.bundle import SHIPPED
-from audioae.denoiser import Denoiser
-from audioae.infer.files import denoise_file
-from audioae.infer.jobs import Wishes
-from audioae.metrics.signal import si_sdr
+from audioae.denoisers.denoiser import Denoiser
+from audioae.measures.signal import si_sdr
+from audioae.modelfile import SHIPPED
+from audioae.runtime.files import denoise_file
+from audioae.runtime.jobs import Wishes
 from audioae.signal.resample import resample
 
 FORMATS = [
@@ -113,7 +113,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 import audioae
-from audioae.infer.files import denoise_file
+from audioae.runtime.files import denoise_file
 denoise_file(audioae.load(), Path(sys.argv[1]), Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import audioae
-from audioae.bundle import DEFAULT, info, shipped
 from audioae.cli.app import main
+from audioae.modelfile import DEFAULT, info, shipped
 
 ROOT = Path(__file__).parent.parent
 BENCHMARK = runpy.run_path(str(ROOT / "tests/benchmarks/figures.py"))

@@ -17,10 +17,10 @@ import pytest
 import torch
 
 import audioae
-from audioae.bundle import SHIPPED, shipped
-from audioae.denoiser import Denoiser, State
-from audioae.infer.jobs import ModelChoice
-from audioae.infer.streamer import Streamer
+from audioae.denoisers.denoiser import Denoiser, State
+from audioae.modelfile import SHIPPED, shipped
+from audioae.runtime.jobs import ModelChoice
+from audioae.runtime.streamer import Streamer
 
 
 def noise(samples: int = 8000, channels: int = 1, seed: int = 0) -> torch.Tensor:

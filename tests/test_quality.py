@@ -3,9 +3,9 @@
 import pytest
 
 import audioae
-from audioae.bundle import DEFAULT, shipped
 from audioae.data.pairs import find_pairs
 from audioae.evaluate.pairs import NOISY, by_snr, evaluate, means
+from audioae.modelfile import DEFAULT, shipped
 
 pytestmark = pytest.mark.usefixtures("root")
 

@@ -50,8 +50,8 @@ def test_commands_that_need_more_than_a_clone_are_at_least_understood(fresh_clon
     from click.testing import CliRunner
 
     from audioae.cli.app import main
-    from audioae.config import load
     from audioae.recipe import Recipe
+    from audioae.settings.config import load
 
     skipped = [line for kind, skip, text in BLOCKS if kind == "sh" and skip for line in text.splitlines()]
     assert len(skipped) == 6

@@ -8,18 +8,18 @@ import pytest
 from click.testing import CliRunner
 
 import audioae
-from audioae.bundle import shipped
 from audioae.cli.app import main
-from audioae.config import dump, load, parse
 from audioae.errors import RecipeError
+from audioae.modelfile import shipped
 from audioae.recipe import Recipe
-from audioae.registry import kinds
+from audioae.settings.config import dump, load, parse
+from audioae.settings.registry import kinds, model_packages
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 
 
 def test_every_kind_of_model_has_a_recipe() -> None:
-    assert {load(Recipe, path).model.kind for path in RECIPES} >= set(kinds("models", "gans"))
+    assert {load(Recipe, path).model.kind for path in RECIPES} >= set(kinds(*model_packages()))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

@@ -12,12 +12,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audioae.atomic import Temporary
 from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
 from audioae.audio.formats import BITS, AudioInfo
 from audioae.audio.readback import Heard, hear
 from audioae.errors import AppearedError, OutputError
+from audioae.system.atomic import Temporary
 
 WRITE_FRAMES = 65_536
 """libsndfile has crashed on longer Vorbis blocks."""

@@ -30,8 +30,8 @@ def encode(source: Path, model: str, out: Path, overwrite: bool, device: str, qu
       audioae encode speech.wav -m undercomplete_2d -o codes.npz
     """
     from audioae.audio.files import read
-    from audioae.bundle import load
-    from audioae.infer import codes
+    from audioae.modelfile import load
+    from audioae.runtime import codes
 
     _check(out, source, overwrite)
     wave, rate = read(source)
@@ -64,9 +64,9 @@ def decode(
       audioae decode codes.npz -o speech.wav
       audioae decode codes.npz -m runs/undercomplete_2d/best.safetensors -o speech.wav
     """
-    from audioae.bundle import load, shipped
     from audioae.errors import InputError
-    from audioae.infer import codes
+    from audioae.modelfile import load, shipped
+    from audioae.runtime import codes
 
     _check(out, source, overwrite)
     held = codes.Codes.load(source)
@@ -99,9 +99,9 @@ def reconstruct(
       audioae reconstruct speech.wav -m undercomplete_2d -o rebuilt.wav --plot rebuilt.png
     """
     from audioae.audio.files import read_with_info
-    from audioae.bundle import load
-    from audioae.infer import codes
+    from audioae.modelfile import load
     from audioae.plot import save_spectrograms
+    from audioae.runtime import codes
 
     _check(out, source, overwrite)
     if plot is not None:
@@ -140,8 +140,8 @@ def interpolate(
       audioae interpolate three.wav eight.wav -m vae_2d -o between/
     """
     from audioae.audio.files import read
-    from audioae.bundle import load
-    from audioae.infer import codes
+    from audioae.modelfile import load
+    from audioae.runtime import codes
 
     loaded, ends = load(model, device), []
     for path in (first, second):
@@ -155,7 +155,7 @@ def interpolate(
 
 
 def _check(out: Path, source: Path, overwrite: bool) -> None:
-    from audioae.infer.files import check_target
+    from audioae.runtime.files import check_target
 
     check_target(out, source, overwrite)
 
@@ -192,7 +192,7 @@ def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: 
     """
     from audioae.cli.targets import check_folder
     from audioae.errors import OutputError
-    from audioae.places import check_place
+    from audioae.system.places import check_place
 
     check_folder(str(folder))
     try:

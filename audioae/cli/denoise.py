@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audioae.cli import options
-from audioae.infer.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
-    from audioae.denoiser import Denoiser
-    from audioae.infer.corpus import Outcome
-    from audioae.infer.files import Report
-    from audioae.infer.journal import Journal
+    from audioae.denoisers.denoiser import Denoiser
+    from audioae.runtime.corpus import Outcome
+    from audioae.runtime.files import Report
+    from audioae.runtime.journal import Journal
 
 
 @click.command()
@@ -79,13 +79,13 @@ def denoise(
       audioae denoise recordings/ -o cleaned/ --recursive --jobs 4 --resume
       sox in.mp3 -t wav - | audioae denoise - -o - > clean.wav
     """
-    from audioae.atomic import write_text
     from audioae.audio.spool import is_pipe
     from audioae.cli.progress import above
     from audioae.cli.targets import check_report, plan
     from audioae.errors import AudioaeError, UnexpectedError
-    from audioae.infer.signals import unwind_on_signals
-    from audioae.places import check_text
+    from audioae.runtime.signals import unwind_on_signals
+    from audioae.system.atomic import write_text
+    from audioae.system.places import check_text
 
     if engine == "ray" and "-" in (*inputs, out):
         raise click.UsageError("--engine ray takes files: - is cleaned by this process")
@@ -169,8 +169,8 @@ def _workers(processes: int, parts: int | None, engine: str) -> int:
 def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journal":
     """The journal of a folder, for results of this very model and these wishes."""
     from audioae import __version__
-    from audioae.bundle import locate
-    from audioae.infer.journal import Journal
+    from audioae.modelfile import locate
+    from audioae.runtime.journal import Journal
 
     digest = hashlib.sha256(locate(model).read_bytes())
     settings = (wishes.atten_limit, wishes.mix, wishes.channels, wishes.salvage, wishes.bitrate)
@@ -180,7 +180,7 @@ def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journ
 
 def _as_left(wishes: Wishes, journal: "Journal | None", job: Job) -> Wishes:
     """The wishes for a job, by what an earlier run has left: its results may be replaced by the run that goes on with it."""
-    from audioae.infer.journal import Standing
+    from audioae.runtime.journal import Standing
 
     if journal is None:
         return wishes
@@ -202,7 +202,7 @@ def _one_by_one(
 ) -> "Generator[Outcome, None, None]":
     """Clean in this process, with a bar for each recording."""
     from audioae.cli.progress import bar
-    from audioae.infer.attempt import attempt
+    from audioae.runtime.attempt import attempt
 
     denoiser = choice.load()
     for number, (job, wishes) in enumerate(jobs, 1):
@@ -218,7 +218,7 @@ def _clean(
     denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
 ) -> "Report | None":
     """What came of a job; None where it is not begun, since another run has done it meanwhile."""
-    from audioae.infer.files import denoise_file
+    from audioae.runtime.files import denoise_file
 
     if folders:
         _make_folders(job)
@@ -238,7 +238,7 @@ def _side_by_side(
     """Clean in several processes, with one bar for all recordings."""
     from audioae.cli.progress import bar
     from audioae.errors import AudioaeError
-    from audioae.infer import cluster, corpus
+    from audioae.runtime import cluster, corpus
 
     clean = cluster.clean if engine == "ray" else corpus.clean
     choice.load()  # what is wrong with it is said once, not by every process

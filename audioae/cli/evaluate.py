@@ -140,7 +140,6 @@ def evaluate(
     Programs that fail are left out of the table and named on standard error, and the exit code is 1. Ctrl-C prints and
     writes what has been measured so far.
     """
-    from audioae.atomic import write_text
     from audioae.cli.progress import above, bar
     from audioae.cli.terminal import say, tell
     from audioae.data.pairs import find_pairs
@@ -149,7 +148,8 @@ def evaluate(
     from audioae.evaluate import families, report, worst
     from audioae.evaluate import pairs as scoring
     from audioae.evaluate.words import count
-    from audioae.places import check_place, check_text
+    from audioae.system.atomic import write_text
+    from audioae.system.places import check_place, check_text
 
     models = (*models, *more_models)
     names = _known(measures)
@@ -230,7 +230,7 @@ def evaluate(
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
     """Which models are measured by the sound that comes out, and which by their codes or names of classes."""
-    from audioae.bundle import info, shipped
+    from audioae.modelfile import info, shipped
 
     for model in models:
         if models.count(model) > 1:
@@ -244,8 +244,8 @@ def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list
 
 
 def _known(measures: Sequence[str]) -> list[str]:
-    from audioae.metrics.measures import MEASURES
-    from audioae.registry import did_you_mean
+    from audioae.measures.table import MEASURES
+    from audioae.settings.registry import did_you_mean
 
     for name in measures:
         if name not in MEASURES:
@@ -264,7 +264,7 @@ def _what_to_measure_on(models: Sequence[str]) -> str:
 
 def _labels(models: Sequence[str]) -> dict[str, str]:
     """What the tables call each model: two trainings both leave a best.safetensors."""
-    from audioae.bundle import info
+    from audioae.modelfile import info
 
     stems = {given: info(given).name for given in models}
     return {given: given if list(stems.values()).count(stem) > 1 else stem for given, stem in stems.items()}
@@ -278,9 +278,9 @@ def _entrants(
     device: str,
     atten_limit: float | None,
 ) -> "list[Entrant]":
-    from audioae.bundle import pick_device
     from audioae.evaluate.entrants import Command, Folder, model
     from audioae.evaluate.pairs import CLEAN, NOISY
+    from audioae.modelfile import pick_device
 
     pick_device(device)
     labels = {name: label if atten_limit is None else f"{label}, limit {atten_limit:g} dB" for name, label in models.items()}

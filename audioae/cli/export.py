@@ -29,11 +29,11 @@ def export(
     \b
       audioae export -m conv_dae -o conv_dae.onnx --rate 16000
     """
-    from audioae.atomic import write_file
-    from audioae.bundle import load, locate
     from audioae.cli.terminal import say
-    from audioae.infer.files import check_target
-    from audioae.infer.onnx_export import onnx_bytes
+    from audioae.modelfile import load, locate
+    from audioae.runtime.files import check_target
+    from audioae.runtime.onnx_export import onnx_bytes
+    from audioae.system.atomic import write_file
 
     chosen = options.one_model(argument, model, "default")
     check_target(out, locate(chosen), overwrite)

@@ -10,7 +10,7 @@ from audioae.cli.codes import write_all
 from audioae.cli.terminal import say
 
 if TYPE_CHECKING:
-    from audioae.denoiser import Denoiser
+    from audioae.denoisers.denoiser import Denoiser
 
 
 @click.command()
@@ -55,9 +55,9 @@ def generate(
       audioae generate -m vae_2d -n 8 -o digits/
       audioae generate -m runs/lapgan/best.safetensors --interpolate -n 9 -o between/
     """
-    from audioae.bundle import load
-    from audioae.places import check_place
+    from audioae.modelfile import load
     from audioae.plot import save_patches
+    from audioae.system.places import check_place
 
     chosen = options.one_model(argument, model)
     if plot is not None:
@@ -91,7 +91,7 @@ def _refuse(given: dict[str, Any], model: "Denoiser", needed: str) -> None:
 
 
 def _from_autoencoder(model: "Denoiser", count: int, seed: int, patches: int) -> tuple[Any, int]:
-    from audioae.infer.codes import sample
+    from audioae.runtime.codes import sample
 
     return sample(model, count, seed, patches)
 
@@ -99,6 +99,6 @@ def _from_autoencoder(model: "Denoiser", count: int, seed: int, patches: int) ->
 def _from_generator(
     model: "Denoiser", count: int, seed: int, label: str | None, truncation: float | None, interpolate: bool
 ) -> tuple[Any, Any, int]:
-    from audioae.infer.generate import images_and_waves
+    from audioae.runtime.generate import images_and_waves
 
     return images_and_waves(model, count, seed, label, truncation, interpolate)

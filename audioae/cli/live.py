@@ -44,9 +44,9 @@ def live(
       audioae live --list
       audioae live --input 3 --output "VB-Cable" --backend onnx
     """
-    from audioae.infer.jobs import ModelChoice
-    from audioae.infer.live import Status, devices, run
-    from audioae.infer.streamer import Streamer
+    from audioae.runtime.jobs import ModelChoice
+    from audioae.runtime.live import Status, devices, run
+    from audioae.runtime.streamer import Streamer
 
     if listed:
         say(devices())

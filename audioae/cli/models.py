@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from audioae.bundle import BundleInfo
+    from audioae.modelfile import BundleInfo
 
 HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "sounds": "generator"}
 """What the models of each family are called."""
@@ -25,8 +25,8 @@ def models(names: tuple[str, ...]) -> None:
       audioae models
       audioae models conv_dae
     """
-    from audioae.bundle import DEFAULT, info, shipped
     from audioae.cli.terminal import say
+    from audioae.modelfile import DEFAULT, info, shipped
 
     tables: dict[str, list[dict[str, str]]] = {}
     sets: dict[str, dict[str, list[str]]] = {}

@@ -9,7 +9,7 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from audioae.cli.terminal import Screen, tell
-from audioae.printable import printable
+from audioae.system.printable import printable
 
 EVERY = 30.0
 """Seconds between lines; what is done between two of them may take as long again."""

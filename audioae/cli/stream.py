@@ -41,11 +41,11 @@ def stream(
       sox -d -t raw -r 48000 -e signed -b 16 -c 1 - | audioae stream --rate 48000 | aplay -f S16_LE -r 48000
     """
     from audioae.audio.standard import standard_input, write_output
-    from audioae.infer.jobs import ModelChoice
-    from audioae.infer.pcm import Pcm
-    from audioae.infer.pipe import stream as run
-    from audioae.infer.sources import RawSource, Source, WavSource
-    from audioae.infer.streamer import Streamer
+    from audioae.runtime.jobs import ModelChoice
+    from audioae.runtime.pcm import Pcm
+    from audioae.runtime.pipe import stream as run
+    from audioae.runtime.sources import RawSource, Source, WavSource
+    from audioae.runtime.streamer import Streamer
 
     given = standard_input()
     source: Source = WavSource(given) if rate is None else RawSource(given, Pcm(rate, count or input_channels, encoding))

@@ -10,7 +10,7 @@ import click
 from audioae.audio.folders import is_recording, recordings
 from audioae.audio.globs import is_glob, matches
 from audioae.audio.spool import is_pipe
-from audioae.infer.jobs import Job
+from audioae.runtime.jobs import Job
 
 STANDARD = "-"
 SUFFIX = ".clean"

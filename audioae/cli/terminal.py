@@ -15,7 +15,7 @@ import click
 
 from audioae.audio.standard import write, write_output
 from audioae.errors import OutputError
-from audioae.printable import printable
+from audioae.system.printable import printable
 
 _FAILED = "audioae.output_failed"
 

@@ -87,8 +87,8 @@ def train(
     runs before --resume.
     """
     from audioae import recipe_files
-    from audioae.config import load
     from audioae.recipe import Recipe
+    from audioae.settings.config import load
     from audioae.train.trainer import train as run
 
     path = recipe_files.locate(recipe)

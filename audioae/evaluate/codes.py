@@ -12,15 +12,15 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from audioae.audio.files import read
+from audioae.autoencoders.gaussian import importance_bound, log_weights
+from audioae.autoencoders.models.autoencoder import Model as Autoencoder
+from audioae.autoencoders.patches import patches_of
+from audioae.autoencoders.stacks import Pass
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, DataError
-from audioae.metrics.measures import CODE_MEASURES
-from audioae.models.autoencoder import Model as Autoencoder
-from audioae.nn.gaussian import importance_bound, log_weights
-from audioae.nn.stacks import Pass
-from audioae.patches import patches_of
+from audioae.measures.table import CODE_MEASURES
 
 NUDGE = 0.1
 """Deviation of the noise on standardised patches that :func:`figures` shakes the code with."""

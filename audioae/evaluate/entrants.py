@@ -23,10 +23,10 @@ from audioae.audio.files import Reader, probe, read
 from audioae.audio.folders import recordings
 from audioae.audio.formats import format_for
 from audioae.audio.writer import Writer
-from audioae.bundle import load
 from audioae.data.pairs import Pair
 from audioae.errors import AudioaeError, DataError, InputError
 from audioae.evaluate import launch, worker
+from audioae.modelfile import load
 
 Wave = NDArray[np.float32]
 IN, OUT = "{in}", "{out}"

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.bundle import load
+from audioae.autoencoders.models.autoencoder import Model as Autoencoder
+from audioae.classifiers.judge import Judge
 from audioae.data.gather import class_of
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import OutputError
 from audioae.evaluate import generators
 from audioae.evaluate.codes import HeldOut, codes_of, components, figures, held_out
-from audioae.judge import Judge
-from audioae.models.autoencoder import Model as Autoencoder
+from audioae.modelfile import load
 from audioae.plot import save_histogram, save_map, save_patches
 
 Files = Sequence[tuple[Path, Path]]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from audioae.denoiser import Denoiser
-from audioae.listening import Listening
-from audioae.metrics.measures import OF_JUDGE, SOUND_MEASURES
+from audioae.classifiers.judge import Judge
+from audioae.denoisers.denoiser import Denoiser
+from audioae.generators.listening import Listening
+from audioae.generators.sounds import drawn, images_of_files
+from audioae.measures.table import OF_JUDGE, SOUND_MEASURES
+from audioae.modelfile import load
 from audioae.plot import save_patches
-from audioae.sounds import drawn, images_of_files
 
 ACROSS, DOWN = 10, 3
 
@@ -22,7 +24,7 @@ def figures(denoiser: Denoiser, files: Sequence[Path], seed: int = 0) -> dict[st
         InputError: a recording cannot be read.
     """
     judge = getattr(denoiser.recipe.valid, "judge", "")
-    beside, _ = Listening(files, judge).hear(denoiser, seed=seed)
+    beside, _ = Listening(files, Judge(load(judge)) if judge else None).hear(denoiser, seed=seed)
     return {name: take(beside) for name, take in SOUND_MEASURES.items() if judge or name not in OF_JUDGE}
 
 

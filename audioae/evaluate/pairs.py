@@ -8,12 +8,12 @@ import torch
 
 from audioae.audio.files import read
 from audioae.data.pairs import Pair
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import AudioaeError
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant, Wave
 from audioae.evaluate.summary import Mean, mean
-from audioae.metrics.measures import LOWER_IS_BETTER, measure
+from audioae.measures.table import LOWER_IS_BETTER, measure
 
 NOISY = "noisy input"
 CLEAN = "clean reference"
@@ -50,7 +50,7 @@ def score(
     Args:
         entrants: what to compare; each is closed when it is done.
         pairs: on what.
-        measures: names of :data:`audioae.metrics.measures.MEASURES`.
+        measures: names of :data:`audioae.measures.table.MEASURES`.
         recognise: also the word error rate ``wer`` where a pair has a transcript, and that of the clean reference.
         progress: called with a name after every recording.
         failed: called with the name of an entrant that could not be measured to its end, and why. It is left out, and the

@@ -14,8 +14,8 @@ from audioae.evaluate.entrants import Entrant
 from audioae.evaluate.pairs import OF_CLEAN, Score, by_snr, summaries
 from audioae.evaluate.summary import CONFIDENCE, Mean
 from audioae.evaluate.worst import Change, worse, worst
-from audioae.metrics.measures import libraries, library
-from audioae.printable import printable
+from audioae.measures.table import libraries, library
+from audioae.system.printable import printable
 
 _DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
 _DECIDING = ("si_sdr", "pesq")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from audioae.data.pairs import Pair
 from audioae.evaluate.pairs import CLEAN, NOISY, OF_CLEAN, Score
-from audioae.metrics.measures import LOWER_IS_BETTER
+from audioae.measures.table import LOWER_IS_BETTER
 
 LIMITS = {"si_sdr": 0.5, "pesq": 0.05, "pesq_nb": 0.05}
 """By how much a figure may fall before a recording counts as worse than its input. ``pesq_nb`` counts where there is no

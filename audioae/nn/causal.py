@@ -51,7 +51,8 @@ def delay_spectrum(spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Heard(NamedTuple):
-    """What the past amounts to for one frame, worked out of many layers at once (:mod:`audioae.nn.shared_past`).
+    """The past's contribution to one frame, computed for many layers at once; see
+    :mod:`audioae.denoisers.layers.shared_past`.
 
     Attributes:
         total: of the past frames, each times its taps, ``(B, 1, ..., C)``. Where there is a late frame, what its positions

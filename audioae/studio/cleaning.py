@@ -55,7 +55,7 @@ def clean(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[
 
     Raises:
         CancelledError: on the way.
-        AudioaeError: see :func:`~audioae.infer.files.denoise_file`.
+        AudioaeError: see :func:`~audioae.runtime.files.denoise_file`.
     """
     torch.set_num_threads(1)
     options = DenoiseOptions(

@@ -3,15 +3,15 @@
 from audioae.audio.files import Reader
 from audioae.audio.formats import CODED, AudioInfo
 from audioae.audio.writer import Writer
-from audioae.bundle import DEFAULT, info, load, shipped
-from audioae.denoiser import Denoiser, Strength
+from audioae.denoisers.denoiser import Denoiser, Strength
 from audioae.errors import AudioaeError, BundleError, InputError
-from audioae.infer.attempt import fault
-from audioae.infer.files import denoise_file
-from audioae.infer.jobs import ModelChoice
-from audioae.infer.jobs import Wishes as DenoiseOptions
-from audioae.infer.pcm import ENCODINGS, Pcm
-from audioae.infer.streamer import Streamer
+from audioae.modelfile import DEFAULT, info, load, shipped
+from audioae.runtime.attempt import fault
+from audioae.runtime.files import denoise_file
+from audioae.runtime.jobs import ModelChoice
+from audioae.runtime.jobs import Wishes as DenoiseOptions
+from audioae.runtime.pcm import ENCODINGS, Pcm
+from audioae.runtime.streamer import Streamer
 from audioae.signal.stft import MAX_RATE, MIN_RATE
 
 __all__ = [

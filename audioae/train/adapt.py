@@ -12,15 +12,15 @@ from pathlib import Path
 
 import torch
 
-from audioae.atomic import Temporary
-from audioae.bundle import info, load, save_bundle
-from audioae.config import build, plain_data
 from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import DataError
+from audioae.modelfile import info, load, save_bundle
 from audioae.recipe import Recipe, ValidConfig
+from audioae.settings.config import build, plain_data
+from audioae.system.atomic import Temporary
 from audioae.train.folder import LAST
 from audioae.train.schedule import Budget
 from audioae.train.trainer import train

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audioae.bundle import compare, load_tensors, save_tensors
-from audioae.config import dump, parse
 from audioae.errors import BundleError, RecipeError
+from audioae.modelfile import compare, load_tensors, save_tensors
 from audioae.recipe import Recipe
+from audioae.settings.config import dump, parse
 from audioae.train.folder import LAST
 
 FORMAT = "audioae checkpoint 1"

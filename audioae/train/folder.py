@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from audioae.atomic import write_file
-from audioae.config import dump
 from audioae.errors import OutputError
 from audioae.recipe import Recipe
+from audioae.settings.config import dump
+from audioae.system.atomic import write_file
 
 CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
 SAMPLES = "samples"

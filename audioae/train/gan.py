@@ -7,13 +7,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from audioae import terms
 from audioae.data.mixer import Mixer
-from audioae.denoiser import Denoiser
-from audioae.gans._generator import Game, Generator
-from audioae.losses import terms
-from audioae.losses.adversarial import Verdict
+from audioae.denoisers.denoiser import Denoiser
+from audioae.generators.losses import Verdict
+from audioae.generators.network import Game, Generator
 from audioae.recipe import PACKAGES
-from audioae.registry import find
+from audioae.settings.registry import find
 from audioae.train.players import SCOUTED, Losses, Player, places
 
 GROUPED = 160

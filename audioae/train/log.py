@@ -8,9 +8,9 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from audioae.atomic import write_file
 from audioae.errors import OutputError
 from audioae.plot import save_curves
+from audioae.system.atomic import write_file
 
 LOG, CURVES, TENSORBOARD = "log.jsonl", "curves.png", "tensorboard"
 

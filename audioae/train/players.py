@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from audioae import terms
+from audioae.autoencoders.models.autoencoder import Model as Autoencoder
+from audioae.classifiers.models.classifier import Model as Classifier
 from audioae.data.mixer import Mixer
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import DataError
-from audioae.losses import terms
-from audioae.models.autoencoder import Model as Autoencoder
-from audioae.models.classifier import Model as Classifier
 from audioae.nn.log_bands import LogBands
 from audioae.train.teacher import Teacher
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioae.metrics.measures import better
+from audioae.measures.table import better
 from audioae.recipe import Recipe
 from audioae.train.checkpoint import Progress
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from audioae.bundle import load
 from audioae.errors import BundleError
+from audioae.modelfile import load
 
 HEARD = 1e-4
 """Least energy of noise, as a share of the speech's, and of speech, as one of the noise's, for which a teacher is asked."""

@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
-from audioae import threads
-from audioae.bundle import save_bundle
 from audioae.data.gather import Sources
 from audioae.data.loader import batches
 from audioae.data.mixer import Batch, Mixer
 from audioae.data.remix import remixed
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import RecipeError
-from audioae.metrics.measures import better
+from audioae.measures.table import better
+from audioae.modelfile import save_bundle
 from audioae.nn.norm import BatchNorm
 from audioae.recipe import Recipe
+from audioae.system import threads
 from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audioae.audio.files import probe, read
+from audioae.autoencoders.patches import patches_of
+from audioae.autoencoders.stacks import Pass
+from audioae.classifiers.judge import Judge
+from audioae.classifiers.models.classifier import Model as Classifier
 from audioae.data.gather import class_of
 from audioae.data.pairs import find_pairs
 from audioae.data.sources import find
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import DataError
-from audioae.listening import Listening, alarms, show
-from audioae.metrics.measures import CODE_MEASURES, LABEL_MEASURES, MEASURES, SOUND_MEASURES, measure
-from audioae.metrics.sounds import Beside
-from audioae.models.classifier import Model as Classifier
-from audioae.nn.stacks import Pass
-from audioae.patches import patches_of
+from audioae.generators.listening import Listening, alarms, show
+from audioae.generators.measures import Beside
+from audioae.measures.table import CODE_MEASURES, LABEL_MEASURES, MEASURES, SOUND_MEASURES, measure
+from audioae.modelfile import load
 from audioae.recipe import Recipe, ValidConfig
 
 LONGEST_SECONDS = 20
@@ -68,7 +70,8 @@ class Validation:
         """Where what a generator draws is measured."""
         self.heard: tuple[Beside, Wave] | None = None
         if recipe.family == "sounds":
-            self.listening = Listening([clean for _, clean in self.files], self.config.judge)
+            judge = Judge(load(self.config.judge)) if self.config.judge else None
+            self.listening = Listening([clean for _, clean in self.files], judge)
         # Also finds out, before the training starts, whether every measure can be taken.
         both = [[_beginning(path) for path in sides] for sides in self.files] if self.of_waves else []
         self.noisy = _means([measure(self.of_waves, noisy, clean, rate) for (noisy, rate), (clean, _) in both])

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from audioae.bundle import load
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError
+from audioae.modelfile import load
 from audioae.recipe import Recipe
 
 

@@ -109,8 +109,8 @@ class Autoencoders(Report):
     def contractive(self) -> None:
         import torch
 
+        from audioae.autoencoders.jacobian import hutchinson_norm
         from audioae.evaluate.codes import held_out
-        from audioae.nn.jacobian import hutchinson_norm
 
         names = ("contractive", "plain_of_contractive")
         self.table(
@@ -145,7 +145,7 @@ class Autoencoders(Report):
 
         from audioae.audio.files import read
         from audioae.evaluate.pairs import NOISY, evaluate, means
-        from audioae.metrics.measures import measure
+        from audioae.measures.table import measure
 
         denoisers = ("denoising_1d", "denoising_2d", "stacked_sparse_dae")
         twins = {each: [name for name in TRAININGS if name == f"plain_of_{each}"] for each in denoisers}

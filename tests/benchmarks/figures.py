@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import audioae
-from audioae.bundle import SHIPPED, info, save_tensors, shipped
 from audioae.data.pairs import find_pairs
 from audioae.evaluate.pairs import NOISY, evaluate, means
+from audioae.modelfile import SHIPPED, info, save_tensors, shipped
 
 ROOT = Path(__file__).parent.parent.parent
 SETS = {"16k": "16 kHz", "44k": "44.1 kHz"}

@@ -85,7 +85,7 @@ def precisions(folder: Path) -> None:
     import torch
 
     import audioae
-    from audioae.metrics.measures import measure
+    from audioae.measures.table import measure
 
     torch.set_num_threads(1)
     rows: list[list[object]] = []

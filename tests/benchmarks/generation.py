@@ -12,9 +12,9 @@ SEED = 0
 def frechet_table(judge, models: Sequence, digits: dict[str, list[Path]]) -> tuple[dict[str, float], float, int]:
     """Distances to real test recordings, the judge's accuracy on these, and the number of sounds on each side."""
     from audioae.audio.files import read
-    from audioae.infer.codes import sample
-    from audioae.judge import Judge
-    from audioae.metrics.frechet import frechet_distance
+    from audioae.classifiers.judge import Judge
+    from audioae.generators.frechet import frechet_distance
+    from audioae.runtime.codes import sample
 
     own = Judge(judge)
     test = digits["test"]

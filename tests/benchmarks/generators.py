@@ -52,7 +52,7 @@ class Generators(Report):
         self.table({name: {"accuracy": self.judge(name).accuracy(self.digits["test"])} for name in JUDGES})
 
     def codec(self) -> None:
-        from audioae.metrics.frechet import frechet_distance
+        from audioae.generators.frechet import frechet_distance
 
         waves = self.heard(AGAIN)
         judge = self.judge("digits")
@@ -98,7 +98,7 @@ class Generators(Report):
             )
 
     def draws(self) -> None:
-        from audioae.sounds import drawn
+        from audioae.generators.sounds import drawn
 
         def distance(name: str, seed: int) -> float:
             waves = self.heard(name) if seed == 0 else list(drawn(self.load(name), CLIPS, seed)[1].numpy())
@@ -145,9 +145,9 @@ class Generators(Report):
         )
 
     def levels(self) -> None:
-        from audioae.gans.lapgan import expand
-        from audioae.metrics.frechet import frechet_distance
-        from audioae.sounds import model_of, waves_of
+        from audioae.generators.frechet import frechet_distance
+        from audioae.generators.models.lapgan import expand
+        from audioae.generators.sounds import model_of, waves_of
 
         lapgan, judge = self.load("lapgan"), self.judge("digits")
         model, real = model_of(lapgan), judge.embed(self.heard(REAL), 8000)
@@ -220,14 +220,14 @@ class Generators(Report):
 
     @cache  # noqa: B019
     def judge(self, name: str):
-        from audioae.judge import Judge
+        from audioae.classifiers.judge import Judge
 
         return Judge(self.load(name))
 
     def _heard(self, name: str) -> list[np.ndarray]:
         """Clips of a generator, or of one of the sides that it is set beside."""
         from audioae.audio.files import read
-        from audioae.sounds import drawn, images_of_files, model_of, waves_of
+        from audioae.generators.sounds import drawn, images_of_files, model_of, waves_of
 
         files = {REAL: self.digits["test"], TRAINING: spread(self.digits["train"], CLIPS)}
         files["all trained on"] = self.digits["train"]
@@ -251,7 +251,7 @@ class Heard:
     """Clips as a judge hears them, beside real ones."""
 
     def __init__(self, judge, waves: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> None:
-        from audioae.metrics import sounds
+        from audioae.generators import measures as sounds
 
         beside = sounds.Beside(
             torch.zeros(0),

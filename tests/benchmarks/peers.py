@@ -110,13 +110,13 @@ def main() -> None:
     parser.add_argument("pairs", nargs="?", default=str(SAMPLES))
     given = parser.parse_args()
     # Here, for the processes of the peers import this module too, and their memory is measured.
-    from audioae.bundle import shipped
     from audioae.cli.evaluate import DEFAULT_MEASURES
     from audioae.cli.progress import above, bar
     from audioae.data.pairs import find_pairs
     from audioae.evaluate import report
     from audioae.evaluate.entrants import Function, model
     from audioae.evaluate.pairs import score
+    from audioae.modelfile import shipped
 
     pairs = find_pairs(given.pairs)
     entrants = [model(name, name, "cpu") for name in shipped("waves")]

@@ -13,7 +13,7 @@ import torch
 from scipy.signal import istft, stft
 
 import audioae
-from audioae.bundle import shipped
+from audioae.modelfile import shipped
 
 SECONDS = 20
 

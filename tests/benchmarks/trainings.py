@@ -69,7 +69,7 @@ def train(names: Iterable[str], data: Path, runs: Path) -> None:
 
 def bundle(name: str, runs: Path) -> Path:
     """The model's file, of this folder or of the package."""
-    from audioae.bundle import SHIPPED
+    from audioae.modelfile import SHIPPED
 
     own = runs / name / "best.safetensors"
     return own if own.is_file() else SHIPPED / f"{name}.safetensors"

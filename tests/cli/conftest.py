@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from audioae.bundle import save_bundle
-from audioae.config import parse
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
+from audioae.modelfile import save_bundle
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from audioae.bundle import SHIPPED, shipped
 from audioae.cli.app import main
 from audioae.cli.train import Duration
+from audioae.modelfile import SHIPPED, shipped
 
 pytestmark = pytest.mark.usefixtures("root")
 SMALL = ["train.steps=2", "data.seconds=0.5", "data.batch_size=2", "valid.at_most=1", "model.channels=8"]

@@ -53,7 +53,7 @@ def test_classes_and_truncation_are_heard(bundle: Path) -> None:
 
 
 def test_the_way_from_one_sound_to_another_has_no_jump(bundle: Path) -> None:
-    from audioae.infer.generate import images_and_waves
+    from audioae.runtime.generate import images_and_waves
 
     for model in (bundle, "dcgan"):  # of classes, and of groups
         images = images_and_waves(model, 9, between=True)[0]

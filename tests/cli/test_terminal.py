@@ -14,10 +14,10 @@ import pytest
 import soundfile
 
 import audioae
-from audioae.bundle import SHIPPED
 from audioae.cli.app import main
 from audioae.cli.terminal import tell_bug
-from audioae.printable import printable
+from audioae.modelfile import SHIPPED
+from audioae.system.printable import printable
 
 PACKAGE = Path(audioae.__file__).parent
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

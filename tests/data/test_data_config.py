@@ -2,10 +2,10 @@
 
 import pytest
 
-from audioae.config import load, parse
 from audioae.data.config import DataConfig
 from audioae.errors import RecipeError
 from audioae.recipe import Recipe
+from audioae.settings.config import load, parse
 
 
 @pytest.mark.parametrize(

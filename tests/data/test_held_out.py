@@ -10,7 +10,7 @@ import audioae
 from audioae.data.held_out import REHEARSAL, every, in_time, mix_pairs, write_wave
 from audioae.data.pairs import find_pairs
 from audioae.data.sources import list_files
-from audioae.metrics.signal import snr
+from audioae.measures.signal import snr
 from audioae.signal.levels import active_rms, rms, to_db
 
 

@@ -9,13 +9,13 @@ import soundfile
 import torch
 from scipy.signal import correlate
 
-from audioae.config import parse
 from audioae.data import degrade
 from audioae.data.config import DataConfig
 from audioae.data.gather import Sources
 from audioae.data.loader import batches
 from audioae.data.mixer import Mixer
 from audioae.errors import DataError
+from audioae.settings.config import parse
 from audioae.signal.levels import active_rms, rms, to_db
 
 OFF = """

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from audioae.bundle import SHIPPED, shipped
 from audioae.cli.app import main
 from audioae.cli.evaluate import _entrants, _labels
 from audioae.data.pairs import Pair
 from audioae.evaluate.entrants import Command, Wave
+from audioae.modelfile import SHIPPED, shipped
 
 
 def run(*arguments: object, code: int = 0) -> Result:

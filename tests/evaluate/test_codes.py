@@ -10,17 +10,17 @@ from click.testing import CliRunner
 from sklearn.decomposition import PCA
 
 import audioae
-from audioae.bundle import save_bundle
+from audioae.classifiers.judge import Judge
 from audioae.cli.app import main
-from audioae.config import parse
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
 from audioae.data.pairs import find_pairs
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError
 from audioae.evaluate import codes, families
-from audioae.judge import Judge
+from audioae.modelfile import save_bundle
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 from audioae.train.players import CodingPlayer
 
 CLEAN = ["samples/train/clean"]

@@ -18,8 +18,8 @@ import soundfile
 
 import audioae
 from audioae.errors import AudioaeError
-from audioae.infer.files import denoise_file
-from audioae.infer.jobs import Wishes
+from audioae.runtime.files import denoise_file
+from audioae.runtime.jobs import Wishes
 
 KINDS = ["write", "seek", "sync", "close", "rename"]
 OLD = b"the old result"

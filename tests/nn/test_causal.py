@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
+from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.nn.causal import CausalDepthwise
-from audioae.nn.residual import ResidualBlock
 
 SHAPES = [(1, 20, 5, 4), (3, 20, 5, 4), (3, 20, 4), (1, 3, 5, 4), (2, 1, 5, 4)]
 

@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 
 import audioae
-from audioae.bundle import save_bundle
 from audioae.cli.app import main
+from audioae.modelfile import save_bundle
 from audioae.train.adapt import _recipe, adapt, between
 from audioae.train.schedule import Budget
 from audioae.train.validate import Validation

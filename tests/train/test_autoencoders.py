@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
-from audioae.config import parse
-from audioae.denoiser import Denoiser
-from audioae.models.autoencoder import Model
+from audioae.autoencoders.models.autoencoder import Model
+from audioae.denoisers.denoiser import Denoiser
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 from audioae.train.players import CodingPlayer
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher

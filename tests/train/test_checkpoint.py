@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import audioae
-from audioae.bundle import load_tensors, save_tensors
-from audioae.config import parse
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
+from audioae.modelfile import load_tensors, save_tensors
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 from audioae.train import checkpoint
 from audioae.train.checkpoint import FORMAT, Progress
 from audioae.train.optimizer import optimizer_of

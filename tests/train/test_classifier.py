@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 import audioae
 import audioae.audio.files
-from audioae.config import parse
+from audioae.classifiers.judge import Judge
 from audioae.errors import DataError
-from audioae.judge import Judge
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
 

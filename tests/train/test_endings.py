@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import audioae
-from audioae.bundle import load_tensors, save_tensors
-from audioae.config import dump, load
 from audioae.data.mixer import Batch, Mixer
+from audioae.modelfile import load_tensors, save_tensors
 from audioae.recipe import Recipe
+from audioae.settings.config import dump, load
 from audioae.train.checkpoint import FORMAT
 from audioae.train.trainer import train
 

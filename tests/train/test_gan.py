@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
-from audioae.config import parse
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import RecipeError
-from audioae.listening import alarms
-from audioae.metrics.sounds import Beside
+from audioae.generators.listening import alarms
+from audioae.generators.measures import Beside
 from audioae.recipe import Recipe
+from audioae.settings.config import parse
 from audioae.train.gan import GamePlayer
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher

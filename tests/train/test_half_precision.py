@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from audioae.config import load
-from audioae.losses import terms
+from audioae import terms
 from audioae.recipe import Recipe
+from audioae.settings.config import load
 from audioae.train import trainer
 from audioae.train.accelerator import Parallel
 from audioae.train.trainer import train

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from audioae.config import load
 from audioae.errors import BundleError, RecipeError
 from audioae.recipe import Recipe, TrainConfig
+from audioae.settings.config import load
 from audioae.train.optimizer import between_layers, optimizer_of, orthogonalised
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher

@@ -2,8 +2,8 @@
 
 import pytest
 
-from audioae.config import load
 from audioae.recipe import Recipe
+from audioae.settings.config import load
 from audioae.train.checkpoint import Progress
 from audioae.train.result import doubt
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from audioae.config import load
-from audioae.denoiser import Denoiser
+from audioae.denoisers.denoiser import Denoiser
 from audioae.recipe import Recipe, TrainConfig
+from audioae.settings.config import load
 from audioae.train import checkpoint
 from audioae.train.schedule import Budget, Pulse, Schedule, learning_rate
 from audioae.train.trainer import train

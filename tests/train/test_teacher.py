@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import audioae
-from audioae.config import load
-from audioae.denoiser import Denoiser
+from audioae import terms
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, RecipeError
-from audioae.losses import terms
 from audioae.recipe import Recipe
+from audioae.settings.config import load
 from audioae.train.players import DenoisingPlayer
 from audioae.train.teacher import Teacher
 from audioae.train.trainer import train

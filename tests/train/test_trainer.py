@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
-from audioae.config import load
 from audioae.recipe import Recipe
+from audioae.settings.config import load
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from audioae.losses import terms
+    from audioae import terms
 
     calls = []
     whole = terms.total

@@ -1,0 +1,13 @@
+"""Losses of classifiers: from logits ``(B, classes)`` and the right classes ``(B,)`` to a scalar."""
+
+from typing import Annotated
+
+from torch import Tensor
+from torch.nn import functional
+
+from audioae.settings.config import Field
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> Tensor:
+    """Cross-entropy in nats, with the right class taken for ``1 - smoothing`` sure (Szegedy et al. 2016)."""
+    return functional.cross_entropy(logits, labels, label_smoothing=smoothing)

@@ -1,0 +1,64 @@
+"""Several 2-D convolutional denoisers whose results are averaged: a neural network ensemble (Hansen & Salamon 1990).
+
+The errors of networks that were trained separately are partly uncorrelated, so the mean of their results has a smaller
+error than each of them. Every member is a :mod:`audioae.denoisers.models.conv_dae` with its own size and its own STFT
+window: a long window separates the harmonics of a deep voice, a short one the sounds of quick speech. Results of members
+with less latency are delayed to match the slowest; :class:`audioae.denoisers.denoiser.Denoiser` runs all members.
+"""
+
+from typing import Self
+
+from torch import nn
+
+from audioae.denoisers.models import conv_dae
+from audioae.denoisers.settings import MOST_HELD
+from audioae.nn.settings import ModelConfig
+from audioae.settings.config import Field, model_validator
+
+
+class Config(ModelConfig):
+    """What a recipe's ``model`` section may set for ``kind: ensemble_dae``."""
+
+    members: tuple[conv_dae.Config, ...] = Field(
+        (conv_dae.Config(), conv_dae.Config(look_ahead=(1, 1, 1, 1, 0, 0, 1, 1, 1, 1))),
+        min_length=2,
+        max_length=16,
+        description="settings of each network, as for `conv_dae`, all with frames that begin together",
+    )
+
+    def of_format_1(self) -> Self:
+        """As each member's."""
+        return self.model_copy(update={"members": tuple(member.of_format_1() for member in self.members)})
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time from frame to frame of the spectra that each member takes."""
+        return self.members[0].hop_seconds
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the moment that sound is fed to a stream until it is back at the latest."""
+        return max(member.latency for member in self.members)
+
+    @model_validator(mode="after")
+    def _of_one_hop(self) -> "Config":
+        hops = sorted({member.hop_seconds for member in self.members})
+        if len(hops) > 1:
+            raise ValueError(
+                f"members with a frame every {' and '.join(map(str, hops))} s cannot be averaged: give all the same `hop`"
+            )
+        if sum(member.receptive_field * member.width for member in self.members) > MOST_HELD:
+            raise ValueError("the members' streams would hold too much: give fewer members, `channels` or `dilations`")
+        return self
+
+
+class Model(nn.Module):
+    """The networks, each of which is run by itself.
+
+    Args:
+        config: sizes; see :class:`Config`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(conv_dae.Model(member) for member in config.members)

@@ -1,1 +1,0 @@
-"""Generators of sound with their critics, one kind in each file."""

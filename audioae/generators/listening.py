@@ -1,0 +1,92 @@
+"""What a generator draws, beside real recordings: what it is measured by, what is wrong, and what to look at and hear."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.audio.files import read
+from audioae.audio.formats import AudioInfo, format_for
+from audioae.audio.writer import Writer
+from audioae.classifiers.judge import Judge
+from audioae.denoisers.denoiser import Denoiser
+from audioae.errors import OutputError
+from audioae.generators.measures import Beside, image_diversity
+from audioae.generators.sounds import drawn, images_of_files, model_of
+from audioae.plot import save_patches
+
+COLLAPSED, QUIET = 0.5, 0.3
+"""Shares of what real sounds have, below which drawn ones are said to be all alike, or silent."""
+ROWS, COLUMNS, HEARD = 4, 8, 4
+"""Images in a picture, and sounds beside it."""
+
+
+class Listening:
+    """Real recordings, and a judge if there is one.
+
+    Args:
+        files: recordings that are not trained on.
+        judge: a trained classifier; None for none.
+
+    Raises:
+        InputError: a recording cannot be read.
+    """
+
+    def __init__(self, files: Sequence[Path], judge: Judge | None) -> None:
+        self.files = list(files)
+        self.judge = judge
+        self.real: NDArray[np.float32] = np.empty((0, 0), np.float32)
+        if self.judge is not None:
+            heard = [read(path) for path in self.files]
+            self.real = np.concatenate([self.judge.embed([wave.mean(1)], rate) for wave, rate in heard])
+
+    def hear(self, denoiser: Denoiser, count: int | None = None, seed: int = 0) -> tuple[Beside, NDArray[np.float32]]:
+        """New sounds ``(count, N)``, as many as there are recordings if not told, and all that they are measured by."""
+        real = images_of_files(denoiser, self.files)
+        images, waves = drawn(denoiser, count or len(self.files), seed)
+        beside = Beside(images, real)
+        if self.judge is not None:
+            rate, classes = model_of(denoiser).config.rate, model_of(denoiser).config.classes
+            sounds, known = list(waves.numpy()), self.judge.model.config.classes
+            asked = [known.index(name) if name in known else -1 for name in classes]
+            beside = beside._replace(
+                embeddings=self.judge.embed(sounds, rate),
+                real_embeddings=self.real,
+                probabilities=self.judge.probabilities(sounds, rate),
+                asked=np.array([asked[n % len(asked)] for n in range(len(sounds))] if asked else [], int),
+            )
+        return beside, waves.numpy()
+
+
+def alarms(beside: Beside) -> list[str]:
+    """What is wrong with drawn sounds, to tell whoever trains the generator."""
+    found = []
+    if (share := image_diversity(beside)) < COLLAPSED:
+        found.append(
+            f"collapse: the sounds differ {share:.0%} as much as real ones do; lower train.learning_rate, "
+            "or choose another loss"
+        )
+    loudness = float((beside.images + 1).mean() / (beside.real_images + 1).mean().clamp_min(1e-6))
+    if loudness < QUIET:
+        found.append(f"silence: the images hold {loudness:.0%} of what real ones do; lower train.learning_rate")
+    return found
+
+
+def show(beside: Beside, waves: NDArray[np.float32], rate: int, folder: Path, name: str) -> None:
+    """Leave a grid of images and a few sounds in a folder.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    images = beside.images[:, 0].cpu().numpy()
+    starts = range(0, min(len(images), ROWS * COLUMNS), COLUMNS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
+    save_patches({str(start): images[start : start + COLUMNS] for start in starts}, folder / f"{name}.png")
+    for number, wave in enumerate(waves[:HEARD]):
+        path = folder / f"{name}-{number}.wav"
+        with Writer(path, format_for(path, AudioInfo(rate, 1, len(wave), "WAV", "PCM_16")), overwrite=True) as file:
+            file.write(np.clip(wave, -1, 1)[:, None])

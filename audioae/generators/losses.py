@@ -1,0 +1,83 @@
+"""Losses of generators and their critics: from one :class:`Verdict` to a scalar.
+
+Each is for both players: with real images it is the critic's, without the generator's. Penalties are the critic's alone.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from audioae.settings.config import Field
+
+Slope = Annotated[float, Field(ge=0)]
+
+
+class Verdict(NamedTuple):
+    """What a critic says.
+
+    Attributes:
+        fake: scores of drawn images ``(B,)``.
+        real: scores of real images ``(B,)``; None where the generator is trained.
+        fake_images: ``(B, C, H, W)``.
+        real_images: ``(B, C, H, W)``.
+        critic: images to scores.
+        share: pixels of these images, as a share of those of the largest that there are.
+    """
+
+    fake: Tensor
+    real: Tensor | None = None
+    fake_images: Tensor | None = None
+    real_images: Tensor | None = None
+    critic: Callable[[Tensor], Tensor] | None = None
+    share: float = 1.0
+
+
+def non_saturating(verdict: Verdict) -> Tensor:
+    """Logistic losses; the generator's is the one that does not saturate (Goodfellow et al. 2014)."""
+    if verdict.real is None:
+        return softplus(-verdict.fake).mean()
+    return softplus(-verdict.real).mean() + softplus(verdict.fake).mean()
+
+
+def hinge(verdict: Verdict) -> Tensor:
+    """Hinge losses (Lim & Ye, "Geometric GAN", 2017)."""
+    if verdict.real is None:
+        return -verdict.fake.mean()
+    return (1 - verdict.real).relu().mean() + (1 + verdict.fake).relu().mean()
+
+
+def wasserstein(verdict: Verdict) -> Tensor:
+    """Difference of mean scores (Arjovsky et al. 2017); the critic has to be held back, as by :func:`gradient_penalty`."""
+    if verdict.real is None:
+        return -verdict.fake.mean()
+    return verdict.fake.mean() - verdict.real.mean()
+
+
+def gradient_penalty(verdict: Verdict, slope: Slope = 1.0) -> Tensor:
+    """Squared difference of the critic's gradient from ``slope``, between real and drawn (Gulrajani et al. 2017)."""
+    if verdict.real_images is None or verdict.fake_images is None:
+        return verdict.fake.new_zeros(())
+    share = torch.rand(len(verdict.fake), 1, 1, 1, device=verdict.fake.device)
+    between = torch.lerp(verdict.real_images, verdict.fake_images.detach(), share)
+    return (_squared_gradient(verdict, between) + 1e-12).sqrt().sub(slope).square().mean()
+
+
+def real_gradient(verdict: Verdict) -> Tensor:
+    """Squared gradient of the critic at real images, called R1 (Mescheder et al. 2018).
+
+    Small images differ less from each other than large ones of the same contents do, so that their critic needs a steeper
+    gradient: it is multiplied by their share of the pixels (as Karras et al. 2020 choose the weight by resolution).
+    """
+    if verdict.real_images is None:
+        return verdict.fake.new_zeros(())
+    return verdict.share * _squared_gradient(verdict, verdict.real_images).mean()
+
+
+def _squared_gradient(verdict: Verdict, images: Tensor) -> Tensor:
+    assert verdict.critic is not None, "a verdict with images comes with its critic"
+    images = images.detach().requires_grad_()
+    scores = verdict.critic(images)
+    return torch.autograd.grad(scores.sum(), images, create_graph=True)[0].square().flatten(1).sum(1)

@@ -1,0 +1,84 @@
+"""Measures of generators: from what was drawn beside what is real, to a number."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from audioae.generators import frechet
+
+PROJECTIONS = 256
+
+
+class Beside(NamedTuple):
+    """Drawn sounds beside real ones; what a judge says of them is empty where there is no judge.
+
+    Attributes:
+        images: drawn, ``(M, 1, K, P)``.
+        real_images: ``(R, 1, K, P)``.
+        embeddings: of the drawn sounds, ``(M, E)``.
+        real_embeddings: ``(R, E)``.
+        probabilities: of the drawn sounds' classes, ``(M, classes)``.
+        asked: place of the class that each drawn sound was to be of, ``(M,)``, for generators that are told one.
+    """
+
+    images: Tensor
+    real_images: Tensor
+    embeddings: NDArray[np.floating] = np.empty((0, 0))
+    real_embeddings: NDArray[np.floating] = np.empty((0, 0))
+    probabilities: NDArray[np.floating] = np.empty((0, 0))
+    asked: NDArray[np.integer] = np.empty(0, int)
+
+
+def sliced_wasserstein(beside: Beside) -> float:
+    """Mean distance of images along random directions (Rabin et al. 2011), each set sorted; needs no judge."""
+    count = min(len(beside.images), len(beside.real_images))
+    generator = torch.Generator().manual_seed(0)
+    sides = [side[:count].flatten(1).cpu() for side in (beside.images, beside.real_images)]
+    directions = torch.randn(sides[0].shape[1], PROJECTIONS, generator=generator)
+    directions /= directions.norm(dim=0)
+    a, b = ((side @ directions).sort(dim=0).values for side in sides)
+    return float((a - b).abs().mean())
+
+
+def frechet_of_sounds(beside: Beside) -> float:
+    """Frechet distance to real sounds in the judge's embedding; see :func:`audioae.generators.frechet.frechet_distance`."""
+    return frechet.frechet_distance(beside.embeddings, beside.real_embeddings)
+
+
+def inception_score(beside: Beside) -> float:
+    """How sure the judge is of each sound, and how evenly the classes come (Salimans et al. 2016): 1 to their number.
+
+    >>> sure = np.eye(10).repeat(3, axis=0)
+    >>> round(inception_score(Beside(torch.zeros(0), torch.zeros(0), probabilities=sure)), 6)
+    10.0
+    """
+    each = np.clip(beside.probabilities.astype(np.float64), 1e-12, 1)
+    return float(np.exp((each * (np.log(each) - np.log(each.mean(0)))).sum(1).mean()))
+
+
+def diversity(beside: Beside) -> float:
+    """Mean distance between two drawn sounds in the judge's embedding, as a share of that between two real ones."""
+    return _spread(beside.embeddings) / _spread(beside.real_embeddings)
+
+
+def class_accuracy(beside: Beside) -> float:
+    """Share of the sounds that the judge takes for the class that was asked for; not a number where none was."""
+    if not len(beside.asked):
+        return float("nan")
+    return float((beside.probabilities.argmax(1) == beside.asked).mean())
+
+
+def image_diversity(beside: Beside) -> float:
+    """Mean distance between two drawn images, as a share of that between two real ones; needs no judge."""
+    drawn, real = (_spread(side.flatten(1).cpu().numpy()) for side in (beside.images, beside.real_images))
+    return drawn / real
+
+
+def _spread(points: NDArray[np.floating]) -> float:
+    """Mean distance between two of the points ``(M, E)``."""
+    from scipy.spatial.distance import pdist
+
+    return float(pdist(points).mean())

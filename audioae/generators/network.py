@@ -1,0 +1,231 @@
+"""What all generators have in common: settings, the spectrogram codec, and how they are played against their critic."""
+
+import itertools
+import math
+from typing import Annotated, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu
+from torch.nn.utils.parametrizations import spectral_norm
+
+from audioae.generators.codec import SpectrogramImage
+from audioae.generators.groups import Groups
+from audioae.nn.settings import MOST_UNITS, ModelConfig
+from audioae.settings.config import Field, model_validator
+from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
+
+SLOPE = 0.2
+BEYOND = 1.1
+Width = Annotated[int, Field(ge=1, le=1024)]
+
+
+class GeneratorConfig(ModelConfig):
+    """Base of each generator's ``Config``."""
+
+    family: ClassVar[str] = "sounds"
+
+    rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="of the sounds in Hz; images have 0.016 * rate rows")
+    frames: int = Field(64, ge=16, le=1024, description="P, columns of an image, 16 ms each")
+    latent: int = Field(64, ge=1, le=4096, description="Z, random numbers that a sound is made from")
+    classes: tuple[str, ...] = Field((), description="names of the classes, for generators that are told one")
+    groups: int = Field(
+        0, ge=0, le=1024, description="find so many groups of sounds that are alike, and learn each by itself; 0 for none"
+    )
+    spectral_norm: bool = Field(True, description="hold the critic's layers at a spectral norm of 1 (Miyato et al. 2018)")
+
+    @property
+    def rows(self) -> int:
+        """K, rows of an image."""
+        return hop_length(self.rate)
+
+    @property
+    def parts(self) -> int:
+        """Classes or groups, whichever there are."""
+        return len(self.classes) or self.groups
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "GeneratorConfig":
+        if self.groups and self.classes:
+            raise ValueError("`groups` take the place of `classes`: give one of them")
+        _check_units(self.rows * self.frames)
+        return self
+
+
+class HalvingConfig(GeneratorConfig):
+    """Of generators whose images grow by doubling."""
+
+    widths: tuple[Width, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "HalvingConfig":
+        times = 2**self.doublings
+        if self.rows % times or self.frames % times:
+            raise ValueError(
+                f"images of {self.rows} x {self.frames} cannot be halved {self.doublings} times: change `rate` or `frames`"
+            )
+        sizes = ((self.rows >> n) * (self.frames >> n) for n in range(len(self.widths)))
+        _check_units(max(width * size for width, size in zip(reversed(self.widths), sizes, strict=True)))
+        return self
+
+    @property
+    def doublings(self) -> int:
+        """How often an image doubles, from its beginnings to full size."""
+        raise NotImplementedError
+
+
+def _check_units(units: int) -> None:
+    if units > MOST_UNITS:
+        raise ValueError(f"a layer of {units} numbers for an image is too large: give smaller `widths`, `rate` or `frames`")
+
+
+class Game(NamedTuple):
+    """What a critic is shown, of one size of images.
+
+    Attributes:
+        real: ``(B, C, H, W)``.
+        fake: ``(B, C, H, W)``.
+        level: which of the critic's sizes it is of.
+    """
+
+    real: Tensor
+    fake: Tensor
+    level: int = 0
+
+
+class Generator(nn.Module):
+    """Base of each kind's ``Model``: random numbers to images.
+
+    Args:
+        config: see :class:`GeneratorConfig`.
+
+    Attributes:
+        image: the codec.
+        size: random numbers that :meth:`draw` gives for each sound.
+        groups: of real images that are alike, for generators that draw of one of them: the last random number says which.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image = SpectrogramImage(config.rate, config.frames)
+        self.size = config.latent
+        self.groups = Groups(config.groups) if config.groups else None
+        self.delay = config.delay
+
+    def draw(self, count: int, generator: torch.Generator | None = None, truncation: float = math.inf) -> Tensor:
+        """Random numbers ``(count, size)``, none of which is further than ``truncation`` from 0 (Brock et al. 2019).
+
+        One that chooses a group is not held back: all groups are drawn.
+        """
+        numbers = torch.randn(count, self.size, generator=generator)
+        if math.isinf(truncation):
+            return numbers
+        within = math.erf(truncation / math.sqrt(2))
+        uniform = torch.rand(count, self.size, generator=generator, dtype=torch.float64)
+        held = math.sqrt(2) * torch.erfinv((2 * uniform - 1) * within).float()
+        return held if self.groups is None else torch.cat([held[:, :-1], numbers[:, -1:]], 1)
+
+    def told(self, numbers: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The numbers without the one that chooses a group, and what to draw of: ``labels``, or the groups chosen."""
+        if self.groups is None:
+            return numbers, labels
+        return numbers[:, :-1], self.groups.drawn(numbers[:, -1]) if labels is None else labels
+
+    def begin_with(self, images: Tensor, seed: int) -> None:
+        """What there is to take from training images ``(M, 1, K, P)`` before the first step."""
+        if self.groups is not None:
+            self.groups.fit(images, seed)
+
+    def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
+        """What the critic is to tell apart, given real images ``(B, 1, K, P)`` and what :meth:`draw` gave."""
+        return [Game(real, self(numbers, labels))]
+
+
+def bounded(x: Tensor) -> Tensor:
+    """Any numbers to [-1, 1], both ends of which are reached: what is silent in real sounds is wholly so."""
+    return (BEYOND * x.tanh()).clamp(-1, 1)
+
+
+class Up(nn.Module):
+    """An image of twice the size: resized, then convolved, which leaves no checkerboard (Odena et al. 2016).
+
+    Args:
+        outer: channels in.
+        inner: channels out.
+        classes: each has another scale and shift of the normalised image (Dumoulin et al. 2017); 0 for none.
+    """
+
+    def __init__(self, outer: int, inner: int, classes: int = 0) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(outer, inner, 3, padding=1)
+        self.norm = nn.BatchNorm2d(inner)
+        self.of_class = nn.Embedding(classes, 2 * inner) if classes else None
+        if self.of_class is not None:
+            nn.init.zeros_(self.of_class.weight)
+
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """``(B, outer, H, W)`` and labels ``(B,)`` to ``(B, inner, 2 * H, 2 * W)``."""
+        x = self.norm(self.convolve(interpolate(x, scale_factor=2, mode="nearest")))
+        if self.of_class is not None:
+            assert labels is not None, "generators of classes are told them"
+            scale, shift = self.of_class(labels)[:, :, None, None].chunk(2, dim=1)
+            x = x * (1 + scale) + shift
+        return leaky_relu(x, SLOPE)
+
+
+class Judgement(nn.Module):
+    """Images ``(B, C, H, W)`` to scores ``(B,)``: convolutions that halve them, and how much a batch differs within itself.
+
+    The deviation over the batch, as one more channel, lets a critic see that all images are alike (Karras et al. 2018).
+    Where there are classes, the score of an image as one of its class is added (Miyato & Koyama, "cGANs with projection
+    discriminator", 2018).
+
+    Args:
+        channels: C.
+        height: H.
+        width: W.
+        widths: channels after each convolution.
+        normed: whether layers are held at a spectral norm of 1.
+        classes: how many.
+    """
+
+    def __init__(
+        self, channels: int, height: int, width: int, widths: tuple[int, ...], normed: bool, classes: int = 0
+    ) -> None:
+        super().__init__()
+        hold = spectral_norm if normed else nn.Identity()
+        counts = (channels, *widths)
+        self.convolutions = nn.ModuleList(
+            hold(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(counts)
+        )
+        self.last = hold(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1))
+        scale = 2 ** len(widths)
+        self.score = hold(nn.Linear(widths[-1] * (height // scale) * (width // scale), 1))
+        self.of_class = hold(nn.Embedding(classes, widths[-1])) if classes else None
+        if not normed:
+            self.apply(begin)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """See the class."""
+        x = images
+        for convolution in self.convolutions:
+            x = leaky_relu(convolution(x), SLOPE)
+        varied = (x.var(0, unbiased=False) + 1e-8).sqrt().mean().expand(len(x), 1, *x.shape[2:])
+        x = leaky_relu(self.last(torch.cat([x, varied], 1)), SLOPE)
+        score: Tensor = self.score(x.flatten(1))[:, 0]
+        if self.of_class is not None:
+            score = score + (self.of_class(labels) * x.sum((2, 3))).sum(1)
+        return score
+
+
+def begin(layer: nn.Module) -> None:
+    """Weights of a critic whose scores differ from the start (He et al. 2015).
+
+    The generator has the mean right after a few steps, and beside torch's own small weights that leaves the critic, of small
+    images above all, nothing to learn from.
+    """
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,75 @@
+"""Cleaning arrays in one call."""
+
+import warnings
+from contextlib import nullcontext
+from functools import lru_cache
+
+import torch
+
+from audioae.audio.layout import Audio, finite_or_warn, to_wave
+from audioae.denoisers.denoiser import Denoiser, why_no_denoiser
+from audioae.errors import AudioaeWarning
+from audioae.modelfile import identity, load
+from audioae.runtime.segments import in_segments
+from audioae.runtime.streamer import Streamer
+from audioae.system.threads import for_sound
+
+BLOCK_SECONDS = 4.0
+"""Length of the blocks that long audio is cut into: long enough for full speed, short enough for the cache."""
+
+
+def denoise(
+    audio: Audio,
+    rate: int,
+    model: str = "default",
+    atten_limit: float | None = None,
+    mix: float = 1.0,
+    channels: str = "linked",
+    device: str = "cpu",
+) -> Audio:
+    """Clean a recording of any length that is an array.
+
+    Args:
+        audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1].
+        rate: sample rate in Hz, 8 000 to 192 000.
+        model: a model in the package or a bundle's path; it is kept for the next call.
+        atten_limit: largest attenuation in dB; None for no limit.
+        mix: 1 for the cleaned signal, 0 for the input, or between.
+        channels: ``linked`` keeps the stereo image by one mask for all channels; ``independent`` makes one for each.
+        device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+
+    Returns:
+        The cleaned recording, of the same type, shape, dtype and device.
+
+    Raises:
+        InputError: an unusable array, rate or setting.
+        BundleError: no such model or device.
+
+    Warns:
+        AudioaeWarning: NaN or infinite samples, which are taken as zero; a model that was not trained on noise.
+
+    >>> import numpy as np, audioae
+    >>> audioae.denoise(np.zeros((4410, 2)), 44100).shape
+    (4410, 2)
+    """
+    wave, back = to_wave(audio)
+    denoiser = _load_once(model, device, identity(model))
+    if denoiser.rebuilds_noise:
+        warnings.warn(why_no_denoiser(denoiser), AudioaeWarning, stacklevel=2)
+    streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
+    batch, count, samples = wave.shape
+    workers = torch.get_num_threads()
+    with for_sound(wave.numel(), streamer.rate):
+        wave = finite_or_warn(wave)
+        if not samples:
+            return back(wave)
+        with in_segments(streamer, workers, samples, count) if batch == 1 else nullcontext(streamer) as cleaning:
+            block = int(BLOCK_SECONDS * streamer.rate)
+            parts: list[torch.Tensor] = [cleaning.feed_wave(part) for part in wave.split(block, dim=-1)]
+            return back(torch.cat([*parts, cleaning.flush_wave()], dim=-1).to(wave.device))
+
+
+@lru_cache(maxsize=1)
+def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Denoiser:
+    """The model, kept as long as the next call asks for the same one and its file is the same."""
+    return load(model, device)

@@ -1,0 +1,254 @@
+"""Cleaning many recordings on many machines, by Ray: one worker for each GPU or core of a cluster.
+
+Recordings and results lie where every machine finds them by the same path.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from audioae.errors import AudioaeError, InputError, MissingExtraError
+from audioae.runtime.attempt import attempt, fault
+from audioae.runtime.corpus import Outcome
+from audioae.runtime.files import Report, denoise_file
+from audioae.runtime.jobs import Job, ModelChoice, Wishes
+
+ATTEMPTS = 3
+"""How often a recording whose worker is lost is tried."""
+AHEAD = 2
+"""Recordings that are handed out for each worker, so that none waits."""
+PATIENCE_TO_CONNECT = 10.0
+"""Seconds in which a cluster has to answer."""
+PATIENCE_TO_END = 10.0
+"""Seconds in which a worker that is told to end does."""
+PATIENCE_TO_START = 300.0
+"""Seconds in which a worker has to find room, while there is no other."""
+
+
+def clean(
+    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, workers: int | None, begun: Callable[[Job], bool]
+) -> Generator[Outcome, None, None]:
+    """:func:`audioae.runtime.corpus.clean` on the cluster that ``RAY_ADDRESS`` names, or on one of this machine alone.
+
+    Args:
+        jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
+        choice: what cleans them.
+        workers: how many; None for one on each GPU of the cluster, or each core where it has none.
+        begun: called before a recording is begun; false where it is not to be.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        InputError: no cluster at that address, or one without room for a worker.
+        BundleError: a worker's machine has no such model.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError("clusters are driven by Ray: pip install 'audioae[ray]'") from None
+    if not jobs:
+        return
+    own = not ray.is_initialized()
+    if own:
+        _join(workers)
+    crew = _Crew(_everywhere(choice), workers, len(jobs))
+    try:
+        yield from crew.clean(jobs, begun)
+    finally:
+        crew.dismiss()
+        if own:
+            ray.shutdown()
+
+
+def _join(workers: int | None) -> None:
+    """Become part of the cluster that ``RAY_ADDRESS`` names, or of a new one of this machine alone."""
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS", "")
+    advice = "start one there (`ray start --head`), or unset RAY_ADDRESS to use this machine alone"
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
+        ray.init(
+            num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        if not address:
+            raise
+        why = str(error).partition("\n")[0]
+        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({why}): {advice}") from None
+
+
+@dataclass
+class _Place:
+    """Where a worker is, or will be once the cluster has room for it."""
+
+    worker: Any
+    ready: bool = False
+    busy: int = 0
+    failed: int = 0
+    """Workers in a row that ended before they could begin."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    job: Job
+    wishes: Wishes
+    attempt: int
+    place: _Place
+    worker: Any
+
+
+class _Crew:
+    """The workers of one call. Recordings are handed to those alone that have answered: the place of one whose machine is
+    lost stays empty until the cluster has another, and the rest go on without it."""
+
+    def __init__(self, choice: ModelChoice, workers: int | None, jobs: int) -> None:
+        import ray
+
+        self.ray, self.choice = ray, choice
+        gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
+        self.remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
+        most = gpus or cores or 1  # more would wait for a place for ever
+        self.starting: dict[Any, _Place] = {}
+        self.running: dict[Any, _Task] = {}
+        self.places = [_Place(None) for _ in range(min(workers or most, most, jobs))]
+        for place in self.places:
+            self._start(place)
+
+    def clean(self, jobs: Sequence[tuple[Job, Wishes]], begun: Callable[[Job], bool]) -> Generator[Outcome, None, None]:
+        waiting = deque((job, wishes, 1) for job, wishes in jobs)
+        while waiting or self.running:
+            while waiting and (place := self._idlest()):
+                job, wishes, attempt = waiting.popleft()
+                if not begun(job):
+                    continue
+                place.busy += 1
+                task = _Task(job, wishes, attempt, place, place.worker)
+                self.running[place.worker.clean.remote(_absolute(job), wishes)] = task
+            if not (waiting or self.running):  # another run has done the rest meanwhile
+                break
+            patience = None if self.running else PATIENCE_TO_START
+            done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=patience)
+            if not done:
+                raise InputError(
+                    f"the cluster has had no room for a worker for {PATIENCE_TO_START:.0f} s: "
+                    "free a GPU or core, or add a machine, and go on with --resume"
+                )
+            if done[0] in self.starting:
+                self._started(done[0])
+                continue
+            task = self.running.pop(done[0])
+            outcome = self._outcome(task, done[0])
+            if isinstance(outcome, int):
+                # It may be done, but could not be told.
+                waiting.appendleft((task.job, replace(task.wishes, again=True), outcome))
+            else:
+                yield task.job, outcome
+
+    def dismiss(self) -> None:
+        for place in self.places:
+            self.ray.kill(place.worker)
+        # A worker's temporary files are locked until its process has ended, which Ray does not tell.
+        end = time.monotonic() + PATIENCE_TO_END
+        left = [task.job for task in self.running.values()]
+        while (left := [job for job in left if not job.sweep()]) and time.monotonic() < end:
+            time.sleep(0.05)
+
+    def _idlest(self) -> _Place | None:
+        """The worker with the least in hand, unless all have enough."""
+        place = min((each for each in self.places if each.ready), key=lambda each: each.busy, default=None)
+        return place if place and place.busy < AHEAD else None
+
+    def _start(self, place: _Place) -> None:
+        place.worker, place.ready, place.busy = self.remote.remote(self.choice), False, 0
+        self.starting[place.worker.problem.remote()] = place
+
+    def _started(self, answer: Any) -> None:
+        place = self.starting.pop(answer)
+        try:
+            problem = self.ray.get(answer)
+        except self.ray.exceptions.RayError as error:
+            place.failed += 1
+            if place.failed < ATTEMPTS:
+                self._start(place)
+            elif len(self.places) > 1:  # the others go on without it
+                self.places.remove(place)
+            else:
+                raise InputError(f"a worker ended {ATTEMPTS} times before it could begin ({_line(error)})") from None
+            return
+        if problem:
+            raise problem
+        place.ready, place.failed = True, 0
+
+    def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | int:
+        """What came of a recording, or which try is next if its worker was lost."""
+        place = task.place
+        try:
+            outcome = self.ray.get(done)
+        except self.ray.exceptions.RayTaskError as error:  # of what is sent: the worker is there
+            task.place.busy -= 1
+            return fault(error.cause or error, str(task.job.source))
+        except self.ray.exceptions.RayError as error:
+            if place.worker is not task.worker:  # it only waited behind the one that the worker was lost with
+                return task.attempt
+            task.job.sweep()
+            self._start(place)
+            if task.attempt < ATTEMPTS:
+                return task.attempt + 1
+            return InputError(f"{task.job.source}: its worker was lost {ATTEMPTS} times ({_line(error)})")
+        if place.worker is task.worker:
+            place.busy -= 1
+        if isinstance(outcome, AudioaeError):
+            return outcome
+        return replace(outcome, input=str(task.job.source), output=str(task.job.target))
+
+
+class Worker:
+    """What runs on each GPU or core: a model that stays loaded.
+
+    Args:
+        choice: which one.
+    """
+
+    def __init__(self, choice: ModelChoice) -> None:
+        self.choice = choice
+
+    def problem(self) -> AudioaeError | None:
+        """What keeps it from its work, such as a model that is not on its machine; it loads its model."""
+        try:
+            import torch
+
+            torch.set_num_threads(1)
+            self.denoiser = self.choice.load()
+        except AudioaeError as error:
+            return error
+        except Exception as error:
+            return fault(error, self.choice.model)
+        return None
+
+    def clean(self, job: Job, wishes: Wishes) -> Any:
+        """The report on a recording, or what is wrong with it: errors are values here, that Ray does not dress them up."""
+        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _everywhere(choice: ModelChoice) -> ModelChoice:
+    path = Path(choice.model)
+    return replace(choice, model=str(path.absolute())) if path.is_file() else choice
+
+
+def _absolute(job: Job) -> Job:
+    places = (path and path.absolute() for path in (job.source, job.target, job.removed, job.picture))
+    source, target, removed, picture = places
+    assert source is not None and target is not None, "every job has both"
+    return Job(source, target, removed, picture)

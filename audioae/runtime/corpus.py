@@ -1,0 +1,136 @@
+"""Cleaning many recordings side by side, in processes of which one may be lost without the others."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+import torch
+
+from audioae.denoisers.denoiser import Denoiser
+from audioae.errors import AudioaeError, InputError
+from audioae.runtime.attempt import attempt, fault
+from audioae.runtime.files import Report, denoise_file
+from audioae.runtime.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.signals import unwind_on_signals
+
+AHEAD = 2
+"""Recordings that are handed out for each process, so that none waits."""
+GRACE = 3.0
+"""Seconds that a process whose parent has died has to tidy up."""
+Outcome = tuple[Job, Report | AudioaeError]
+
+
+def clean(
+    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], bool]
+) -> Generator[Outcome, None, None]:
+    """Clean recordings in several processes; what came of each is told as it is done, in any order.
+
+    A recording whose process is killed is tried once more, by itself. Close the iterator to stop early: nothing half
+    done is left.
+
+    Args:
+        jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
+        choice: what cleans them.
+        processes: how many; None for one on each core.
+        begun: called before a recording is begun; false where it is not to be.
+    """
+    waiting = deque(jobs)
+    running: dict[Future[Report | AudioaeError], tuple[Job, Wishes]] = {}
+    lost: set[Job] = set()
+    processes = processes or torch.get_num_threads()
+    pool = _pool(choice, processes)
+    try:
+        while waiting or running:
+            crashed = False
+            while waiting and len(running) < (1 if lost else AHEAD * processes) and not crashed:
+                job, wishes = waiting.popleft()
+                if not begun(job):
+                    continue
+                try:
+                    running[pool.submit(_clean, job, wishes)] = (job, wishes)
+                except BrokenProcessPool:
+                    waiting.appendleft((job, wishes))
+                    crashed = True
+            again = []
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, wishes = running.pop(future)
+                try:
+                    outcome: Report | AudioaeError = future.result()
+                except (BrokenProcessPool, SystemExit):
+                    crashed = True
+                    if job not in lost:
+                        again.append((job, wishes))
+                        continue
+                    outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
+                except Exception as error:  # what could not be sent between the processes
+                    outcome = fault(error, str(job.source))
+                lost.discard(job)
+                yield job, outcome
+            if crashed:
+                pool.shutdown(cancel_futures=True)
+                again += running.values()
+                running.clear()
+                for job, wishes in reversed(again):
+                    job.sweep()
+                    lost.add(job)
+                    waiting.appendleft((job, replace(wishes, again=True)))  # it may be done, but could not be told
+                pool = _pool(choice, processes)
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
+        for job, _ in running.values():
+            job.sweep()  # of a process that was told to end while it began a file
+        raise
+    else:
+        pool.shutdown()
+
+
+def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
+    threads = max(1, torch.get_num_threads() // processes)
+    # Not forked: torch's threads would be left behind.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
+
+
+_denoiser: Denoiser | AudioaeError | None = None
+
+
+def _begin(choice: ModelChoice, threads: int) -> None:
+    """What each process does first."""
+    global _denoiser
+    unwind_on_signals()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its children
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    try:
+        _denoiser = choice.load()
+    except AudioaeError as error:
+        _denoiser = error
+    except Exception as error:  # else the process would end, and be taken for one that was killed
+        _denoiser = fault(error, choice.model)
+
+
+def _clean(job: Job, wishes: Wishes) -> Report | AudioaeError:
+    denoiser = _denoiser
+    assert denoiser is not None, "every process loads the model first"
+    if isinstance(denoiser, AudioaeError):
+        return denoiser
+    return attempt(lambda: denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a child"
+    multiprocessing.connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)

@@ -1,0 +1,279 @@
+"""Cleaning files block by block: memory does not grow with their length, and a stop leaves no half of a file."""
+
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audioae.audio import bitrate, tags
+from audioae.audio.files import Reader
+from audioae.audio.formats import CODED, CONTAINERS, AudioInfo, format_for
+from audioae.audio.layout import finite
+from audioae.audio.spool import seekable_input
+from audioae.audio.standard import write_output
+from audioae.audio.writer import Writer
+from audioae.denoisers.denoiser import Denoiser
+from audioae.errors import InputError, OutputError
+from audioae.plot import LONGEST_SECONDS, save_spectrograms
+from audioae.runtime.jobs import STANDARD, Wishes
+from audioae.runtime.meter import Clipping, Meter
+from audioae.runtime.segments import in_background
+from audioae.runtime.streamer import Streamer
+from audioae.system.places import check_place
+
+Wave = NDArray[np.float32]
+BLOCK_SECONDS = 4.0
+BLOCK_SAMPLES = 2**21
+"""Blocks of many channels are shorter, so that they hold at most so many samples."""
+COPIED = 2**20
+"""Bytes that go to standard output at a time."""
+
+
+@dataclass
+class Report:
+    """What was done with one file.
+
+    Attributes:
+        input: path of the recording.
+        output: path of the result.
+        seconds: its length.
+        rate: Hz.
+        channels: C.
+        elapsed: seconds that it took.
+        speed: seconds of sound per second.
+        level_before: RMS in dBFS.
+        level_after: RMS in dBFS.
+        level_removed: RMS of what was taken out, in dBFS.
+        clipped_input: samples at full scale, three in a row and more.
+        clipped_output: samples of the result that were limited to full scale.
+        non_finite: NaN or infinite samples, taken as zero.
+        broken: why only a part of the recording could be read; empty where all was.
+        notes: what else a person should know of, such as tags that the result has no place for.
+    """
+
+    input: str
+    output: str
+    seconds: float
+    rate: int
+    channels: int
+    elapsed: float = 0.0
+    speed: float = 0.0
+    level_before: float = 0.0
+    level_after: float = 0.0
+    level_removed: float = 0.0
+    clipped_input: int = 0
+    clipped_output: int = 0
+    non_finite: int = 0
+    broken: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass
+class _Excerpt:
+    """The beginning of a recording, for the picture."""
+
+    samples: int
+    before: list[Wave] = field(default_factory=list)
+    after: list[Wave] = field(default_factory=list)
+    held: int = 0
+
+    def feed(self, before: Wave, after: Wave) -> None:
+        if self.held < self.samples:
+            self.before.append(before[: self.samples - self.held].mean(1))
+            self.after.append(after[: self.samples - self.held].mean(1))
+            self.held += len(self.before[-1])
+
+
+class _Waiting:
+    """What was read and has not been cleaned yet, block by block."""
+
+    def __init__(self) -> None:
+        self.blocks: deque[Wave] = deque()
+        self.count = 0
+
+    def put(self, block: Wave) -> None:
+        self.blocks.append(block)
+        self.count += len(block)
+
+    def take(self, count: int) -> Wave:
+        """The first ``(count, C)``."""
+        parts = []
+        self.count -= count
+        while count > 0:
+            block = self.blocks.popleft()
+            parts.append(block[:count])
+            if len(block) > count:
+                self.blocks.appendleft(block[count:])
+            count -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def denoise_file(
+    denoiser: Denoiser,
+    source: Path,
+    target: Path,
+    wishes: Wishes | None = None,
+    removed: Path | None = None,
+    plot: Path | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Report:
+    """Clean one file into another of the same rate, channels, length, bit depth and tags.
+
+    Args:
+        denoiser: from :func:`audioae.load`.
+        source: any file that libsndfile reads, a pipe that gives one, or ``-`` for standard input.
+        target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
+        wishes: strength and the like.
+        removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
+        plot: picture of the spectrograms before, after, and of what was removed.
+        progress: called with the frames done, their number, and the rate.
+
+    Raises:
+        InputError: the file cannot be read, or breaks off.
+        OutputError: a result cannot be written, is there already, or is the input itself.
+    """
+    wishes = wishes or Wishes()
+    for path in (target, removed, plot):
+        check_target(path, source, wishes.overwrite or wishes.again)
+    if removed is not None and removed == target:
+        raise OutputError(f"{removed}: the removed part and the result need different files")
+    if target != STANDARD:
+        return _denoise(denoiser, source, target, wishes, removed, plot, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "result.wav"
+        report = _denoise(denoiser, source, place, wishes, removed, plot, progress)
+        report.output = str(STANDARD)
+        with open(place, "rb") as file:
+            while data := file.read(COPIED):
+                write_output(data)
+    return report
+
+
+def _denoise(
+    denoiser: Denoiser,
+    source: Path,
+    target: Path,
+    wishes: Wishes,
+    removed: Path | None,
+    plot: Path | None,
+    progress: Callable[[int, int, int], None] | None,
+) -> Report:
+    with ExitStack() as stack:
+        reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, wishes.salvage))
+        picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
+        # Both come into their places only after everything else has gone well, the result last.
+        result = stack.enter_context(_writer(target, source, reader, wishes))
+        rest = stack.enter_context(_writer(removed, source, reader, wishes)) if removed else None
+        report = _run(denoiser, reader, result, rest, picture, wishes, progress)
+        report.output = str(target)
+        notes = dict.fromkeys(reader.notes)
+        for writer in (result, rest):
+            if writer is not None:
+                writer.finish()
+                notes.update(dict.fromkeys(tags.carry(reader, writer)))
+                writer.verify()
+        report.notes = list(notes)
+        if plot and picture and not (wishes.again and plot.exists()):
+            before, after = np.concatenate(picture.before), np.concatenate(picture.after)
+            waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
+            save_spectrograms(waves, reader.info.rate, plot, overwrite=wishes.overwrite)
+    return report
+
+
+def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
+    """Refuse to write over the input, or where :func:`~audioae.system.places.check_place` does.
+
+    Raises:
+        OutputError: with the reason.
+    """
+    if path is None or path == STANDARD:
+        return
+    if source != STANDARD and path.exists() and source.exists() and os.path.samefile(path, source):
+        raise OutputError(f"{path}: is the input itself: choose another name with -o")
+    check_place(path, overwrite)
+
+
+def _writer(path: Path, source: Path, reader: Reader, wishes: Wishes) -> Writer:
+    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=wishes.bitrate)
+    if wishes.bitrate and info.subtype in CODED:
+        bitrate.check(wishes.bitrate, info, str(path))
+    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags, wishes.overwrite, wishes.again)
+
+
+def _keeps_container(path: Path, source: Path) -> bool:
+    """Whether the result is of the recording's container: the same ending, or none to go by."""
+    if source == STANDARD:
+        return False
+    return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)
+
+
+def _run(
+    denoiser: Denoiser,
+    reader: Reader,
+    result: Writer,
+    rest: Writer | None,
+    picture: _Excerpt | None,
+    wishes: Wishes,
+    progress: Callable[[int, int, int], None] | None,
+) -> Report:
+    info: AudioInfo = reader.info
+    report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
+    try:
+        streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
+    except InputError as error:
+        raise InputError(f"{reader.path}: {error}") from None
+    meter, clipping = Meter(), Clipping()
+    start = time.perf_counter()
+    waiting = _Waiting()
+    done = 0
+
+    block_frames = max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
+
+    def take(ready: torch.Tensor) -> None:
+        # Segments come whole, and what is computed from them takes several times their memory.
+        for part in ready[0].cpu().split(block_frames, dim=-1):
+            if part.numel():
+                take_block(np.ascontiguousarray(part.T.numpy()))
+
+    def take_block(clean: Wave) -> None:
+        nonlocal done
+        noisy = waiting.take(len(clean))
+        result.write(clean)
+        if rest is not None:
+            rest.write(noisy - result.stored(clean))
+        meter.feed(noisy, clean)
+        if picture is not None:
+            picture.feed(noisy, clean)
+        done += len(clean)
+        if progress is not None:
+            progress(done, info.frames, info.rate)
+
+    with in_background(streamer, wishes.workers, info.frames, info.channels) as cleaning:
+        for block in reader.blocks(block_frames):
+            wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
+            report.non_finite += bad
+            clipping.feed(block)
+            waiting.put(wave[0].T.numpy())
+            take(cleaning.feed_wave(wave))
+        if not waiting.count and not done:
+            raise InputError(f"{reader.path}: holds no samples")
+        take(cleaning.flush_wave())
+    report.elapsed = time.perf_counter() - start
+    report.seconds = done / info.rate
+    report.speed = report.seconds / max(report.elapsed, 1e-9)
+    report.level_before, report.level_after, report.level_removed = meter.levels
+    report.clipped_input, report.clipped_output, report.broken = clipping.samples, result.clipped, reader.broken
+    return report

@@ -1,0 +1,80 @@
+"""One recording to clean, where all that comes of it goes, how it is wished for, and what cleans it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audioae.system.atomic import sweep
+from audioae.system.places import place_of
+
+if TYPE_CHECKING:
+    from audioae.denoisers.denoiser import Denoiser
+
+STANDARD = Path("-")
+"""Standard input or output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to clean: where it is, and where the result, what was removed and the picture go."""
+
+    source: Path
+    target: Path
+    removed: Path | None = None
+    picture: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that it writes."""
+        return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether none of them is there."""
+        return not any(path.exists() for path in self.outputs)
+
+    def sweep(self) -> bool:
+        """Remove what killed tries left half done in the folders of the results; whether nothing unfinished is left."""
+        done = [sweep(folder) for folder in {place_of(path).parent for path in self.outputs}]
+        return all(done)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How files are to be cleaned; see :class:`~audioae.runtime.streamer.Streamer` and ``audioae denoise --help``."""
+
+    atten_limit: float | None = None
+    mix: float = 1.0
+    channels: str = "linked"
+    overwrite: bool = False
+    salvage: bool = False
+    workers: int = 1
+    """How many segments of a long recording are cleaned side by side."""
+    bitrate: int = 0
+    """Bits per second of results in MP3, Vorbis and Opus; 0 for those of the recording."""
+    again: bool = False
+    """Whether an earlier try, or a run beside this one, may have made the result: one that holds the same sound is kept."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Arguments of :func:`audioae.runtime.onnx_run.load`: small enough to be sent to other processes."""
+
+    model: str = "default"
+    device: str = "cpu"
+    backend: str = "torch"
+
+    def load(self) -> "Denoiser":
+        """The model, ready to run.
+
+        Raises:
+            BundleError: no such model or device, one that cannot be run so, or one that was not trained on noise.
+        """
+        from audioae.denoisers.denoiser import why_no_denoiser
+        from audioae.errors import BundleError
+        from audioae.runtime.onnx_run import load
+
+        denoiser = load(self.model, self.device, self.backend)
+        if denoiser.rebuilds_noise:
+            raise BundleError(why_no_denoiser(denoiser))
+        return denoiser

@@ -1,0 +1,225 @@
+"""Writing a denoiser as ONNX: one frame at a time, with all that it remembers going in and coming out.
+
+The front-end stays outside, for it is a Fourier transform that every language has; its sizes are in the file's metadata. The
+only module that knows onnx.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import math
+import os
+import tempfile
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioae.denoisers.denoiser import Denoiser, State
+from audioae.denoisers.layers.offset import window_spectrum
+from audioae.denoisers.layers.residual import ResidualBlock
+from audioae.denoisers.layers.shared_past import SharedPast
+from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
+from audioae.nn.causal import delay
+from audioae.nn.spectral import link
+from audioae.settings.config import dump
+from audioae.system.atomic import write_file
+
+FORMAT = "audioae onnx 3"
+READ = ("audioae onnx 2", FORMAT)
+"""Formats that are run alike: which states there are, the file itself says."""
+OPSET = 18
+PRECISIONS = ("fp32", "fp16", "int8")
+SMALLEST = 64
+"""Numbers that a tensor of weights has at least, to be worth fewer bits."""
+WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
+LONGER = WINDOW + ", there divided by what the squares of the windows of all frames add to"
+
+
+class Step(nn.Module):
+    """One frame of a denoiser in real numbers, for ONNX has no complex ones.
+
+    What residual blocks remember lies together in a few tensors, each of blocks that look back about as far.
+
+    Args:
+        model: the network, one of those that give a mask.
+        state: what it remembers before the first frame, ``(B, ...)``.
+    """
+
+    def __init__(self, model: Any, state: State) -> None:
+        super().__init__()
+        self.model = model
+        modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
+        for name in state:
+            if isinstance(block := modules.get(name), ResidualBlock):
+                # By factors of four.
+                reach, late = (block.time.dilation.bit_length() - 1) // 2, "late." * bool(block.delay)
+                together[f"{name.rpartition('blocks.')[0]}past.{late}{reach}"].append(name)
+        self.together = dict(together)
+        self.pasts = nn.ModuleList(SharedPast([modules[n] for n in names]) for names in together.values())
+        joined = {name for names in together.values() for name in names}
+        self.state = {name: value for name, value in state.items() if name not in joined}
+        for (name, members), past in zip(together.items(), self.pasts, strict=True):
+            self.state[name] = cast(SharedPast, past).zeros(state[members[0]])
+
+    def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and what joins the state."""
+        before: dict[str, Any] = dict(zip(self.state, state, strict=True))
+        for (name, members), past in zip(self.together.items(), self.pasts, strict=True):
+            before |= zip(members, past(before[name]), strict=True)
+        parts = spectrum.transpose(2, 3)  # (B, C, 2, F)
+        own: dict[str, Tensor] = {}
+        parts = self.model.without_offset(parts.unsqueeze(2), before, own)[:, :, 0]
+        mask, after = self.model.mask(link(parts.unsqueeze(2)), before)
+        after |= own
+        if "noisy" in before:
+            late, after["noisy"] = delay(parts.transpose(2, 3).unsqueeze(1), before["noisy"])
+            parts = late[:, 0].transpose(2, 3)
+        for name, members in self.together.items():
+            after[name] = torch.cat([after[member] for member in members], dim=1)
+        mask_real, mask_imag = mask.split(1, dim=2)  # (B, 1, 1, F), the same for all channels
+        real, imag = parts.split(1, dim=2)
+        clean = (parts * mask_real + torch.cat([-imag, real], dim=2) * mask_imag).transpose(2, 3)
+        return clean, *(after[name] for name in self.state)
+
+
+def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
+    """Write a model's step at one sample rate as an ONNX file, whole or not at all.
+
+    Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
+    same shape and what joins each state, by its name with ``next.`` before it. States are queues on their second axis: what
+    comes out goes in at the end, and as much leaves at the front. All begin as zeros. ``past`` holds of each frame one row
+    for every residual block of those that look back about as far.
+    Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
+    by, besides the overlap), ``recipe``, ``precision`` and ``states``, their names.
+
+    Args:
+        denoiser: from :func:`audioae.load`.
+        target: the file.
+        rate: Hz, for which the file is; others with as many samples from frame to frame fit too.
+        precision: ``fp32``, ``fp16`` for weights that lie in 16 bits and are computed with in 32, or ``int8`` for weights of
+            matrix products in 8 bits.
+
+    Raises:
+        BundleError: not a denoiser with one mask.
+        InputError: the rate is not within 8 to 192 kHz, or no such precision.
+        MissingExtraError: onnx or onnxscript are not installed.
+        OutputError: the file cannot be written.
+    """
+    write_file(target, onnx_bytes(denoiser, rate, precision))
+
+
+def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
+    """What :func:`export` writes."""
+    if denoiser.members:
+        raise BundleError(
+            f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
+            "export a single network, as conv_dae_offline, or denoise with --backend onnx"
+        )
+    if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
+        kinds = "conv_dae, crn_dae or conv1d_dae"
+        raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - what torch's exporter writes with
+    except ImportError:
+        raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
+    stft = denoiser.transform(rate)
+    # Two of each, for the exporter would take a one for a constant.
+    step = Step(denoiser.model, denoiser.model.initial_state(2, 2, stft.bins)).eval()
+    names = list(step.state)
+    layout = denoiser.model.layout
+    (
+        layout.averages(stft.bins),
+        layout.weights(stft.bins),
+        window_spectrum(stft.bins),
+    )  # kept from here on: the exporter's own tensors are hollow
+    batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
+    shapes = (
+        {0: batch, 1: channels},
+        tuple({0: batch, **({2: channels} if n in ("noisy", "offset") else {})} for n in names),
+    )
+    example = torch.zeros(2, 2, stft.bins, 2, device=denoiser.device)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            step,
+            (example, *step.state.values()),
+            dynamo=True,
+            verbose=False,
+            input_names=["spectrum", *names],
+            output_names=["clean", *(f"next.{name}" for name in names)],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+        )
+    assert program is not None, "with dynamo there is one"
+    proto = program.model_proto
+    if precision == "fp16":
+        _halve(proto.graph)
+    elif precision == "int8":
+        proto = _quantized(proto)
+    facts = {
+        "format": FORMAT,
+        "name": denoiser.name,
+        "rate": str(rate),
+        "hop": str(stft.hop),
+        "n_fft": str(stft.n_fft),
+        "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
+        "delay": str(denoiser.model.delay),
+        "recipe": dump(denoiser.recipe),
+        "precision": precision,
+        "states": json.dumps(names),
+    }
+    onnx.helper.set_model_props(proto, facts)
+    return bytes(proto.SerializeToString())
+
+
+def _halve(graph: Any) -> None:
+    """Keep weights in 16 bits; whoever runs the file widens them once, when it is opened."""
+    import onnx
+
+    casts = []
+    for weights in graph.initializer:
+        if weights.data_type != onnx.TensorProto.FLOAT or math.prod(weights.dims) < SMALLEST:
+            continue
+        name, values = weights.name, onnx.numpy_helper.to_array(weights)
+        weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [weights.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _quantized(proto: Any) -> Any:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        try:
+            onnx.save(proto, whole)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot write: {error.strerror}") from error
+        with _quiet():
+            quantize_dynamic(whole, small, weight_type=QuantType.QInt8)
+        return onnx.load(small)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter tells its developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

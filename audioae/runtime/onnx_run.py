@@ -1,0 +1,259 @@
+"""Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
+
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioae import modelfile
+from audioae.denoisers.denoiser import Denoiser, State
+from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
+from audioae.recipe import Recipe
+from audioae.runtime.onnx_export import READ, onnx_bytes
+from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
+
+BACKENDS = ("torch", "onnx")
+CPU = torch.device("cpu")
+ROOM = 64
+"""Rows that a short :class:`Queue` has room for before it has to copy."""
+
+
+class Queue:
+    """The last rows ``(B, T, ...)`` of a stream, one or several of each frame, with room behind them, so that more of them
+    move none of the others.
+
+    Copying them took a quarter of a frame's time, for the processor's caches hold little else beside them.
+
+    Args:
+        frames: what to begin with; they are copied.
+    """
+
+    def __init__(self, frames: np.ndarray) -> None:
+        batch, self.length, *rest = frames.shape
+        self.memory = np.empty((batch, 2 * self.length + ROOM, *rest), np.float32)
+        self.memory[:, : self.length] = frames
+        self.end, self.joined = self.length, 0
+
+    @classmethod
+    def of(cls, state: Tensor) -> "Queue":
+        """The queue that a tensor is the present of, or one that begins with it."""
+        given, queue, joined = _given.get(id(state), (None, None, 0))
+        # Once another frame has joined, the tensor is the past, and may be gone on from in another way.
+        if given is not None and given() is state and queue is not None and queue.joined == joined:
+            return queue
+        return cls(state.numpy())
+
+    @property
+    def held(self) -> np.ndarray:
+        """The frames of now, valid for as long as they are referred to."""
+        return self.memory[:, self.end - self.length : self.end]
+
+    def push(self, new: np.ndarray) -> None:
+        """Let frames ``(B, n, ...)`` join and as many go."""
+        count = new.shape[1]
+        if self.end + count > self.memory.shape[1]:
+            self.memory, held = np.empty_like(self.memory), self.held
+            self.memory[:, : self.length], self.end = held, self.length
+        self.memory[:, self.end : self.end + count] = new
+        self.end, self.joined = self.end + count, self.joined + count
+
+    def tensor(self) -> Tensor:
+        """The frames of now as a tensor that :meth:`of` knows. It is part of the memory, so that nobody may write to it."""
+        tensor = torch.from_numpy(self.held)
+        key = id(tensor)
+        _given[key] = weakref.ref(tensor, partial(_given.pop, key)), self, self.joined
+        return tensor
+
+
+_given: dict[int, tuple[weakref.ref[Tensor], Queue, int]] = {}
+"""By the identity of each tensor of :meth:`Queue.tensor` that is still there: the queue, and what had joined it. Not in the
+tensor itself, which may be copied, or saved and loaded elsewhere."""
+
+
+class OnnxModel(nn.Module):
+    """A network that onnxruntime runs; one session for each number of bins, made when it is first needed.
+
+    Args:
+        denoiser: what is exported where no file of the size is given; None where only the file's sizes can be run.
+        delay: frames that the result is late by.
+        files: contents of ONNX files by the number of bins that they are for; more are exported as they are needed.
+        sizes: seconds from frame to frame and of a frame, by which bins tell the rate.
+        sessions: of files, where they are open already.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser | None,
+        delay: int,
+        files: dict[int, bytes],
+        sizes: tuple[float, float] = (HOP_SECONDS, 2 * HOP_SECONDS),
+        sessions: Mapping[int, Any] = {},
+    ) -> None:
+        super().__init__()
+        # In a tuple, that its weights are not taken for this module's.
+        self.source, self.delay, self.files = (denoiser,), delay, files
+        self.sizes = sizes
+        self._sessions: dict[int, Any] = dict(sessions)
+        self._process = os.getpid()
+        self.register_buffer("place", torch.zeros(0))
+        self.receptive_field = denoiser.model.receptive_field if denoiser else None
+
+    def session(self, bins: int) -> Any:
+        """The session for spectra of so many bins.
+
+        Raises:
+            InputError: the file is one for another rate.
+        """
+        if self._process != os.getpid():  # the threads of a session do not live on in a process that was forked
+            self._sessions, self._process = {}, os.getpid()
+        if bins not in self.files:
+            denoiser = self.source[0]
+            if denoiser is None:
+                own, wanted = (rate_of(count, *self.sizes) for count in (next(iter(self.files)), bins))
+                raise InputError(f"the ONNX file is for {own} Hz: export one with --rate {wanted}")
+            self.files[bins] = onnx_bytes(denoiser, rate_of(bins, *self.sizes))
+        if bins not in self._sessions:
+            self._sessions[bins] = open_session(self.files[bins])
+        return self._sessions[bins]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies: sessions are opened again where they are needed."""
+        return self.__dict__ | {"_sessions": {}}
+
+    def initial_state(self, batch: int, channels: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
+        sizes = {"batch": batch, "channels": channels}
+        return {
+            each.name: torch.zeros([sizes.get(size, size) for size in each.shape])
+            for each in self.session(bins).get_inputs()[1:]
+        }
+
+    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
+        session = self.session(spec.shape[2])
+        frames = np.ascontiguousarray(spec.numpy().transpose(3, 0, 1, 2))[..., None].view(np.float32)
+        queues = {name: Queue.of(tensor) for name, tensor in state.items()}
+        made = []
+        for frame in frames:
+            clean, *new = session.run(None, {"spectrum": frame, **{name: queue.held for name, queue in queues.items()}})
+            for queue, entering in zip(queues.values(), new, strict=True):
+                queue.push(entering)
+            made.append(clean.view(np.complex64))
+        result = np.concatenate(made, axis=-1) if len(made) != 1 else made[0]
+        return torch.from_numpy(result), {name: queue.tensor() for name, queue in queues.items()}
+
+
+class OnnxDenoiser(Denoiser):
+    """A :class:`~audioae.denoisers.denoiser.Denoiser` whose network onnxruntime runs, on the CPU."""
+
+    def __init__(self, recipe: Recipe, name: str, model: nn.Module, members: Sequence["OnnxDenoiser"] = ()) -> None:
+        super().__init__(recipe, name, model)
+        self.members = list(members)
+
+    @property
+    def device(self) -> torch.device:
+        """Always the CPU."""
+        return CPU
+
+
+def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", backend: str = "torch") -> Denoiser:
+    """A trained model, ready to run; a file of ``audioae export`` always by onnxruntime.
+
+    Args:
+        name_or_path: a model in the package (``audioae models`` lists them), ``default``, a bundle's path, or an ``.onnx``
+            file's.
+        device: where torch runs: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+        backend: ``torch``, or ``onnx`` for onnxruntime, on the CPU.
+
+    Raises:
+        BundleError: no such model or device, or one that cannot be run so.
+        MissingExtraError: onnxruntime is not installed.
+
+    >>> load().name
+    'conv_dae_offline'
+    """
+    path = Path(name_or_path)
+    from_file = path.suffix.lower() == ".onnx" and path.is_file()
+    if backend == "torch" and not from_file:
+        return modelfile.load(name_or_path, device)
+    if backend not in BACKENDS:
+        raise BundleError(f"backend {backend!r}: give {' or '.join(BACKENDS)}")
+    if device not in ("auto", "cpu"):
+        raise BundleError(f"device {device!r}: onnxruntime runs models on the CPU here: use --device auto or cpu")
+    if from_file:
+        return _from_file(path)
+    denoiser = modelfile.load(name_or_path)
+    denoiser.initial_state(1, 1, 16_000)  # refuses what is no denoiser
+    return _exported(denoiser).eval()
+
+
+def _exported(denoiser: Denoiser) -> OnnxDenoiser:
+    members = [_exported(member) for member in denoiser.members]
+    if members:
+        return OnnxDenoiser(denoiser.recipe, denoiser.name, nn.Module(), members)
+    settings = denoiser.recipe.model
+    sizes = settings.hop_seconds, settings.window_seconds
+    model = OnnxModel(denoiser, denoiser.model.delay, {}, sizes)
+    return OnnxDenoiser(denoiser.recipe, denoiser.name, model)
+
+
+def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float = 2 * HOP_SECONDS) -> int:
+    """The sample rate whose spectra have so many bins; of several the one nearest to what they say without rounding.
+
+    >>> rate_of(769), rate_of(267, 0.016, 0.048)
+    (48000, 11094)
+    """
+    about = round(2 * (bins - 1) / window_seconds)
+    near = [rate for rate in range(about - 500, about + 501) if MIN_RATE <= rate <= MAX_RATE]
+    fitting = [rate for rate in near if window_length(rate, hop_seconds, window_seconds) == 2 * (bins - 1)]
+    return min(fitting or [min(MAX_RATE, max(MIN_RATE, about))], key=lambda rate: abs(rate - about))
+
+
+def open_session(model: bytes | str) -> Any:
+    """An inference session of an ONNX model, by its contents or its path.
+
+    It runs in the thread that calls it: a frame is too little work to be shared.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        BundleError: not an ONNX file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtraError("ONNX files are run by onnxruntime: pip install 'audioae[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own kinds have no common base
+        what = model if isinstance(model, str) else "model"
+        raise BundleError(f"{what}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error
+
+
+def _from_file(path: Path) -> Denoiser:
+    session = open_session(str(path))
+    facts = session.get_modelmeta().custom_metadata_map
+    if facts.get("format") not in READ:
+        raise BundleError(
+            f"{path}: not a file of `audioae export`, or of another version's (its metadata say {facts.get('format')!r}): "
+            "export the model again"
+        )
+    try:
+        recipe, rate, delay = Recipe.of_file(facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
+    except (RecipeError, KeyError, ValueError) as error:
+        raise BundleError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
+    if recipe.family != "waves" or delay != recipe.model.delay:
+        raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
+    sizes = recipe.model.hop_seconds, recipe.model.window_seconds
+    bins = window_length(rate, *sizes) // 2 + 1
+    model = OnnxModel(None, delay, {bins: path.read_bytes()}, sizes, {bins: session})
+    return OnnxDenoiser(recipe, path.stem, model).eval()

@@ -1,0 +1,261 @@
+"""Writing files: at any moment there is the old one or the whole new one, and nothing else is ever replaced.
+
+The content goes into a temporary file beside the target. Checked and on the disk, it is renamed. A temporary is locked as
+long as its process lives, so that :func:`sweep` removes those that killed processes left and no others.
+"""
+
+import errno
+import os
+import platform
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from audioae.errors import AppearedError, OutputError
+from audioae.system.places import NEW, OLD, check_place, is_channel, rename_new, write_all, write_through
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks, but does not delete what is open either
+    fcntl = None  # type: ignore[assignment]
+
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+"""Which machine made a temporary: not every network drive shows one machine's locks to another."""
+NAME = re.compile(r"\.audioae-([0-9a-f]{8})-[0-9a-f]{12}\.part")
+FOREIGN_SECONDS = 86_400.0
+"""A temporary of another machine that nothing was written to for so long is taken for a left one."""
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+class Temporary:
+    """A file that takes the place of ``target`` by :meth:`commit`, and leaves nothing behind without.
+
+    Its permissions are those of the file that it replaces, else they come from the umask. Where the target is a symbolic
+    link, the file that it leads to is replaced, and the link stays.
+
+    Args:
+        target: the file to be.
+        overwrite: replace a file that is there.
+        again: find out at the end whether one is there, for it may be the result of an earlier try.
+
+    Attributes:
+        path: where to write.
+
+    Raises:
+        OutputError: see :func:`~audioae.system.places.check_place`; or the folder cannot be written.
+    """
+
+    def __init__(self, target: Path, overwrite: bool = False, again: bool = False) -> None:
+        self.target, self.overwrite = target, overwrite
+        self.place = check_place(target, overwrite or again)
+        try:
+            self.path, self._handle = _create(self.place.parent)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot write there: {error.strerror or error}") from None
+        self._open = True
+        with suppress(OSError):  # while it is written, as few may read it as the old one
+            os.chmod(self.path, self.place.stat().st_mode & 0o777 | 0o600)
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        try:
+            write_all(self._handle, data)
+        except OSError as error:
+            raise self.failed(error) from None
+
+    def commit(self) -> None:
+        """Put the file in its place.
+
+        Raises:
+            AppearedError: without ``overwrite``, a file is there by now; it is kept.
+            OutputError: the place cannot be written.
+        """
+        try:
+            # The content is on the disk before the name, and the name before anybody is told: power may fail.
+            os.fsync(self._handle)
+            self._dress()
+            if os.name == "nt":  # where nothing that is open can be renamed
+                self._close()
+            if self.overwrite:
+                check_place(self.target, self.overwrite)
+                os.replace(self.path, self.place)
+            else:
+                rename_new(self.path, self.place)
+            with suppress(OSError):  # not every system opens folders
+                _sync_folder(self.place.parent)
+        except FileExistsError:
+            raise AppearedError(
+                f"{self.target}: appeared while the result was made, and is kept: use --overwrite to replace it"
+            ) from None
+        except OSError as error:
+            raise self.failed(error) from None
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if self._open:
+            # Removed under its lock, for afterwards another file may have the name.
+            if os.name == "nt":
+                self._close()
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            self._close()
+
+    def failed(self, error: Exception | str) -> OutputError:
+        """What to say where something could not be written."""
+        if isinstance(error, OSError) and error.errno not in FULL:
+            return OutputError(f"{self.target}: cannot write: {error.strerror or error}")
+        reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error)
+        return OutputError(f"{self.target}: cannot write, is the disk full? ({reason.strip().rstrip('.')})")
+
+    def _dress(self) -> None:
+        """Give it the permissions and the owner of the file that it replaces."""
+        try:
+            old = self.place.stat()
+        except FileNotFoundError:
+            return
+        if hasattr(os, "chown"):
+            with suppress(OSError):  # only root gives files away
+                os.chown(self.path, old.st_uid, old.st_gid)
+        with suppress(OSError):  # not every file system has permissions
+            os.chmod(self.path, old.st_mode & 0o777)
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            # What it may still say has been asked by fsync.
+            with suppress(OSError):
+                os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.discard()
+
+
+def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True) -> None:
+    """Write a whole file, or nothing; folders around it are made.
+
+    Raises:
+        OutputError: see :class:`Temporary`.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot make its folder: {error.strerror or error}") from None
+    with Temporary(target, overwrite) as temporary:
+        temporary.write(data)
+        try:
+            if temporary.path.read_bytes() != data:
+                raise temporary.failed("what is read back is not what was written")
+        except OSError as error:
+            raise temporary.failed(error) from None
+        temporary.commit()
+
+
+def write_text(path: Path, text: str, overwrite: bool) -> None:
+    """Write text to a file, or to what takes text too: a terminal, a pipe, ``/dev/stdout``.
+
+    Raises:
+        OutputError: see :class:`Temporary`.
+    """
+    data = text.encode("utf-8", "backslashreplace")  # names that are no text
+    if is_channel(path):
+        write_through(path, data)
+    else:
+        write_file(path, data, overwrite)
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    """A new temporary file, open and locked."""
+    while True:
+        path = folder / f".audioae-{HOST}-{secrets.token_hex(6)}.part"
+        handle = os.open(path, NEW, 0o666)
+        try:
+            # Between these lines another run may take it for a left one.
+            if _lock(handle) and _is_still(path, handle):
+                return path, handle
+            path.unlink(missing_ok=True)
+            os.close(handle)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            os.close(handle)
+            raise
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody else has the lock; true also where there are no locks, for nothing is swept there."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def locked(handle: int) -> Iterator[None]:
+    """Within it no other process has the lock of this open file; without effect where there are no locks."""
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> bool:
+    """Remove the temporary files that killed processes left in a folder; whether none of any process is left."""
+    if fcntl is None:
+        return True
+    found: list[Path] = []
+    with suppress(OSError):
+        found = [each for each in folder.iterdir() if NAME.fullmatch(each.name)]
+        for path in found:
+            with suppress(OSError):
+                _sweep(path)
+    return not any(path.exists() for path in found)
+
+
+def _sweep(path: Path) -> None:
+    handle = os.open(path, OLD)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its process lives
+        found = NAME.fullmatch(path.name)
+        own = found is not None and found[1] == HOST
+        if own or time.time() - os.fstat(handle).st_mtime > FOREIGN_SECONDS:
+            path.unlink()
+    finally:
+        os.close(handle)
