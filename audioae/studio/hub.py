@@ -16,11 +16,15 @@ class BlindTest:
 
     Attributes:
         models: names of the two models that are compared.
-        keys: the recordings.
+        keys: the recordings, once all of them are there.
     """
 
     models: tuple[str, str]
     keys: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the page."""
+        return {"models": self.models, "recordings": self.keys}
 
 
 @dataclass
@@ -63,5 +67,7 @@ class Hub:
 
     async def denoisers(self) -> dict[str, str]:
         """What the names stand for that a denoiser may be asked for by: no other name or path is taken."""
-        listed = {each["name"]: each["model"] for each in (await self.listing())["denoisers"]}
-        return {"default": self.default} | listed | self.fitted
+        rows = (await self.listing())["denoisers"]
+        own = next(each["model"] for each in rows if each["default"])
+        default = own if self.default == "default" else self.default
+        return {"default": default} | {each["name"]: each["model"] for each in rows} | self.fitted

@@ -71,10 +71,11 @@ def result_of(recording: Recording, key: str | None) -> Result:
 async def about(request: Request) -> Response:
     """What the page says of itself."""
     hub = hub_of(request)
-    test = None if hub.test is None else {"models": hub.test.models, "recordings": hub.test.keys}
+    test = None if hub.test is None else hub.test.as_dict()
     return JSONResponse(
         {
             "version": __version__, "limit": hub.limit, "test": test,
+            "model": None if hub.default == "default" else Path(hub.default).stem,
             "trainings": hub.runs is not None,
         }
     )  # fmt: skip
@@ -97,7 +98,8 @@ async def events(request: Request) -> Response:
 
     async def told() -> AsyncIterator[str]:
         try:
-            yield _event({"recordings": [each.as_dict() for each in hub.store.seen_by(name)]})
+            first: dict[str, Any] = {"recordings": [each.as_dict() for each in hub.store.seen_by(name)]}
+            yield _event(first | ({"test": hub.test.as_dict()} if hub.test else {}))
             while True:
                 try:
                     yield _event(await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -164,7 +165,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
     async def life(app: Starlette) -> AsyncIterator[None]:
         cleaning, asking = Worker(folder), Worker(folder)
         store = Store(folder, cleaning, asking, config.grace)
-        app.state.hub = Hub(store, config.limit, config.default, list(config.models), runs=config.runs)
+        app.state.hub = Hub(store, config.limit, config.default, list(config.models), _test(config), runs=config.runs)
         beginning = asyncio.create_task(_begin(app.state.hub, config, failed))
         sweeping = asyncio.create_task(store.sweep())
         try:
@@ -175,7 +176,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
             await asyncio.gather(cleaning.close(), asking.close())
 
     routes = [Route("/", _page), *pages.routes(), *programs.routes(), Mount("/static", StaticFiles(directory=STATIC))]
-    failures = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
+    failures: Any = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=failures)
     names = {*LOOPBACK, config.host}
     return Guard(app, token, names, not is_loopback(config.host))
@@ -193,8 +194,13 @@ async def _begin(hub: Hub, config: StudioConfig, failed: Callable[[AudioaeError]
     except AudioaeError as error:
         failed(error)
         return
-    if config.test is not None:
-        hub.test = BlindTest(config.test, [each.key for each in opened if not each.error])
+    if hub.test is not None:
+        hub.test.keys += [each.key for each in opened if not each.error]
+        hub.store.tell("", {"test": hub.test.as_dict()})
+
+
+def _test(config: StudioConfig) -> BlindTest | None:
+    return None if config.test is None else BlindTest(config.test)
 
 
 async def _page(_: Request) -> Response:

@@ -48,7 +48,7 @@ class Result:
         """For the page."""
         model, limit, mix, channels = self.settings
         return {
-            "id": self.key, "model": model, "atten_limit": limit, "mix": mix, "channels": channels,
+            "id": self.key, "model": Path(model).stem, "atten_limit": limit, "mix": mix, "channels": channels,
             "state": self.state, "done": self.done, "report": self.report, "error": self.error,
         }  # fmt: skip
 

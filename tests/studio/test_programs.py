@@ -144,7 +144,7 @@ def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str
 
 @pytest.mark.parametrize("header", ["Origin", "Host", "Authorization"])
 def test_streams_of_other_pages_are_refused(studio: Studio, header: str) -> None:
-    with pytest.raises(InvalidStatus, match="HTTP 40[03]"):
+    with pytest.raises(InvalidStatus, match=r"HTTP 40[03]"):
         open_stream(studio, "rate=16000", **{header: "http://example.org"})
 
 

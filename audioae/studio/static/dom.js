@@ -1,0 +1,52 @@
+// Small helpers for elements.
+
+/** An element with properties (those with a dash are attributes, `on...` listeners) and children. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name.includes("-") || name === "role" || name === "for" || name === "list") element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Say something to everyone, also to screen readers. */
+export function say(text, isError = false) {
+  const place = byId("message");
+  place.textContent = text;
+  place.classList.toggle("error", isError);
+}
+
+/** Run something, and say what goes wrong. */
+export async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message, true);
+    return undefined;
+  }
+}
+
+/** 83.5 s as 1:23.5. */
+export function clock(seconds, digits = 1) {
+  const minutes = Math.floor(seconds / 60);
+  const rest = (seconds - 60 * minutes).toFixed(digits);
+  return `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}`;
+}
+
+/** Whether keys typed now belong to a field. */
+export function isTyping(event) {
+  const field = event.target.closest?.("input, select, textarea");
+  return Boolean(field) && !["checkbox", "radio", "button"].includes(field.type);
+}
+
+/** Fill a select with names, and keep what was chosen if it is still there. */
+export function fill(select, options, chosen = select.value) {
+  select.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
+  if (options.some(([value]) => value === chosen)) select.value = chosen;
+}
