@@ -97,8 +97,8 @@ class _Run:
             device, recipe.train.precision, staged=bool(recipe.train.stages) or recipe.family == "sounds"
         )
         self.rows = self.parallel.rows(recipe.data.batch_size)
+        self.validation = Validation(recipe)  # first: what is missing here is said before minutes of reading recordings
         self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
-        self.validation = Validation(recipe)
         torch.manual_seed(recipe.seed)
         self.denoiser = Denoiser(recipe, out.name)
         if recipe.train.init:
