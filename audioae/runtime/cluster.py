@@ -76,7 +76,11 @@ def _join(workers: int | None) -> None:
         if host and port.isdigit():  # Ray itself would try for minutes
             socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
         ray.init(
-            num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            address or "local",  # without it Ray joins whatever runs on this machine, and then takes no num_cpus
+            num_cpus=None if address else workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         if not address:

@@ -1,6 +1,7 @@
 """Workers of a cluster that end when it hurts most: what runs in them is changed by the choice of model that they get."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -141,3 +142,20 @@ def test_a_recording_that_kills_its_workers_is_named(job: Job) -> None:
     (outcome,) = clean(job, AlwaysDies("conv1d_dae"))
     assert isinstance(outcome, audioae.InputError)
     assert "in.wav: its worker was lost 3 times" in str(outcome) and "\n" not in str(outcome)
+
+
+OTHER = """
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+print("up", flush=True)
+input()
+cluster.shutdown()
+"""
+
+
+def test_a_cluster_of_its_own_beside_another_on_this_machine(job: Job) -> None:
+    with subprocess.Popen([sys.executable, "-c", OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline().endswith("up\n")
+        (report,) = clean(job, ModelChoice("conv1d_dae"))
+        assert isinstance(report, Report) and other.poll() is None
+        other.communicate("\n")
