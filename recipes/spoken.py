@@ -1,9 +1,9 @@
-"""Speech to train on, read aloud by Kokoro-82M: ``python recipes/spoken.py MODEL VOICES OUT TEXT... [--minutes 60]``.
+"""Synthesise training speech with Kokoro-82M: ``python recipes/spoken.py MODEL VOICES OUT TEXT... [--minutes 60]``.
 
-MODEL is that network as an ONNX file, VOICES a folder with its voices, a ``.bin`` of floats each, TEXT plain text to take
-sentences from; ``pip install kokoro-onnx`` first. Every other sentence is by a new voice: one of the English ones, or a mean
-of two, of which the second may be of any language, so that there are more voices than the model came with. OUT receives FLAC
-of 24 kHz. Run side by side with other values of ``--seed``, or again with the same: what is there is kept.
+MODEL is the network as an ONNX file, VOICES a folder with one ``.bin`` file of floats per voice, TEXT plain text from which
+sentences are taken. Run ``pip install kokoro-onnx`` first. The voice changes after every second sentence. It is an English
+voice or the mean of two voices, the second of any language, so that there are more voices than the model has. OUT receives
+FLAC files at 24 kHz. Several processes with different values of ``--seed`` can run in parallel. Existing files are kept.
 """
 
 import argparse
@@ -18,13 +18,13 @@ PEAK = 0.6
 
 
 def sentences(paths: list[Path]) -> list[str]:
-    """What of the texts can be read as it stands: whole sentences of letters, none of them short."""
+    """Find whole sentences of 37 to 202 characters that have letters and punctuation only."""
     paragraphs = (p for path in paths for p in re.split(r"\n%?\n", path.read_text(errors="ignore")))
     return [s for p in paragraphs for s in SENTENCE.findall(re.sub(r"\s+", " ", p))]
 
 
 def voice(rng: np.random.Generator, voices: dict[str, np.ndarray]) -> tuple[str, np.ndarray, str]:
-    """A name, a voice and the accent to read with. The first letter of a name is its language, the second f or m."""
+    """Draw a voice: its name, style vectors and accent. A name begins with the language and the sex, as in ``af_``."""
     english = [name for name in voices if name[0] in "ab" and (name[1] == "m" or rng.random() < 0.7)]
     first = str(rng.choice(english))
     accent = "en-gb" if first[0] == "b" else "en-us"
@@ -36,20 +36,20 @@ def voice(rng: np.random.Generator, voices: dict[str, np.ndarray]) -> tuple[str,
 
 
 def main() -> None:
-    """Read until there are as many minutes as asked for."""
+    """Synthesise sentences until there are ``--minutes`` of sound."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("voices", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("text", type=Path, nargs="+")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of sound in all  [default: 60]")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=60.0, help="minutes of sound in all  [default: 60]")
+    parser.add_argument("--seed", type=int, default=0, help="of texts and voices  [default: 0]")
     given = parser.parse_args()
     import onnxruntime
     from kokoro_onnx import Kokoro
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # one process for each core goes through more
+    options.intra_op_num_threads = 1  # several processes of one thread are faster
     session = onnxruntime.InferenceSession(given.model, options, providers=["CPUExecutionProvider"])
     voices = {path.stem: np.fromfile(path, np.float32).reshape(-1, 1, 256) for path in sorted(given.voices.glob("*.bin"))}
     given.out.mkdir(parents=True, exist_ok=True)

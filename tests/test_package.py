@@ -14,7 +14,7 @@ import pytest
 import audioae
 
 ROOT = Path(__file__).parent.parent
-SOURCES = (".ci", ".github", "audioae", "recipes", "samples", "tests")
+SOURCES = (".ci", ".github", "audioae", "docs", "recipes", "samples", "tests")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -23,9 +23,8 @@ def test_every_kind_of_model_has_a_recipe() -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_recipes_are_short_and_say_what_they_reached(path: Path) -> None:
+def test_recipes_say_what_they_reached(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 48
     comment = text[: text.index("\n\n")]
     assert all(line.startswith("#") for line in comment.splitlines())
     assert "audioae train recipes/" + path.name in comment

@@ -1,4 +1,4 @@
-"""What ``recipes/spoken.py`` reads, and by which voices; the network that reads is not among the tests."""
+"""Sentences and voices of ``recipes/spoken.py``; its network is not tested."""
 
 import importlib.util
 from pathlib import Path
