@@ -117,7 +117,7 @@ def denoise(
             continue
         left.append((job, _as_left(wishes, journal, job)))
     if len(left) < len(planned.jobs) and not quiet:
-        above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are done and unchanged")
+        above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are already done and unchanged")
 
     def begun(job: Job) -> bool:
         return journal is None or journal.begin(job)
@@ -142,11 +142,11 @@ def denoise(
             if not quiet:
                 above(_in_words(outcome, verbose), lines=False)
             if outcome.broken and not quiet:
-                above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest is lost")
+                above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest was not read")
             for note in outcome.notes if not quiet else ():
                 above(f"audioae: warning: {job.source}: {note}")
-            for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million: taken as zero"),
-                                (outcome.clipped_output, "samples of the result were limited to full scale")):  # fmt: skip
+            for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million and were set to zero"),
+                                (outcome.clipped_output, "samples of the result were clipped to full scale")):  # fmt: skip
                 if count and not quiet:
                     above(f"audioae: warning: {job.source}: {count} {what}")
     if report is not None:
@@ -158,16 +158,16 @@ def denoise(
 
 
 def _workers(processes: int, parts: int | None, engine: str) -> int:
-    """In how many parts, each with a thread of its own, a process cleans a long recording."""
+    """Number of parallel parts of a long recording in one process, one thread each."""
     if engine == "ray":
-        return 1  # a worker of a cluster has one core, or a GPU
+        return 1  # a worker of a cluster has one core or one GPU
     import torch
 
     return parts or max(1, torch.get_num_threads() // processes)
 
 
 def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journal":
-    """The journal of a folder, for results of this very model and these wishes."""
+    """The journal of a folder. Results of another model or other settings count as not done."""
     from audioae import __version__
     from audioae.modelfile import locate
     from audioae.runtime.journal import Journal
@@ -179,7 +179,7 @@ def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journ
 
 
 def _as_left(wishes: Wishes, journal: "Journal | None", job: Job) -> Wishes:
-    """The wishes for a job, by what an earlier run has left: its results may be replaced by the run that goes on with it."""
+    """The options for a job: results that an earlier run left unfinished may be replaced."""
     from audioae.runtime.journal import Standing
 
     if journal is None:
@@ -200,7 +200,7 @@ def _one_by_one(
     folders: bool,
     quiet: bool,
 ) -> "Generator[Outcome, None, None]":
-    """Clean in this process, with a bar for each recording."""
+    """Clean in this process, with a progress bar for each recording."""
     from audioae.cli.progress import bar
     from audioae.runtime.attempt import attempt
 
@@ -217,7 +217,7 @@ def _one_by_one(
 def _clean(
     denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
 ) -> "Report | None":
-    """What came of a job; None where it is not begun, since another run has done it meanwhile."""
+    """Clean one recording. None if another run has done it meanwhile."""
     from audioae.runtime.files import denoise_file
 
     if folders:
@@ -235,13 +235,13 @@ def _side_by_side(
     quiet: bool,
     engine: str,
 ) -> "Generator[Outcome, None, None]":
-    """Clean in several processes, with one bar for all recordings."""
+    """Clean in several processes, with one progress bar for all recordings."""
     from audioae.cli.progress import bar
     from audioae.errors import AudioaeError
     from audioae.runtime import cluster, corpus
 
     clean = cluster.clean if engine == "ray" else corpus.clean
-    choice.load()  # what is wrong with it is said once, not by every process
+    choice.load()  # so that an error is reported once, not by every process
     ready = []
     for job, wishes in jobs:
         try:
@@ -258,7 +258,7 @@ def _side_by_side(
 
 
 class _Watch:
-    """Moves a bar and tells the speed."""
+    """Updates a progress bar and its speed."""
 
     def __init__(self, shown: Any) -> None:
         self.shown = shown

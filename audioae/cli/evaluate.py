@@ -26,10 +26,10 @@ class Named(click.ParamType):
     name = "NAME=VALUE"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """The name and the value, without the spaces around them."""
+        """Split into name and value, without surrounding spaces."""
         name, sign, rest = (part.strip() for part in value.partition("="))
         if not (name and sign and rest):
-            self.fail(f"{value!r}: give a name for the table, = and the rest, such as 'mine=...'", param, ctx)
+            self.fail(f"{value!r}: give a name for the table, =, and the value, as in 'mine=...'", param, ctx)
         return name, rest
 
 
@@ -154,7 +154,7 @@ def evaluate(
     models = (*models, *more_models)
     names = _known(measures)
     if no_worse and not set(names) & set(worst.LIMITS):
-        raise click.UsageError(f"--no-worse goes by {', '.join(worst.LIMITS)}: measure one of these")
+        raise click.UsageError(f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
     if not entries and not clean:
         raise click.UsageError(_what_to_measure_on(models))
     if plot is not None:
@@ -169,17 +169,15 @@ def evaluate(
     if asr and not any(count(pair.text) for pair in found):
         raise click.UsageError("--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv")
     if (pictures or components) and not others:
-        raise click.UsageError("--pictures and --components are for autoencoders and generators: name one")
+        raise click.UsageError("--pictures and --components need an autoencoder or a generator")
     if csv is not None and not found:
-        raise click.UsageError("--csv holds figures of pairs: give some by --pairs")
+        raise click.UsageError("--csv needs --pairs")
     labels = _labels([*(denoisers or ()), *(name for name in others if name not in denoisers)])
     entrants = []
     if (csv is not None or plot is not None) and not (denoisers or folders or commands):
-        raise click.UsageError(
-            "--csv and --plot hold figures of what was cleaned: name a denoiser, or give --entry or --command"
-        )
+        raise click.UsageError("--csv and --plot need a denoiser, --entry or --command")
     if (no_worse or of_clean) and not (denoisers or folders or commands):
-        raise click.UsageError("--no-worse and --of-clean are about what was cleaned: name a denoiser")
+        raise click.UsageError("--no-worse and --of-clean need a denoiser, --entry or --command")
     if denoisers or folders or commands:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
     scores: list[Score] = []
@@ -223,23 +221,25 @@ def evaluate(
     if interrupted:
         raise KeyboardInterrupt
     if failures:
-        raise DataError(f"{len(failures)} of {len(entrants)} could not be measured: {', '.join(failures)} (why: see above)")
+        raise DataError(
+            f"{len(failures)} of {len(entrants)} could not be measured: {', '.join(failures)}; see the messages above"
+        )
     if losses:
-        raise DataError(f"{losses[0].pair.noisy}: came out worse than it went in, as all that the last table lists")
+        raise DataError(f"{losses[0].pair.noisy}: became worse than its input; the last table lists all of these")
 
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
-    """Which models are measured by the sound that comes out, and which by their codes or names of classes."""
+    """Split models into those measured as denoisers and those measured by the measures of other families."""
     from audioae.modelfile import info, shipped
 
     for model in models:
         if models.count(model) > 1:
-            raise click.UsageError(f"two lines of the table would be called {model!r}: give it once")
+            raise click.UsageError(f"{model!r} is given twice")
     recipes = {model: info(model).recipe for model in models or shipped("waves")}
     others = [model for model, recipe in recipes.items() if recipe.family != "waves"]
     denoisers = [model for model, recipe in recipes.items() if recipe.family == "waves" or recipe.corruption.any]
     if clean_only and (wrong := [model for model in denoisers if model not in others]):
-        raise click.UsageError(f"--clean has no noisy side, which {wrong[0]} needs: give --pairs")
+        raise click.UsageError(f"{wrong[0]} needs noisy recordings: give --pairs in place of --clean")
     return ([] if clean_only else denoisers), others
 
 
@@ -263,7 +263,7 @@ def _what_to_measure_on(models: Sequence[str]) -> str:
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:
-    """What the tables call each model: two trainings both leave a best.safetensors."""
+    """Unique names for the tables; two trainings may both end in best.safetensors."""
     from audioae.modelfile import info
 
     stems = {given: info(given).name for given in models}
@@ -287,7 +287,7 @@ def _entrants(
     taken = [NOISY, CLEAN, *labels.values(), *(name for name, _ in (*folders, *commands))]
     for name in taken:
         if taken.count(name) > 1:
-            raise click.UsageError(f"two lines of the table would be called {name!r}: give another name")
+            raise click.UsageError(f"two lines of the table are called {name!r}: give another name")
     return [
         *(model(label, name, device, atten_limit) for name, label in labels.items()),
         *(Folder(name, Path(folder), pairs) for name, folder in folders),

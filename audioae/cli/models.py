@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from audioae.modelfile import BundleInfo
 
 HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "sounds": "generator"}
-"""What the models of each family are called."""
+"""Names of the families."""
 
 
 @click.command()
@@ -57,7 +57,7 @@ def models(names: tuple[str, ...]) -> None:
 
 
 def _sound(each: "BundleInfo") -> dict[str, str]:
-    """Rates and latency of models that take sound of any rate and give sound back; the one rate of the others."""
+    """Sample rates and latency of denoisers and autoencoders; the one sample rate of other models."""
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 
     if each.recipe.family in ("waves", "codes"):
@@ -66,7 +66,7 @@ def _sound(each: "BundleInfo") -> dict[str, str]:
 
 
 def _measured_on(path: Path) -> str:
-    """The sentence of the model's card that says what its figures were measured on; empty without a card."""
+    """The sentence of the model card that begins with "Measured on"; empty without a card."""
     card = path.with_suffix(".md")
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     found = re.search(r"^Measured on .+?[.;](?=\s)", text, re.M | re.S)

@@ -1,4 +1,4 @@
-"""Progress: bars on a terminal, lines now and then elsewhere; the only module that knows tqdm."""
+"""Progress bars on a terminal, and a line every 30 s elsewhere. The only module that imports tqdm."""
 
 import sys
 import time
@@ -12,19 +12,19 @@ from audioae.cli.terminal import Screen, tell
 from audioae.system.printable import printable
 
 EVERY = 30.0
-"""Seconds between lines; what is done between two of them may take as long again."""
+"""Seconds between lines."""
 BAR = "|{bar:24}| "
 FORM = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
 
 class Lines:
-    """What stands in for a bar where there is no terminal to redraw it on: a line now and then.
+    """Replaces a bar where the output is no terminal: prints a line every :data:`EVERY` seconds.
 
     Args:
-        total: what ``n`` grows to.
-        label: what each line begins with.
-        form: of a bar.
-        clock: seconds that pass.
+        total: final value of ``n``.
+        label: beginning of each line.
+        form: format of the bar that is replaced.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Lines:
 
     @property
     def format_dict(self) -> dict[str, Any]:
-        """As of a bar: the seconds since it began."""
+        """The elapsed seconds, as tqdm has them."""
         return {"elapsed": self.clock() - self.begun}
 
     def set_description(self, label: str, refresh: bool = True) -> None:
-        """Change what each line begins with."""
+        """Change the label."""
         self.label = label
 
     def set_postfix_str(self, text: str, refresh: bool = True) -> None:
-        """Change what stands behind the figures."""
+        """Change the text after the figures."""
         self.postfix = text
 
     def update(self, count: float = 1) -> None:
-        """Go on by so much; says so if nothing was said for long."""
+        """Advance by ``count``; print a line if the last one is old."""
         self.n += count
         if self.clock() - self.told < EVERY:
             return
@@ -62,7 +62,7 @@ class Lines:
         above(text.strip())
 
     def close(self) -> None:
-        """Nothing is left to tidy up."""
+        """Do nothing; a bar has to be closed."""
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +77,7 @@ class _Bar(tqdm):  # type: ignore[type-arg, misc, unused-ignore]
 
 
 def bar(total: float | None, label: str, quiet: bool = False, form: str | None = None) -> Any:
-    """A bar on standard error, lines now and then where that is no terminal, or nothing where quiet is wished."""
+    """A progress bar on standard error, lines where that is no terminal, or nothing with ``quiet``."""
     screen = Screen(sys.stderr)
     if not (quiet or screen.isatty()):
         return Lines(total, label, form)
@@ -93,5 +93,5 @@ def bar(total: float | None, label: str, quiet: bool = False, form: str | None =
 
 
 def above(text: str, lines: bool = True) -> None:
-    """A line on standard error that does not tear a bar; see :func:`~audioae.cli.terminal.tell`."""
+    """Print a line on standard error, above a progress bar; see :func:`~audioae.cli.terminal.tell`."""
     tell(text, lines)

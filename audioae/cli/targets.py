@@ -1,4 +1,4 @@
-"""Which files a command line means, and where each result goes."""
+"""Input files and output paths of a command line."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ class Plan:
     """All jobs of a command line.
 
     Attributes:
-        jobs: a recording each.
-        several: whether there may be more than one.
-        folder: whether results go into a folder.
-        unread: folders that cannot be searched and what is no file, and why.
+        jobs: one per recording.
+        several: whether the inputs can be more than one recording.
+        folder: whether the results go into a folder.
+        unread: paths that cannot be read, with the reason.
     """
 
     jobs: list[Job]
@@ -42,11 +42,11 @@ def plan(
     removed: str | None = None,
     plot: str | None = None,
 ) -> Plan:
-    """All the files of ``inputs`` (files, globs, folders, ``-``) with their targets.
+    """Expand ``inputs`` (files, globs, folders, ``-``) and pair each recording with its output paths.
 
     Raises:
-        click.UsageError: an input that matches nothing, two results of one name, several results for one file, or one that
-            would take the place of a recording of the same command.
+        click.UsageError: an input matches nothing, two results have the same path, several results are to go to one file, or
+            a result would replace a recording of the same command.
     """
     several = len(inputs) > 1 or any(Path(name).is_dir() or is_glob(name) for name in inputs)
     folder = out is not None and out != STANDARD and (several or out.endswith(("/", "\\")) or Path(out).is_dir())
@@ -65,7 +65,7 @@ def plan(
         if not here and not missed:
             deeper = " (--recursive looks deeper)" if Path(name).is_dir() and not recursive else ""
             raise click.UsageError(f"no audio files in {name}{deeper}")
-        for source, relative in here:  # links in a circle have globs find it again and again
+        for source, relative in here:  # circular links make globs find a file many times
             found.setdefault(_place(source.parent) / source.name, (source, relative))
     jobs = [
         Job(source, _target(source, relative, out, bool(folder)), *_beside(removed, plot, relative, several))
@@ -76,10 +76,10 @@ def plan(
 
 
 def check_folder(out: str) -> None:
-    """Refuse the name of a file for the folder that several results need, unless it is a folder's already.
+    """Check that ``out`` can be the folder of several results.
 
     Raises:
-        click.UsageError: it is a file's.
+        click.UsageError: it has the ending of an audio file or picture and is no folder.
     """
     path = Path(out)
     ending = path.suffix.lower()
@@ -88,10 +88,10 @@ def check_folder(out: str) -> None:
 
 
 def check_report(path: Path, jobs: Sequence[Job]) -> None:
-    """Refuse a report in the place of a recording or of another result.
+    """Check that the report has a path of its own.
 
     Raises:
-        click.UsageError: it would be.
+        click.UsageError: the path is that of a recording or of another result.
     """
     for place in (each for job in jobs for each in (job.source, *job.outputs)):
         if _place(path) == _place(place):
@@ -112,12 +112,12 @@ def _check_places(jobs: Sequence[Job]) -> None:
 
 
 def _place(path: str | Path) -> Path:
-    """Where it really lies; of links that go round in circles, which Path.resolve refuses, the last that was found."""
+    """The real path. Circular links, which ``Path.resolve`` refuses, are followed as far as possible."""
     return Path(os.path.realpath(path))
 
 
 def _beside(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
-    """Where further results go: the path itself, or for several files the job's name below it."""
+    """Paths of further results: the path itself, or for several files the job's name in that folder."""
     for path, ending in ((removed, ""), (plot, ".png")):
         if path is None:
             yield None
@@ -142,7 +142,7 @@ def _target(source: Path, relative: Path, out: str | None, folder: bool) -> Path
 
 
 def _expand(name: str, recursive: bool, avoid: Path | None) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
-    """Files of one argument, with the path that each keeps below an output folder; and what cannot be searched, and why."""
+    """Files of one argument with their paths relative to the output folder, and unreadable paths with the reason."""
     path = Path(name)
     if name == STANDARD:
         return [(path, Path(STDIN_NAME))], []
@@ -160,10 +160,10 @@ def _expand(name: str, recursive: bool, avoid: Path | None) -> tuple[list[tuple[
                 unread += more[1]
         return found, unread
     if not path.exists() and _place(path).is_dir():
-        return [], []  # through more links than the system follows: it was found by fewer
+        return [], []  # has more links than the system follows, and was found by a shorter path
     return [(path, Path(path.name))], []
 
 
 def _is_result(path: Path) -> bool:
-    """Whether it is what an earlier run made of the recording beside it."""
+    """Whether an earlier run made this file from the recording beside it."""
     return path.stem.endswith(SUFFIX) and path.with_name(path.stem.removesuffix(SUFFIX) + path.suffix).exists()

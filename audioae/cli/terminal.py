@@ -1,7 +1,7 @@
-"""All that is printed: the only module that writes to the terminal.
+"""All output to the terminal goes through this module.
 
-Control characters in names and in other people's texts are escaped here. Standard error is for people: what cannot be
-written there is dropped. What cannot be written to standard output makes the command fail, once its work is done.
+Control characters in names and foreign texts are escaped. Text that cannot be written to standard error is dropped. If
+standard output cannot be written, the command finishes its work and then fails.
 """
 
 import sys
@@ -21,7 +21,7 @@ _FAILED = "audioae.output_failed"
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """Print text to standard output; :func:`check_output` tells later whether that failed."""
+    """Print text to standard output. A failure is raised later by :func:`check_output`."""
     context = click.get_current_context()
     if _FAILED not in context.meta:
         try:
@@ -31,11 +31,11 @@ def say(text: str = "", end: str = "\n") -> None:
 
 
 def check_output() -> None:
-    """Raise what kept :func:`say` from writing.
+    """Raise the error of :func:`say`, if there was one.
 
     Raises:
         OutputError: standard output is full or closed.
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: the reader of standard output has closed it.
     """
     error: OutputError | BrokenPipeError | None = click.get_current_context().meta.get(_FAILED)
     if error is not None:
@@ -43,11 +43,11 @@ def check_output() -> None:
 
 
 def tell(text: str = "", lines: bool = True) -> None:
-    """Print a message to standard error, above a bar if there is one.
+    """Print a message to standard error, above a progress bar if there is one.
 
     Args:
-        text: to be printed.
-        lines: whether newlines in it are meant; a name may hold some.
+        text: the message.
+        lines: whether newlines are kept; else they are escaped, since file names may contain some.
     """
     safe, screen = printable(text, lines) + "\n", Screen(sys.stderr)
     if "tqdm" in sys.modules:
@@ -57,7 +57,7 @@ def tell(text: str = "", lines: bool = True) -> None:
 
 
 def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A traceback, as Python's own ``sys.excepthook`` prints it, but for control characters in names."""
+    """Print a traceback as ``sys.excepthook`` does, with control characters escaped."""
     if issubclass(kind, KeyboardInterrupt):
         tell("audioae: interrupted")
     else:
@@ -65,35 +65,35 @@ def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 def rewrite(text: str) -> None:
-    """Replace the last line on standard error, if that was written by this function."""
+    """Overwrite the current line on standard error."""
     Screen(sys.stderr).write(f"\r{printable(text, lines=False)}   ")
 
 
 @dataclass(frozen=True)
 class Screen:
-    """Standard error, as tqdm writes to it; errors are dropped."""
+    """Standard error as a file for tqdm. Write errors are ignored."""
 
     stream: TextIO
 
     @property
     def encoding(self) -> str:
-        """Of the stream."""
+        """Encoding of the stream."""
         return self.stream.encoding or "utf-8"
 
     def write(self, text: str) -> None:
-        """Text as it is, bar and all."""
+        """Write text unchanged."""
         with suppress(OSError, ValueError):
             write(self.stream, _encoded(self.stream, text))
 
     def flush(self) -> None:
-        """Nothing is kept."""
+        """Do nothing; there is no buffer."""
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """The file descriptor."""
         return self.stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether people see it at once."""
+        """Whether the stream is a terminal."""
         return self.stream.isatty()
 
 

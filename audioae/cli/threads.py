@@ -1,4 +1,4 @@
-"""What libraries read from the environment when they are loaded: how their threads wait, and how many there are."""
+"""Environment variables that libraries read when they are loaded: number of threads and how they wait."""
 
 import os
 import sys
@@ -6,14 +6,14 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0"}
-"""Threads of OpenMP that wait let go of their core at once, for whoever else has work."""
+"""Waiting OpenMP threads release their core at once."""
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def be_considerate(environment: MutableMapping[str, str]) -> None:
-    """Have libraries that are not loaded yet wait without spinning, unless the person has chosen otherwise.
+    """Make libraries that are not loaded yet wait without spinning, unless the environment says otherwise.
 
-    numpy's matrices are small here, so that its own threads only wait for one another.
+    numpy uses one thread, because its matrices are small here.
     """
     if not any(name in environment for name in WAITING):
         environment.update(WAITING)
@@ -23,10 +23,10 @@ def be_considerate(environment: MutableMapping[str, str]) -> None:
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """So many threads in this process and in those that it starts; afterwards all is as before."""
+    """Limit the threads of this process and of those that it starts, within the ``with`` block."""
     before = {name: os.environ.get(name) for name in COUNTS}
     os.environ.update(dict.fromkeys(COUNTS, str(count)))
-    torch = sys.modules.get("torch")  # where it is not loaded yet, it reads the environment
+    torch = sys.modules.get("torch")  # if it is not loaded yet, it will read the environment
     own = torch.get_num_threads() if torch else None
     if torch:
         torch.set_num_threads(count)

@@ -118,10 +118,10 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["conv_dae", "--clean", "samples/digits"], "--clean has no noisy side, which conv_dae needs"),
-        (["conv_dae", "--pairs", "samples", "--pictures", "x"], "--pictures and --components are for autoencoders"),
+        (["conv_dae", "--clean", "samples/digits"], "conv_dae needs noisy recordings: give --pairs"),
+        (["conv_dae", "--pairs", "samples", "--pictures", "x"], "--pictures and --components need an autoencoder"),
         (["digits", "--clean", "nowhere"], "nowhere: no audio found there"),
-        (["digits", "--clean", "samples/digits", "--csv", "x.csv"], "--csv holds figures of pairs"),
+        (["digits", "--clean", "samples/digits", "--csv", "x.csv"], "--csv needs --pairs"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], told: str) -> None:

@@ -94,7 +94,7 @@ def test_a_recording_that_became_worse_is_listed_and_the_exit_code_is_1(
     result = run(*given, "--overwrite", "--no-worse", code=1)
     listed = result.stdout.partition("Worse than the input:")[2]
     assert "| mi\\|ne | si_sdr | 8k-fire | " in listed and "16k-fire" not in listed
-    assert "8k-fire.flac: came out worse than it went in" in result.stderr
+    assert "8k-fire.flac: became worse than its input" in result.stderr
     content = json.loads(table.read_text())
     (one,) = content["worse_than_input"]
     assert Path(one["file"]).stem == "8k-fire" and one["output"] < one["input"] - 5
@@ -125,7 +125,7 @@ def test_the_default_makes_no_sample_worse_and_leaves_clean_ones_nearly_as_they_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--no-worse", "--measure", "estoi"], "--no-worse goes by si_sdr, pesq, pesq_nb"),
+        (["--no-worse", "--measure", "estoi"], "--no-worse needs one of the measures si_sdr, pesq, pesq_nb"),
         (["sparse_l1", "--of-clean"], "name a denoiser"),
     ],
 )
