@@ -126,7 +126,7 @@ def test_the_default_makes_no_sample_worse_and_leaves_clean_ones_nearly_as_they_
     ("options", "message"),
     [
         (["--no-worse", "--measure", "estoi"], "--no-worse needs one of the measures si_sdr, pesq, pesq_nb"),
-        (["sparse_l1", "--of-clean"], "name a denoiser"),
+        (["sparse_l1", "--of-clean"], "need a denoiser"),
     ],
 )
 def test_checks_that_could_not_fail_are_refused(few: Path, options: list[str], message: str) -> None:
