@@ -13,6 +13,7 @@ from audioae.runtime.jobs import Wishes as DenoiseOptions
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
 from audioae.signal.stft import MAX_RATE, MIN_RATE
+from audioae.train.adapt import adapt
 
 __all__ = [
     "CODED",
@@ -32,6 +33,7 @@ __all__ = [
     "Streamer",
     "Strength",
     "Writer",
+    "adapt",
     "denoise_file",
     "fault",
     "info",

@@ -48,6 +48,8 @@ class Hub:
     runs: Path | None = None
     fitted: dict[str, str] = field(default_factory=dict)
     """Models that were fitted to a noise here: their paths by name."""
+    fitting: asyncio.Task[None] | None = None
+    """The one that runs, or has run last."""
     _listing: asyncio.Task[Listing] | None = None
 
     async def listing(self) -> Listing:

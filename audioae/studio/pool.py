@@ -14,8 +14,6 @@ import audioae
 from audioae.errors import AudioaeError, InputError
 from audioae.studio.frames import Header, pack, read_from
 
-TRIES = 2
-"""How often a request is given to a process; the first may be killed."""
 QUEUED = 8
 """Chunks of a stream that may be unanswered."""
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"}
@@ -43,11 +41,11 @@ class Worker:
 
     Args:
         folder: the studio's private folder, which the process removes when the server is gone.
-        module: what the process runs.
+        tries: how often a request is given to a process; the first may be killed.
     """
 
-    def __init__(self, folder: Path, module: str = "audioae.studio.worker") -> None:
-        self._folder, self._module = folder, module
+    def __init__(self, folder: Path, tries: int = 2) -> None:
+        self._folder, self._tries = folder, tries
         self._numbers = itertools.count(1)
         self._requests: dict[int, _Request] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -69,7 +67,7 @@ class Worker:
             environment = ENVIRONMENT | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", self._module, str(self._folder)),
+                *("-m", "audioae.studio.worker", str(self._folder)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environment,
@@ -151,7 +149,9 @@ class Worker:
             process.kill()
         await process.wait()
         if self._listening is not None:
-            await self._listening
+            # A process that it has started may hold its output open for a while.
+            await asyncio.wait({self._listening}, timeout=1)
+            self._listening.cancel()
 
     def _request(
         self, what: str, args: dict[str, Any] | None, watch: Watch | None, repeatable: bool
@@ -207,7 +207,7 @@ class Worker:
         for request in self._requests.values():
             if request.answer.done():
                 continue
-            if request.repeatable and request.tries < TRIES and not self._closed:
+            if request.repeatable and request.tries < self._tries and not self._closed:
                 again.append(request)
                 continue
             why = "the studio ends" if self._closed else "its process was killed: is there memory enough?"

@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from audioae.errors import AudioaeError, InputError, OutputError
-from audioae.studio import pages, programs
+from audioae.studio import fits, pages, programs
 from audioae.studio.guard import LOOPBACK, Guard
 from audioae.studio.hub import BlindTest, Hub
 from audioae.studio.pool import Worker
@@ -173,9 +173,16 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
         finally:
             for task in (beginning, sweeping):
                 task.cancel()
+            await fits.give_up(app.state.hub)
             await asyncio.gather(cleaning.close(), asking.close())
 
-    routes = [Route("/", _page), *pages.routes(), *programs.routes(), Mount("/static", StaticFiles(directory=STATIC))]
+    routes = [
+        Route("/", _page),
+        *pages.routes(),
+        *programs.routes(),
+        *fits.routes(),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
     failures: Any = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=failures)
     names = {*LOOPBACK, config.host}

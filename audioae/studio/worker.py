@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
-from audioae.studio import cleaning, models, views
+from audioae.studio import cleaning, fitting, models, views
 from audioae.studio.engine import AudioaeError, fault
 from audioae.studio.frames import Header, pack, read
 
@@ -66,6 +66,8 @@ class Worker:
                 self._short.submit(self._answer, number, lambda: SHORT[what](args, cancelled))
             elif what == "clean":
                 self._in_thread(number, lambda: cleaning.clean(args, cancelled, self._teller(number)))
+            elif what == "fit":
+                self._in_thread(number, lambda: fitting.fit(args, cancelled, self._teller(number)))
             elif what == "stream":
                 self._in_thread(number, lambda: self._stream(number, args, cancelled))
             else:
@@ -107,10 +109,12 @@ class Worker:
 def main() -> None:
     """Answer requests until nobody sends any more; then remove the folder that the first argument names."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
-    output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    # What a library prints is no answer, and a process that a training forks closes its standard input.
+    requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
     worker = Worker(output)
-    while (message := read(sys.stdin.buffer)) is not None:
+    while (message := read(requests)) is not None:
         worker.handle(*message)
     # Also where the server was killed and could not tidy up itself.
     shutil.rmtree(sys.argv[1], ignore_errors=True)

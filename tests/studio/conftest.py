@@ -70,6 +70,7 @@ class Page:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition()
+        self.fits: list[dict[str, Any]] = []
         self.connection = http.client.HTTPConnection("127.0.0.1", self.studio.port)
         headers = {"Authorization": f"Bearer {self.studio.token}", "Audioae-Session": self.name}
         self.connection.request("GET", "/api/events", headers=headers)
@@ -91,6 +92,7 @@ class Page:
         for each in [*event.get("recordings", ()), *([event["recording"]] if "recording" in event else ())]:
             self.recordings[each["id"]] = each
         self.recordings.pop(event.get("removed", ""), None)
+        self.fits += [event["fit"]] if "fit" in event else []
 
     def until(self, found: Callable[[dict[str, dict[str, Any]]], Any]) -> Any:
         """What is found in the recordings, as soon as there is something; pytest ends what hangs."""

@@ -151,6 +151,31 @@ def test_what_a_closed_page_has_left_is_removed(studio: Studio, clip: Path, even
     eventually(lambda: set(studio.folders) <= before)
 
 
+def test_a_model_is_fitted_to_a_noise_and_may_be_given_up(page: Page, tmp_path: Path) -> None:
+    rate, path = 16000, tmp_path / "fan.flac"
+    noise = scipy.signal.lfilter([1], [1, -0.95], np.random.default_rng(0).normal(size=14 * rate)) * 0.01
+    soundfile.write(path, noise, rate)
+    key = add(page, path)
+    wish = {"start": 0, "frames": 13 * rate, "minutes": 0.05, "model": "conv1d_dae"}
+    page.ask("POST", f"/api/files/{key}/fit", wish | {"minutes": 60})
+    page.until(lambda _: any(each["text"].startswith("learning") for each in page.fits))
+    assert "already" in page.refused("POST", f"/api/files/{key}/fit", wish)
+    page.ask("DELETE", "/api/fit")
+    page.until(lambda _: page.fits[-1]["text"] == "cancelled")
+
+    page.fits.clear()
+    page.ask("POST", f"/api/files/{key}/fit", wish)
+    last = page.until(lambda _: page.fits and page.fits[-1]["state"] != "running" and page.fits[-1])
+    assert last["state"] == "done" or "became worse by more than 0.3 dB" in last["text"]
+    if last["state"] == "done":
+        assert f"{last['figures']['own']['after']:.1f} dB after fitting" in last["text"]
+        assert page.studio.ask("GET", last["url"], token=None)[0] == 200
+        assert page.ask("GET", "/api/models")["denoisers"][0]["name"] == last["name"]
+        page.ask("POST", f"/api/files/{key}/results", {"model": last["name"]})
+        page.result(key, "done")
+    page.ask("DELETE", f"/api/files/{key}")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "says"),
     [

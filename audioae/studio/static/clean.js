@@ -479,6 +479,7 @@ export function startClean(shared) {
   function showFit(state) {
     byId("fit-progress").hidden = state.state !== "running";
     byId("fit-progress").value = state.share;
+    byId("fit-cancel").hidden = state.state !== "running";
     byId("adapt").disabled = state.state === "running" || !region;
     byId("fit-text").replaceChildren(state.text);
     if (state.state === "done") {
@@ -568,6 +569,7 @@ export function startClean(shared) {
   byId("zoom-all").addEventListener("click", () => setSpan(0, Infinity));
   byId("download").addEventListener("click", () => attempt(download));
   byId("adapt").addEventListener("click", () => attempt(fit));
+  byId("fit-cancel").addEventListener("click", () => attempt(() => askJson("DELETE", "/api/fit")));
   document.addEventListener("keydown", onKey);
   new ResizeObserver(() => {
     paint();
