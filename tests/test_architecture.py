@@ -39,7 +39,7 @@ OWNERS = {
     "sounddevice": {"runtime.live"},
     "soundfile": {"audio.files", "audio.readback", "audio.writer", "audio.formats", "audio.bitrate"},
     "soxr": {"signal.resample"},
-    "starlette": {"studio.guard", "studio.pages", "studio.programs", "studio.server", "studio.uploads"},
+    "starlette": {"studio.fits", "studio.guard", "studio.pages", "studio.programs", "studio.server", "studio.uploads"},
     "torchaudio": {"data.degrade", "nn.log_bands", "signal.phase"},
     "tqdm": {"cli.progress"},
     "uvicorn": {"studio.server"},
