@@ -5,13 +5,17 @@ from audioae.audio.formats import CODED, AudioInfo
 from audioae.audio.writer import Writer
 from audioae.denoisers.denoiser import Denoiser, Strength
 from audioae.errors import AudioaeError, BundleError, InputError
+from audioae.generators.sounds import images_of, model_of, waves_of
 from audioae.modelfile import DEFAULT, info, load, shipped
 from audioae.runtime.attempt import fault
+from audioae.runtime.codes import decode, encode, interpolate, sample
 from audioae.runtime.files import denoise_file
+from audioae.runtime.generate import images_and_waves
 from audioae.runtime.jobs import ModelChoice
 from audioae.runtime.jobs import Wishes as DenoiseOptions
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
+from audioae.signal.seeds import generator as seeded
 from audioae.signal.stft import MAX_RATE, MIN_RATE
 from audioae.train.adapt import adapt
 
@@ -34,9 +38,18 @@ __all__ = [
     "Strength",
     "Writer",
     "adapt",
+    "decode",
     "denoise_file",
+    "encode",
     "fault",
+    "images_and_waves",
+    "images_of",
     "info",
+    "interpolate",
     "load",
+    "model_of",
+    "sample",
+    "seeded",
     "shipped",
+    "waves_of",
 ]

@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from audioae.errors import AudioaeError, InputError, OutputError
-from audioae.studio import fits, pages, programs
+from audioae.studio import creations, fits, pages, programs
 from audioae.studio.guard import LOOPBACK, Guard
 from audioae.studio.hub import BlindTest, Hub
 from audioae.studio.pool import Worker
@@ -181,6 +181,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
         *pages.routes(),
         *programs.routes(),
         *fits.routes(),
+        *creations.routes(),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     failures: Any = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}

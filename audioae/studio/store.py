@@ -17,6 +17,7 @@ from audioae.studio.pool import CancelledByClientError, Worker
 MOST_FILES = 200
 """Recordings of one page."""
 MOST_SESSIONS = 64
+MOST_EVENTS = 500
 ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 Settings = tuple[str, float | None, float, str]
@@ -260,6 +261,10 @@ class Store:
         for name, each in self.sessions.items():
             if session in ("", name):
                 for queue in each.queues:
+                    if queue.qsize() >= MOST_EVENTS:  # of a page that does not read them: all it needs is how things stand
+                        while not queue.empty():
+                            queue.get_nowait()
+                        event = {"recordings": [recording.as_dict() for recording in self.seen_by(name)]}
                     queue.put_nowait(event)
 
     async def sweep(self, every: float = 5.0) -> None:

@@ -176,6 +176,18 @@ def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, An
     return header, image.tobytes() + low.astype("<f4").tobytes() + high.astype("<f4").tobytes()
 
 
+def spectrogram(wave: Wave, rate: int, rows: int, columns: int) -> NDArray[np.uint8]:
+    """The picture ``(rows, columns)`` of a short wave ``(N,)``."""
+
+    def read(begin: int, count: int) -> Wave:
+        first, last = max(0, min(begin, len(wave))), max(0, min(begin + count, len(wave)))
+        before = min(count, max(0, -begin))
+        return np.pad(wave[first:last], (before, count - before - (last - first)))[:, None]
+
+    size = 1 << max(6, round(float(np.log2(WINDOW_SECONDS * rate))))
+    return _draw(read, 0, len(wave), (min(rows, size // 2), min(columns, len(wave))), size, FRAMES_AT_ONCE)[0]
+
+
 def _draw(
     read: Callable[[int, int], Wave], start: int, frames: int, shape: tuple[int, int], size: int, at_once: int
 ) -> tuple[NDArray[np.uint8], Wave, Wave]:

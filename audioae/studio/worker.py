@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
-from audioae.studio import cleaning, fitting, models, views
+from audioae.studio import cleaning, creating, fitting, models, views
 from audioae.studio.engine import AudioaeError, fault
 from audioae.studio.frames import Header, pack, read
 
@@ -27,6 +27,10 @@ SHORT: dict[str, Work] = {
     "copy": views.copy,
     "samples": lambda args, _: views.samples(args),
     "view": views.view,
+    "draw": lambda args, _: creating.draw(args),
+    "change": lambda args, _: creating.change(args),
+    "sample": lambda args, _: creating.drawn_from_prior(args),
+    "codes": lambda args, _: creating.codes(args),
 }
 """What is done at once, a few at a time."""
 

@@ -324,7 +324,7 @@ def test_all_pages_can_be_used_by_everyone(desk: Web, scheme: str) -> None:
     for size in ({"width": 1280, "height": 900}, {"width": 380, "height": 800}):
         desk.set_viewport_size(size)
         desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for name in ("clean", "test"):
+        for name in ("clean", "test", "sounds"):
             desk.click(f"nav a[href='#{name}']")
             desk.wait_for_selector(f"main#{name}:visible :is(h2, button, select)")
             assert desk.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, (name, size)
@@ -332,6 +332,47 @@ def test_all_pages_can_be_used_by_everyone(desk: Web, scheme: str) -> None:
             found = desk.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
             serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
             assert serious == [], (name, scheme, size)
+
+
+def test_sounds_are_drawn_changed_heard_and_saved(web: Web, command: Callable[..., None], tmp_path: Path) -> None:
+    web.click("nav a[href='#sounds']")
+    web.wait_for_selector("#grid[data-drawn]")
+    web.select_option("#class", "7")
+    web.wait_for_selector("#grid[data-drawn*='\"7\"']")
+    web.click("[aria-label='Sound 3']")
+    web.wait_for_selector("h2:has-text('Change sound 3')")
+    assert web.evaluate("sounds.speaker.played") == 1
+    with web.expect_download() as saved:
+        web.click("#keep")
+    words = web.text_content("#recipe code").split()
+    command(*words[1:-1], tmp_path / "sounds")
+    wanted, rate = soundfile.read(tmp_path / "sounds" / "003.wav", dtype="int16")
+    got, own = soundfile.read(saved.value.path(), dtype="int16")
+    assert rate == own and np.abs(got.astype(int) - wanted).max() <= 1
+
+    web.locator(".move").first.fill("2.5")
+    web.wait_for_selector("#changed[data-state*='[2.5,']")
+    until(web, "sounds.speaker.played === 2")  # heard without a click
+    web.select_option("#to", "5")
+    web.locator("#way").fill("0.5")
+    web.wait_for_selector("#changed[data-state^='[3,5,0.5,']")
+    web.click("#hear")
+
+
+def test_a_recording_goes_through_its_code(desk: Web) -> None:
+    desk.click("nav a[href='#sounds']")
+    desk.wait_for_selector("#code-view[data-state]")
+    assert desk.locator("#code-view canvas").count() == 3
+    desk.locator(".axis").first.fill("3")
+    desk.wait_for_selector("#code-view[data-state*='[3,']")
+    until(desk, "sounds.speaker.played >= 1")
+    with desk.expect_download() as saved:
+        desk.click("#code-keep")
+    wave, rate = soundfile.read(saved.value.path())
+    assert rate == 16000 and len(wave) == 72818 and np.abs(wave).max() > 0.01
+    desk.select_option("#autoencoder", "vae_2d")
+    desk.click("#draw-prior")
+    desk.click("[aria-label='Draw 6']")
 
 
 def test_by_keyboard_alone(desk: Web) -> None:

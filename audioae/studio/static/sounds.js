@@ -1,1 +1,324 @@
-export function startSounds() {}
+// The page "Sounds": what generators draw, and recordings by way of the codes of autoencoders, changed by hand.
+
+import { ask, saveBlob } from "./api.js";
+import { attempt, byId, fill, h } from "./dom.js";
+import { COLOURS } from "./picture.js";
+import { wav } from "./record.js";
+
+const COUNT = 12;
+
+/** Paint bytes (rows, columns), lowest row first, over a whole canvas. */
+function paint(canvas, bytes, rows, columns) {
+  canvas.width = columns;
+  canvas.height = rows;
+  const pixels = new ImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i += 1) {
+    const place = 4 * ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns));
+    pixels.data.set(COLOURS[bytes[i]], place);
+    pixels.data[place + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+async function sounds(path, body) {
+  const answer = await ask("POST", `/api/sounds/${path}`, body);
+  return { ...JSON.parse(answer.headers.get("Audioae-Sounds")), bytes: await answer.arrayBuffer() };
+}
+
+/** Images and waves of an answer with `count` sounds. */
+function partsOf(found) {
+  const size = found.rows * found.columns;
+  const waves = found.bytes.slice(found.count * size);
+  return Array.from({ length: found.count }, (_, i) => ({
+    rate: found.rate, rows: found.rows, columns: found.columns, image: new Uint8Array(found.bytes, i * size, size),
+    wave: new Float32Array(waves, 4 * i * found.frames, found.frames),
+  }));
+}
+
+/** Plays one sound at a time, with a short fade in place of a click. */
+class Speaker {
+  play(wave, rate) {
+    this.context ??= new AudioContext();
+    this.context.resume();
+    this.stop();
+    const buffer = this.context.createBuffer(1, wave.length, rate);
+    buffer.copyToChannel(wave, 0);
+    const source = new AudioBufferSourceNode(this.context, { buffer });
+    const gain = new GainNode(this.context, { gain: 0 });
+    source.connect(gain).connect(this.context.destination);
+    gain.gain.linearRampToValueAtTime(1, this.context.currentTime + 0.005);
+    source.start();
+    this.current = { source, gain };
+    this.played = (this.played ?? 0) + 1;
+  }
+
+  stop() {
+    if (!this.current) return;
+    const { source, gain } = this.current;
+    gain.gain.setTargetAtTime(0, this.context.currentTime, 0.004);
+    source.stop(this.context.currentTime + 0.03);
+    this.current = null;
+  }
+}
+
+/** Ask one thing at a time; of what is wished meanwhile only the last. */
+function latest(work) {
+  let busy = false;
+  let next = null;
+  return async function run(...args) {
+    if (busy) {
+      next = args;
+      return;
+    }
+    busy = true;
+    await attempt(() => work(...args));
+    busy = false;
+    if (next) {
+      const wish = next;
+      next = null;
+      run(...wish);
+    }
+  };
+}
+
+function slider(label, attributes, oninput) {
+  const id = `slider-${(slider.count = (slider.count ?? 0) + 1)}`;
+  const input = h("input", { type: "range", id, ...attributes, oninput: () => oninput(Number(input.value)) });
+  return { input, element: h("div", { className: "field" }, h("label", { for: id }, label), input) };
+}
+
+const save = (wave, rate, name) => saveBlob(wav([wave], rate), name);
+
+export function startSounds(shared) {
+  const speaker = new Speaker();
+  const page = byId("sounds");
+  page.classList.add("single");
+  const generatorCard = h("div", { className: "card" });
+  const editCard = h("div", { className: "card", hidden: true });
+  const codesCard = h("div", { className: "card" });
+  page.replaceChildren(generatorCard, editCard, codesCard);
+
+  // --- generators ---
+
+  let grid = null; // {wish, parts}
+  let first = 0;
+  let second = null;
+  let moves = new Array(8).fill(0);
+  let share = 0;
+  let made = null;
+
+  function showGenerators(generators) {
+    const model = h("select", { id: "generator" });
+    const label = h("select", { id: "class" });
+    const seed = h("input", { id: "seed", type: "number", min: 0, value: 1, step: 1 });
+    const truncation = slider("Truncation: none", { min: 0.3, max: 3.1, step: 0.1, value: 3.1 }, (value) => {
+      truncation.element.firstChild.textContent = value > 3 ? "Truncation: none" : `Truncation: ${value.toFixed(1)}`;
+      drawGrid();
+    });
+    const draw = (step) => {
+      seed.value = Math.max(0, Math.round(Number(seed.value)) + step);
+      drawGrid();
+    };
+    const wishOf = () => ({ model: model.value, label: label.value || null, seed: Math.max(0, Math.round(Number(seed.value)) || 0), count: COUNT,
+      truncation: Number(truncation.input.value) > 3 ? null : Number(truncation.input.value) });
+    const drawGrid = latest(async () => {
+      const wish = wishOf();
+      grid = { wish, parts: partsOf(await sounds("draw", wish)) };
+      first = 0;
+      second = null;
+      byId("grid").replaceChildren(...grid.parts.map((part, i) => {
+        const canvas = h("canvas", { role: "img", "aria-label": `Spectrogram of sound ${i}` });
+        paint(canvas, part.image, part.rows, part.columns);
+        return h("button", { type: "button", className: "tile", "aria-pressed": "false", onclick: () => choose(i), "aria-label": `Sound ${i}` }, canvas);
+      }));
+      byId("grid").dataset.drawn = JSON.stringify(wish);
+      choose(0, false);
+    });
+    const listClasses = () => {
+      const { classes } = generators.find((each) => each.name === model.value);
+      fill(label, [["", classes.length ? "all in turn" : "none"], ...classes.map((name) => [name, name])], "");
+      label.disabled = !classes.length;
+      drawGrid();
+    };
+    generatorCard.replaceChildren(
+      h("h2", {}, "Sounds that were never recorded"),
+      h("p", { className: "quiet" }, "Generators draw spectrograms from random numbers; those of the package were trained on spoken digits. Choose a sound to hear and to change it."),
+      h("div", { className: "controls" },
+        h("div", { className: "field" }, h("label", { for: "generator" }, "Generator"), model),
+        h("div", { className: "field" }, h("label", { for: "class" }, "Class"), label),
+        truncation.element,
+        h("div", { className: "row" }, h("div", { className: "field" }, h("label", { for: "seed" }, "Seed"), seed),
+          h("button", { type: "button", className: "primary", id: "draw", onclick: () => draw(1) }, "Draw others"))),
+      h("p", {}),
+      h("div", { id: "grid", className: "grid", role: "group", "aria-label": "Drawn sounds" }));
+    fill(model, generators.map((each) => [each.name, each.name]), generators.some((each) => each.name === "cgan") ? "cgan" : undefined);
+    model.addEventListener("change", listClasses);
+    label.addEventListener("change", drawGrid);
+    seed.addEventListener("change", drawGrid);
+    listClasses();
+  }
+
+  function choose(place, heard = true) {
+    first = place;
+    moves = new Array(8).fill(0);
+    share = 0;
+    made = grid.parts[place];
+    [...byId("grid").children].forEach((tile, i) => tile.setAttribute("aria-pressed", String(i === place)));
+    showEdit();
+    if (heard) speaker.play(made.wave, made.rate);
+  }
+
+  function showEdit() {
+    editCard.hidden = false;
+    const canvas = h("canvas", { id: "changed", role: "img", "aria-label": "Spectrogram of the sound as it is now" });
+    const others = h("select", { id: "to", onchange: () => {
+      second = others.value === "" ? null : Number(others.value);
+      way.input.disabled = second === null;
+      changed();
+    } });
+    const way = slider("Share of the way", { min: 0, max: 1, step: 0.01, value: share, disabled: second === null, id: "way" }, (value) => {
+      share = value;
+      changed();
+    });
+    way.element.firstChild.htmlFor = "way";
+    const sliders = moves.map((_, i) => slider(`Direction ${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0, className: "move" }, (value) => {
+      moves[i] = value;
+      changed();
+    }));
+    editCard.replaceChildren(
+      h("h2", {}, `Change sound ${first}`),
+      h("p", { className: "quiet" }, "The directions are the principal components of the first layer's activations, strongest first, in standard deviations. Every change is heard at once."),
+      h("div", { className: "page editor" },
+        h("div", {}, canvas, h("p", { className: "row" },
+          h("button", { type: "button", id: "hear", onclick: () => speaker.play(made.wave, made.rate) }, "Play"),
+          h("button", { type: "button", id: "keep", className: "primary", onclick: () => save(made.wave, made.rate, nameOf()) }, "Save WAV"),
+          h("button", { type: "button", onclick: () => choose(first) }, "As drawn"))),
+        h("div", {}, h("div", { className: "sliders" }, ...sliders.map((each) => each.element)),
+          h("div", { className: "controls" }, h("div", { className: "field" }, h("label", { for: "to" }, "On the way to"), others), way.element))),
+      h("p", { className: "command quiet", id: "recipe" }));
+    fill(others, [["", "no other sound"], ...grid.parts.map((_, i) => [String(i), `sound ${i}`]).filter((_, i) => i !== first)], second === null || second === first ? "" : String(second));
+    show();
+  }
+
+  const nameOf = () => `${grid.wish.model}-${grid.wish.seed}-${String(first).padStart(3, "0")}.wav`;
+
+  function show() {
+    paint(byId("changed"), made.image, made.rows, made.columns);
+    const { model, label, seed, count, truncation } = grid.wish;
+    const command = `audioae generate -m ${model}${label === null ? "" : ` --class ${label}`} -n ${count} --seed ${seed}${truncation === null ? "" : ` --truncation ${truncation}`} -o sounds`;
+    const file = `sounds/${String(first).padStart(3, "0")}.wav`;
+    byId("recipe").replaceChildren("The sound as drawn by the command line: ", h("code", {}, command), `, there ${file}`);
+    byId("changed").dataset.state = JSON.stringify([first, second, share, moves]);
+  }
+
+  const changed = latest(async () => {
+    const state = { ...grid.wish, index: first, moves: [...moves] };
+    const to = second === null ? null : { ...grid.wish, index: second, moves: [] };
+    const [part] = partsOf(await sounds("change", { sound: state, to, share }));
+    made = part;
+    show();
+    speaker.play(part.wave, part.rate);
+  });
+
+  // --- autoencoders ---
+
+  let code = null;
+
+  function showCodes(autoencoders) {
+    const model = h("select", { id: "autoencoder" });
+    const recording = h("select", { id: "code-of" });
+    const other = h("select", { id: "code-to" });
+    let own = new Array(8).fill(0);
+    const places = h("div", { id: "code-view" });
+    const sliders = own.map((_, i) => slider(`Axis ${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0, className: "axis" }, (value) => {
+      own[i] = value;
+      again(true);
+    }));
+    const way = slider("Share of the way", { min: 0, max: 1, step: 0.01, value: 0 }, () => again(true));
+    const reset = () => {
+      own = new Array(8).fill(0);
+      for (const each of sliders) each.input.value = 0;
+      again(false);
+    };
+    const again = latest(async (heard) => {
+      if (!recording.value) return;
+      const state = { recording: recording.value, model: model.value, moves: [...own], to: other.value || null, share: other.value ? Number(way.input.value) : 0 };
+      const found = await sounds("codes", state);
+      const size = found.rows * found.columns;
+      const [depth, patches] = found.code;
+      const waves = found.bytes.slice(2 * size + depth * patches);
+      code = { rate: found.rate, before: new Float32Array(waves, 0, found.frames[0]), after: new Float32Array(waves, 4 * found.frames[0], found.frames[1]) };
+      const picture = (text, start, rows, columns) => {
+        const canvas = h("canvas", { role: "img", "aria-label": text });
+        paint(canvas, new Uint8Array(found.bytes, start, rows * columns), rows, columns);
+        return h("figure", {}, h("figcaption", {}, text), canvas);
+      };
+      places.replaceChildren(
+        picture(`The recording, 0 to ${found.rate / 2000} kHz`, 0, found.rows, found.columns),
+        picture(`Its code: ${depth} numbers for each of ${patches} patches, ${found.low.toFixed(1)} to ${found.high.toFixed(1)}`, 2 * size, depth, patches),
+        picture("Decoded", size, found.rows, found.columns));
+      sliders.forEach((each, i) => {
+        const part = found.shares[i];
+        each.element.hidden = part === undefined;
+        each.element.firstChild.textContent = `Axis ${i + 1}${part === undefined ? "" : `, ${Math.round(100 * part)} % of these`}`;
+      });
+      for (const id of ["code-before", "code-after", "code-keep"]) byId(id).disabled = false;
+      places.dataset.state = JSON.stringify(state);
+      if (heard) speaker.play(code.after, code.rate);
+    });
+    const listRecordings = () => {
+      const all = [...shared.recordings.values()].filter((each) => each.rate).map((each) => [each.id, each.name]);
+      const before = recording.value;
+      fill(recording, all.length ? all : [["", "add one on the page Clean"]]);
+      fill(other, [["", "no other recording"], ...all]);
+      if (recording.value !== before || !code) again(false);
+    };
+    const drawFromPrior = async () => {
+      const found = partsOf(await sounds("sample", { model: model.value, count: 6, seed: Math.floor(Math.random() * 1e6), patches: 4 }));
+      byId("prior").replaceChildren(...found.map((part, i) => {
+        const canvas = h("canvas", { role: "img", "aria-label": `Spectrogram of draw ${i + 1}` });
+        paint(canvas, part.image, part.rows, part.columns);
+        return h("button", { type: "button", className: "tile", "aria-label": `Draw ${i + 1}`, onclick: () => speaker.play(part.wave, part.rate) }, canvas);
+      }));
+    };
+    const prior = h("button", { type: "button", id: "draw-prior", onclick: () => attempt(drawFromPrior) }, "Draw from the prior");
+    const choose = () => {
+      prior.hidden = !autoencoders.find((each) => each.name === model.value).variational;
+      byId("prior").replaceChildren();
+      reset();
+    };
+    codesCard.replaceChildren(
+      h("h2", {}, "A recording by way of its code"),
+      h("p", { className: "quiet" }, "An autoencoder keeps some numbers for each quarter of a second and makes the sound again from them. The axes are the principal components of these codes, in standard deviations; up to 20 s of the first channel are taken."),
+      h("div", { className: "controls" },
+        h("div", { className: "field" }, h("label", { for: "autoencoder" }, "Autoencoder"), model),
+        h("div", { className: "field" }, h("label", { for: "code-of" }, "Recording"), recording),
+        h("div", { className: "field" }, h("label", { for: "code-to" }, "On the way to"), other),
+        way.element),
+      places,
+      h("p", { className: "row" },
+        h("button", { type: "button", id: "code-before", disabled: true, onclick: () => speaker.play(code.before, code.rate) }, "Play the recording"),
+        h("button", { type: "button", id: "code-after", disabled: true, onclick: () => speaker.play(code.after, code.rate) }, "Play the decoded"),
+        h("button", { type: "button", id: "code-keep", disabled: true, className: "primary", onclick: () => save(code.after, code.rate, "decoded.wav") }, "Save WAV"),
+        h("button", { type: "button", onclick: reset }, "Reset"), prior),
+      h("div", { className: "sliders" }, ...sliders.map((each) => each.element)),
+      h("div", { id: "prior", className: "grid", role: "group", "aria-label": "Sounds drawn from the prior" }));
+    fill(model, autoencoders.map((each) => [each.name, `${each.name}${each.variational ? " (variational)" : ""}`]), "undercomplete_2d");
+    model.addEventListener("change", choose);
+    recording.addEventListener("change", reset);
+    other.addEventListener("change", () => again(true));
+    shared.watchers.push(() => {
+      if (shared.shown === "sounds") listRecordings();
+      else speaker.stop();
+    });
+    choose();
+    listRecordings();
+  }
+
+  attempt(async () => {
+    const { generators, autoencoders } = await shared.models;
+    showGenerators(generators);
+    showCodes(autoencoders);
+  });
+  Object.assign(window, { sounds: { speaker } });
+}

@@ -1,0 +1,117 @@
+"""What the page "Sounds" gets is what the package draws, encodes and decodes."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from sklearn.decomposition import PCA
+
+import audioae
+from audioae.studio import creating
+from tests.studio.conftest import SAMPLES, Page
+
+Found = tuple[np.ndarray, np.ndarray, dict[str, Any]]
+SOUND = {"count": 6, "seed": 5, "label": None, "truncation": None, "index": 2, "moves": []}
+
+
+def asked(page: Page, path: str, wish: dict[str, Any]) -> Found:
+    headers, data = page.ask("POST", f"/api/sounds/{path}", wish)
+    facts = json.loads(headers["audioae-sounds"])
+    shape = facts["count"], facts["rows"], facts["columns"]
+    size = int(np.prod(shape))
+    return (
+        np.frombuffer(data[:size], np.uint8).reshape(shape),
+        np.frombuffer(data[size:], "<f4").reshape(shape[0], -1),
+        facts,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "label", "truncation"), [("cgan", "7", None), ("dcgan", None, 0.8), ("lapgan", None, None)]
+)
+def test_a_grid_is_drawn_as_by_the_package(page: Page, model: str, label: str | None, truncation: float | None) -> None:
+    _, waves, facts = asked(page, "draw", SOUND | {"model": model, "label": label, "truncation": truncation})
+    wanted, rate = audioae.generate(model, 6, 5, label, truncation)
+    assert facts["rate"] == rate and np.allclose(waves, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["cgan", "dcgan", "lapgan", "vanilla_gan"])
+def test_changes_begin_and_end_where_they_should(page: Page, model: str) -> None:
+    own = SOUND | {"model": model, "label": "3" if model == "cgan" else None}
+    grid, _, _ = asked(page, "draw", own)
+
+    def image(**wish: Any) -> np.ndarray:
+        return asked(page, "change", {"sound": own} | wish)[0][0].astype(int)
+
+    assert np.abs(image() - grid[2]).max() <= 1
+    other = own | {"index": 4}
+    assert np.abs(image(to=other, share=0) - grid[2]).max() <= 1
+    assert np.abs(image(sound=own | {"moves": [3.0]}) - grid[2]).mean() > 1
+    if model == "cgan":  # the others keep the group of the first
+        assert np.abs(image(to=other, share=1) - grid[4]).max() <= 1
+    assert np.abs(image(to=other, share=1) - grid[2]).mean() > 1
+
+
+@pytest.mark.parametrize("model", ["cgan", "dcgan", "lapgan", "vanilla_gan"])
+def test_directions_are_the_principal_components_of_the_first_layers_activations(model: str) -> None:
+    network = audioae.load(model).model
+    found = creating.directions(network)
+    assert torch.allclose(found @ found.T, torch.eye(len(found)), atol=1e-5)
+    first = next(layer for layer in network.modules() if isinstance(layer, torch.nn.Linear))
+    numbers = torch.randn(4000, network.config.latent, generator=torch.Generator().manual_seed(0))
+    activations = numbers @ first.weight[:, : network.config.latent].T
+    best = PCA(creating.AXES).fit(activations.numpy()).explained_variance_.sum()
+    moved = found[:, : network.config.latent] @ first.weight[:, : network.config.latent].T
+    assert moved.square().sum().item() == pytest.approx(best, rel=0.05)
+
+
+def test_a_recording_comes_back_from_its_code_as_by_the_package(page: Page, clip: Any) -> None:
+    key = page.ask("POST", "/api/files?name=a.flac", clip.read_bytes())["id"]
+    other = page.ask("POST", "/api/files?name=b.flac", (SAMPLES / "noisy" / "16k-rain.flac").read_bytes())["id"]
+    wave, rate = soundfile.read(clip, dtype="float32", always_2d=True)
+    codes = audioae.encode(wave, rate, "undercomplete_2d")
+
+    def heard(**wish: Any) -> np.ndarray:
+        given = {"recording": key, "model": "undercomplete_2d", "moves": []} | wish
+        headers, data = page.ask("POST", "/api/sounds/codes", given)
+        facts = json.loads(headers["audioae-sounds"])
+        assert facts["code"][0] == codes.values.shape[2] and sum(facts["shares"]) == pytest.approx(1, abs=0.01)
+        waves = np.frombuffer(data[len(data) - 4 * sum(facts["frames"]) :], "<f4")
+        assert np.array_equal(waves[: facts["frames"][0]], wave[:, 0])
+        return waves[facts["frames"][0] :]
+
+    wanted = audioae.decode(codes)[:, 0]
+    assert np.allclose(heard(), wanted, atol=1e-5)
+    assert np.allclose(heard(to=other, share=0), wanted[: len(heard(to=other, share=0))], atol=1e-5)
+    assert not np.allclose(heard(moves=[4.0]), wanted, atol=1e-2)
+    page.ask("DELETE", f"/api/files/{key}")
+    assert "no longer there" in page.refused("POST", "/api/sounds/codes", {"recording": key, "model": "vae_2d"})
+
+
+def test_a_variational_one_is_drawn_from_as_by_the_package(page: Page) -> None:
+    _, waves, facts = asked(page, "sample", {"model": "vae_1d", "count": 2, "seed": 3, "patches": 2})
+    wanted, rate = audioae.sample("vae_1d", 2, 3, 2)
+    assert facts["rate"] == rate and np.allclose(waves, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "says"),
+    [
+        ("draw", {"model": "conv_dae"}, "conv_dae: no such model"),
+        ("draw", {"model": "cgan", "count": 1000, "seed": 0}, "count 1000: give a number from 1 to 48"),
+        ("draw", {"model": "cgan", "count": 1, "seed": 0, "label": "x"}, "class 'x'"),
+        ("draw", {"model": "cgan", "count": 1, "seed": -1}, "seed -1"),
+        ("change", {}, "the request names no sound"),
+        ("change", {"sound": SOUND | {"model": "cgan", "index": 7}}, "sound 7: there are 6"),
+        ("change", {"sound": SOUND | {"model": "cgan", "moves": [0] * 9}}, "moves: give a list"),
+        ("change", {"sound": SOUND | {"model": "cgan", "moves": ["x"]}}, "move 'x'"),
+        ("change", {"sound": SOUND | {"model": "cgan"}, "to": SOUND | {"model": "dcgan"}, "share": 1}, "different models"),
+        ("sample", {"model": "sparse_l1", "count": 1, "seed": 0}, "not variational"),
+        ("codes", {"recording": "x", "model": "vae_2d"}, "no longer there"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(page: Page, path: str, wish: dict[str, Any], says: str) -> None:
+    assert says in page.refused("POST", f"/api/sounds/{path}", wish)
