@@ -20,7 +20,7 @@ SPARSE = ["sparse_kl", "sparse_l1", "sparse_top_k", "dense_of_kl", "dense_of_l1"
 class Autoencoders(Report):
     """What is measured, and the Markdown that it becomes."""
 
-    title = "Autoencoders: what they do on recordings that they were not trained on"
+    title = "Autoencoders: measurements on held-out recordings"
     sections = ("undercomplete", "sparse", "contractive", "denoising", "variational", "stacked", "usefulness",
                 "pictures", "how_they_were_trained")  # fmt: skip
 
@@ -129,9 +129,9 @@ class Autoencoders(Report):
         self.say(f"Of 100 patches the estimator gives {float(guess):.4f}, torch's exact Jacobian {float(exact):.4f}.")
         ours, twin = (self.figures(name) for name in names)
         self.verdict(
-            ("norm of the Jacobian at most half of the twin's", ours["jacobian_norm"] <= 0.5 * twin["jacobian_norm"]),
+            ("norm of the Jacobian at most half of the plain model's", ours["jacobian_norm"] <= 0.5 * twin["jacobian_norm"]),
             (
-                "also relative to the variance of the code, which smaller numbers cannot feign",
+                "also relative to the variance of the code, which a smaller scale cannot change",
                 ours["jacobian_relative"] <= 0.5 * twin["jacobian_relative"],
             ),
             ("at most 10 % more error", ours["reconstruction_error"] <= 1.1 * twin["reconstruction_error"]),
@@ -198,14 +198,14 @@ class Autoencoders(Report):
                     f"{name}: samples closer to real than noise and shuffled bands",
                     distances[name] < min(distances["noise"], distances["shuffled"]),
                 ),
-                (f"{name}: error {ratio:.1f} times that of the undercomplete twin (2 allowed)", ratio <= 2),
+                (f"{name}: error {ratio:.1f} times that of the undercomplete model (2 allowed)", ratio <= 2),
             )
 
     def stacked(self) -> None:
         from audioae.plot import save_lines
 
         names = ("stacked", "joint_of_stacked")
-        self.say("Level by level first, against the same network trained jointly for as many steps.")
+        self.say("Layer by layer first, compared with the same network trained jointly for as many steps.")
         self.table(self.chosen(names, ["reconstruction_error", "explained_variance"]))
         curves = {}
         for name in names:
@@ -222,14 +222,14 @@ class Autoencoders(Report):
     def usefulness(self) -> None:
         from generation import digit_accuracy
 
-        self.say("A logistic regression names the digit from a code of 32 numbers (train: takes 5 to 49).")
+        self.say("A logistic regression predicts the digit from a code of 32 numbers (trained on takes 5 to 49).")
         rows = digit_accuracy(
             [self.load(n) for n in ("vae_1d", "plain_of_vae_1d", "vae_2d", "plain_of_vae_2d")], self.digits
         )
         self.table({name: {"accuracy": value} for name, value in rows.items()})
         best = max(value for name, value in rows.items() if "components" not in name)
         pca = max(value for name, value in rows.items() if "components" in name)
-        self.verdict(("the best autoencoder's codes name more digits right than principal components", best > pca))
+        self.verdict(("the best autoencoder's codes have a higher accuracy than principal components", best > pca))
 
     def pictures(self) -> None:
         from audioae.evaluate.families import draw
@@ -240,7 +240,7 @@ class Autoencoders(Report):
         made += draw([("vae_2d", str(bundle("vae_2d", self.runs)))], sounds, self.out)
         keep = ("_2d-rebuilt.png", "sparse_kl-rebuilt.png", "vae_2d-traversal.png", "undercomplete_2d-traversal.png",
                 "vae_2d-map.png", "sparse_kl-activity.png")  # fmt: skip
-        self.say("Patches, bands upwards and frames to the right; maps of the codes; what single units do.")
+        self.say("Patches (frequency upwards, time to the right), maps of the codes, and the effect of single units.")
         for path in made:
             if path.name.endswith(keep):
                 self.say(f"![{path.stem.replace('-', ': ')}]({path.name})")
@@ -248,7 +248,7 @@ class Autoencoders(Report):
                 path.unlink()
 
     def how_they_were_trained(self) -> None:
-        self.say("Each by its recipe as it stands, or with these overrides:")
+        self.say("Each by its recipe, some with overrides:")
         self.say(*[f"- {n}: `recipes/{r}.yaml` {' '.join(f'`{o}`' for o in own)}" for n, (r, own) in TRAININGS.items()])
 
 

@@ -14,7 +14,7 @@ from tables import table
 
 
 def frames(folder: Path) -> None:
-    """One frame of 16 ms after the other at 16 and 48 kHz, on one thread; a share of 1 would just keep up.
+    """Frames of 16 ms one by one at 16 and 48 kHz, on one thread. A share of 1 is real time.
 
     With torch and with onnxruntime through `Streamer`, which takes chunks of any length and checks them; and what `audioae
     export` writes without audioae, in the loop of the README, numpy's transform and all, and without the transform. The best
@@ -78,7 +78,7 @@ def exported(path: Path, name: str, rate: int) -> tuple[Callable[[np.ndarray], n
 
 
 def precisions(folder: Path) -> None:
-    """What `audioae export --precision` makes of size, speed (one frame at 16 kHz, one thread) and quality.
+    """Size, speed (one frame at 16 kHz, one thread) and quality by `audioae export --precision`.
 
     SI-SDR in dB and PESQ are means over the noisy recordings of samples/ at 16 kHz.
     """

@@ -29,7 +29,7 @@ REAL, TRAINING, NOISE, AGAIN, COPIES = (
 class Generators(Report):
     """What is measured, and the Markdown that it becomes."""
 
-    title = "Generators: spoken digits that were drawn, beside real ones"
+    title = "Generators: drawn and real spoken digits"
     sections = ("judges", "codec", "sounds", "draws", "classes", "memory", "levels", "loudness_and_colour", "pictures")
 
     def __init__(self, data: Path, runs: Path, out: Path) -> None:
@@ -48,7 +48,7 @@ class Generators(Report):
         )
 
     def judges(self) -> None:
-        self.say("Classifiers that `audioae train` made, and the share of those recordings that they name right.")
+        self.say("Classifiers trained by `audioae train`, and their accuracy on those recordings.")
         self.table({name: {"accuracy": self.judge(name).accuracy(self.digits["test"])} for name in JUDGES})
 
     def codec(self) -> None:

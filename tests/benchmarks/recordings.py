@@ -83,9 +83,9 @@ def denoised(source: Path, *options: str) -> tuple[float, float, float]:
 
 
 def hour(folder: Path) -> None:
-    """An hour of 48 kHz mono, the whole command, beside peers on the same file, stopped after 11 times as long.
+    """An hour of 48 kHz mono: the whole command, and other programs on the same file, stopped after 11 times as long.
 
-    All in turn, and those that were not stopped once more in turn; the better one counts, for the machine's pace changes.
+    All in turn, twice except for those that were stopped. The better time counts, because the machine's speed varies.
     """
     seconds = 3600
     source = make(folder / "hour.wav", seconds)
@@ -124,7 +124,7 @@ def memory(folder: Path) -> None:
 
 
 def parts(folder: Path) -> None:
-    """Where the time of two minutes goes, on one thread, in this process."""
+    """Time by part for two minutes of sound, on one thread, in one process."""
     import torch
 
     import audioae
@@ -178,7 +178,7 @@ def start_up(folder: Path) -> None:
 
 
 def growth(folder: Path) -> None:
-    """By length and by channels, beside the first."""
+    """By length and by channels, relative to the first row."""
     rows: list[list[object]] = []
     base = 0.0
     for minutes, channels, options in (
