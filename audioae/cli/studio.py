@@ -11,15 +11,19 @@ from audioae.cli.terminal import say, tell
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="[FILE_OR_FOLDER]...")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes any that is free.")
-@click.option("--no-browser", is_flag=True, help="Only print the address of the page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Network address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port to listen on; 0 selects a free one."
+)
+@click.option("--no-browser", is_flag=True, help="Print the address of the page, open no browser.")
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
-              help="Begin with this model: one of the package, or a bundle's path; may be given again.")  # fmt: skip
-@click.option("--test", nargs=2, metavar="A B", help="Begin with a blind listening test of two models, on --pairs.")
-@click.option("--pairs", metavar="DIR", help="Recordings of the listening test: a folder, with noisy/ below it or not.")
+              help="Start with this model: one of the package, or the path of a model file; may be given again.")  # fmt: skip
+@click.option("--test", nargs=2, metavar="A B", help="Start with a blind listening test of two models, on --pairs.")
+@click.option(
+    "--pairs", metavar="DIR", help="Recordings of the listening test: a folder of recordings, or one that holds noisy/."
+)
 @click.option("--max-upload", type=click.IntRange(1, 2**20), default=2048, show_default=True, metavar="MIB",
-              help="The largest file that the page or a program may send.")  # fmt: skip
+              help="Largest upload in MiB.")  # fmt: skip
 @threads
 def studio(
     inputs: tuple[str, ...],
@@ -33,15 +37,15 @@ def studio(
 ) -> None:
     """Open a local web page to hear, see and compare models.
 
-    The page is served by this machine for this machine alone; its address holds a secret, and nothing is sent elsewhere.
-    What is uploaded lies in a private temporary folder and is removed when the page is closed, or at Ctrl-C.
+    The server accepts connections from this machine only; the page's address contains a secret token, and nothing is sent
+    elsewhere. Uploads are kept in a private temporary folder and removed when the page is closed, or at Ctrl-C.
 
     \b
       audioae studio
-      audioae studio recordings/ --model mine.safetensors
+      audioae studio recordings/ -m mine.safetensors
       audioae studio --test conv_dae conv_dae_large --pairs samples
 
-    The same server cleans files and streams for programs:
+    Programs can send files and streams to the same server:
 
     \b
       curl -H "Authorization: Bearer TOKEN" -T noisy.flac "http://127.0.0.1:PORT/api/denoise?name=noisy.flac" -o clean.flac
