@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from audioae.cli import options
 from audioae.cli.codes import write_all
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--class", "label", metavar="NAME", help="Draw this class only; for generators with classes (cgan).")
 @click.option("--truncation", type=float, metavar="DEVIATIONS",
               help="Limit the random numbers to this distance from 0, such as 1, for more typical sounds.")  # fmt: skip
+@click.option("--latent", type=click.Path(path_type=Path), metavar="JSON",
+              help="Make the one sound whose random numbers are in this file, as `audioae studio` saves it.")  # fmt: skip
 @click.option("--interpolate", is_flag=True, help="Draw a path from one sound to another of the same class.")
 @click.option("--patches", type=click.IntRange(1, 10_000), metavar="M",
               help="Patches in each sound, drawn independently; for autoencoders.  [default: 1]")  # fmt: skip
@@ -39,6 +42,7 @@ def generate(
     count: int,
     label: str | None,
     truncation: float | None,
+    latent: Path | None,
     interpolate: bool,
     patches: int | None,
     plot: Path | None,
@@ -62,15 +66,27 @@ def generate(
     chosen = options.one_model(argument, model)
     if plot is not None:
         check_place(plot, overwrite)
+    if latent is not None:
+        _refuse_beside_latent()
     loaded, images = load(chosen, device), None
-    given = {"--class": label, "--truncation": truncation, "--interpolate": interpolate or None, "--plot": plot}
+    given = {
+        "--class": label,
+        "--truncation": truncation,
+        "--interpolate": interpolate or None,
+        "--plot": plot,
+        "--latent": latent,
+    }
     if loaded.recipe.family == "codes":
         _refuse(given, loaded, "a generator")
         waves, rate = _from_autoencoder(loaded, count, seed, patches or 1)
     else:
         _refuse({"--patches": patches}, loaded, "a variational autoencoder")
-        images, waves, rate = _from_generator(loaded, count, seed, label, truncation, interpolate)
-    write_all(out, [f"{number:03d}.wav" for number in range(count)], waves[..., None], rate, overwrite, quiet)
+        images, waves, rate = (
+            _from_generator(loaded, count, seed, label, truncation, interpolate)
+            if latent is None
+            else _from_latent(loaded, latent)
+        )
+    write_all(out, [f"{number:03d}.wav" for number in range(len(waves))], waves[..., None], rate, overwrite, quiet)
     if plot is not None and images is not None:
         shown = images[:64]
         rows = {f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}
@@ -88,6 +104,30 @@ def _refuse(given: dict[str, Any], model: "Denoiser", needed: str) -> None:
     for option, value in given.items():
         if value is not None:
             raise click.UsageError(f"{option} needs {needed}, which {model.name} is not")
+
+
+def _refuse_beside_latent() -> None:
+    """Refuse what the numbers of a file leave nothing to say about.
+
+    Raises:
+        click.UsageError: such an option is given.
+    """
+    context = click.get_current_context()
+    for option in ("count", "seed", "label", "truncation", "interpolate", "patches"):
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            name = "class" if option == "label" else option
+            raise click.UsageError(f"--{name} has no meaning beside --latent, whose file says all of the sound")
+
+
+def _from_latent(model: "Denoiser", path: Path) -> tuple[Any, Any, int]:
+    from audioae.errors import InputError
+    from audioae.runtime.latent import Latent, sound_of
+
+    latent = Latent.load(path)
+    try:
+        return sound_of(model, latent)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _from_autoencoder(model: "Denoiser", count: int, seed: int, patches: int) -> tuple[Any, int]:

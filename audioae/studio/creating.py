@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from audioae.studio.engine import (
     Denoiser,
     InputError,
+    Latent,
     Reader,
     decode,
     encode,
     images_and_waves,
-    images_of,
     interpolate,
     load,
     model_of,
     sample,
     seeded,
-    waves_of,
+    sound_of,
 )
 from audioae.studio.views import spectrogram
 
@@ -59,7 +59,8 @@ def draw(args: dict[str, Any]) -> Answer:
 
 
 def change(args: dict[str, Any]) -> Answer:
-    """One of those sounds after a move along the principal directions, or on the way to another one.
+    """One of those sounds after a move along the principal directions, or on the way to another one; behind its wave the
+    random numbers that it is made from, float32.
 
     Args:
         args: ``sound`` and, for a way, ``to``, each as in :func:`draw` with ``index`` and ``moves``; ``share`` of the way.
@@ -73,10 +74,12 @@ def change(args: dict[str, Any]) -> Answer:
         numbers = _between(numbers, other, args["share"])
         if model_of(denoiser).groups is not None:
             numbers[-1] = group
+    classes = model_of(denoiser).config.classes
+    latent = Latent(tuple(numbers.tolist()), None if label is None else classes[label], sound["seed"])
     with _alone:
-        images = images_of(denoiser, numbers[None], [] if label is None else [label])
-        waves = waves_of(denoiser, images, seed=sound["seed"])
-    return _answer(images[:, 0].numpy(), waves.numpy(), model_of(denoiser).config.rate)
+        header, data = _answer(*sound_of(denoiser, latent))
+    header["latent"] = {"class": latent.label, "seed": latent.seed, "count": len(latent.numbers)}
+    return header, data + numbers.numpy().astype("<f4").tobytes()
 
 
 def _numbers(denoiser: Denoiser, sound: dict[str, Any]) -> tuple[Tensor, int | None]:

@@ -5,7 +5,7 @@ from audioae.audio.formats import CODED, AudioInfo
 from audioae.audio.writer import Writer
 from audioae.denoisers.denoiser import Denoiser, Strength
 from audioae.errors import AudioaeError, BundleError, InputError
-from audioae.generators.sounds import images_of, model_of, waves_of
+from audioae.generators.sounds import model_of
 from audioae.modelfile import DEFAULT, info, load, shipped
 from audioae.runtime.attempt import fault
 from audioae.runtime.codes import decode, encode, interpolate, sample
@@ -13,6 +13,7 @@ from audioae.runtime.files import denoise_file
 from audioae.runtime.generate import images_and_waves
 from audioae.runtime.jobs import ModelChoice
 from audioae.runtime.jobs import Wishes as DenoiseOptions
+from audioae.runtime.latent import Latent, sound_of
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
 from audioae.signal.seeds import generator as seeded
@@ -31,6 +32,7 @@ __all__ = [
     "DenoiseOptions",
     "Denoiser",
     "InputError",
+    "Latent",
     "ModelChoice",
     "Pcm",
     "Reader",
@@ -43,7 +45,6 @@ __all__ = [
     "encode",
     "fault",
     "images_and_waves",
-    "images_of",
     "info",
     "interpolate",
     "load",
@@ -51,5 +52,5 @@ __all__ = [
     "sample",
     "seeded",
     "shipped",
-    "waves_of",
+    "sound_of",
 ]

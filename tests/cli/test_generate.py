@@ -75,3 +75,43 @@ def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
         "cleans nothing"
         in CliRunner().invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "--model", str(bundle)]).output
     )
+
+
+def test_a_sound_is_made_from_the_numbers_of_a_file(bundle: Path, tmp_path: Path) -> None:
+    import json
+
+    from audioae.signal.seeds import generator
+
+    model = audioae.load(bundle)
+    numbers = model.model.draw(1, generator(4))[0].tolist()
+    path = tmp_path / "sound.json"
+    path.write_text(json.dumps({"numbers": numbers, "class": "b", "seed": 4}))
+    run(bundle, "--latent", path, "-o", tmp_path / "made")
+    run(bundle, "-n", 1, "--seed", 4, "--class", "b", "-o", tmp_path / "drawn")
+    assert (tmp_path / "made" / "000.wav").read_bytes() == (tmp_path / "drawn" / "000.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[1, 2]", "no JSON object with a list `numbers`"),
+        ('{"numbers": [1, "a"]}', "no JSON object with a list `numbers`"),
+        ('{"numbers": [NaN]}', "no JSON object with a list `numbers`"),
+        ('{"numbers": [1e9]}', "from -100 to 100"),
+        ('{"numbers": [1, 2], "class": "a"}', "2 numbers, but gan takes 8"),
+        ('{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}', "class None: not one of gan: its classes are a, b"),
+        ('{"numbers": [1], "seed": "x"}', "`seed` a whole number"),
+        ("[" * 100_000, "no JSON object"),
+    ],
+)
+def test_files_of_other_numbers_are_refused(bundle: Path, tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "sound.json"
+    path.write_text(text)
+    assert f"{path}: " in (output := run(bundle, "--latent", path, "-o", tmp_path / "made", code=1).output)
+    assert says in output and not (tmp_path / "made").exists()
+
+
+def test_what_the_numbers_say_is_not_said_again(bundle: Path, tmp_path: Path) -> None:
+    assert (
+        "--seed has no meaning beside --latent" in run(bundle, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
+    )

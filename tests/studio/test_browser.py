@@ -357,6 +357,13 @@ def test_sounds_are_drawn_changed_heard_and_saved(web: Web, command: Callable[..
     web.locator("#way").fill("0.5")
     web.wait_for_selector("#changed[data-state^='[3,5,0.5,']")
     web.click("#hear")
+    with web.expect_download() as saved:
+        web.click("#keep")
+    with web.expect_download() as numbers:
+        web.click("#numbers")
+    command("generate", "-m", "cgan", "--latent", numbers.value.path(), "-o", tmp_path / "again")
+    wanted, _ = soundfile.read(tmp_path / "again" / "000.wav", dtype="int16")
+    assert np.abs(soundfile.read(saved.value.path(), dtype="int16")[0].astype(int) - wanted).max() <= 1
 
 
 def test_a_recording_goes_through_its_code(desk: Web) -> None:

@@ -22,6 +22,7 @@ def asked(page: Page, path: str, wish: dict[str, Any]) -> Found:
     facts = json.loads(headers["audioae-sounds"])
     shape = facts["count"], facts["rows"], facts["columns"]
     size = int(np.prod(shape))
+    data = data[: len(data) - 4 * facts.get("latent", {}).get("count", 0)]
     return (
         np.frombuffer(data[:size], np.uint8).reshape(shape),
         np.frombuffer(data[size:], "<f4").reshape(shape[0], -1),

@@ -106,6 +106,9 @@ export function startSounds(shared) {
   let moves = new Array(8).fill(0);
   let share = 0;
   let made = null;
+  let madeFrom = "";
+  const stateNow = () => JSON.stringify([first, second, share, moves]);
+  let latent = null; // what a sound that was changed is made from
 
   function showGenerators(generators) {
     const model = h("select", { id: "generator" });
@@ -163,6 +166,8 @@ export function startSounds(shared) {
     moves = new Array(8).fill(0);
     share = 0;
     made = grid.parts[place];
+    latent = null;
+    madeFrom = stateNow();
     [...byId("grid").children].forEach((tile, i) => tile.setAttribute("aria-pressed", String(i === place)));
     showEdit();
     if (heard) speaker.play(made.wave, made.rate);
@@ -207,15 +212,27 @@ export function startSounds(shared) {
     const { model, label, seed, count, truncation } = grid.wish;
     const command = `audioae generate -m ${model}${label === null ? "" : ` --class ${label}`} -n ${count} --seed ${seed}${truncation === null ? "" : ` --truncation ${truncation}`} -o sounds`;
     const file = `sounds/${String(first).padStart(3, "0")}.wav`;
-    byId("recipe").replaceChildren("The sound as drawn by the command line: ", h("code", {}, command), `, there ${file}`);
-    byId("changed").dataset.state = JSON.stringify([first, second, share, moves]);
+    if (latent === null) {
+      byId("recipe").replaceChildren("The same by the command line: ", h("code", {}, command), `, there ${file}`);
+    } else {
+      const numbers = nameOf().replace(".wav", ".json");
+      byId("recipe").replaceChildren("The same by the command line: ", h("code", {}, `audioae generate -m ${model} --latent ${numbers} -o sounds`), ", with ",
+        h("button", { type: "button", id: "numbers", onclick: () => saveBlob(new Blob([JSON.stringify(latent)], { type: "application/json" }), numbers) }, "its numbers"));
+    }
+    byId("changed").dataset.state = madeFrom;
   }
 
   const changed = latest(async () => {
     const state = { ...grid.wish, index: first, moves: [...moves] };
+    const wished = stateNow();
     const to = second === null ? null : { ...grid.wish, index: second, moves: [] };
-    const [part] = partsOf(await sounds("change", { sound: state, to, share }));
+    const found = await sounds("change", { sound: state, to, share });
+    if (state.index !== first || state.seed !== grid.wish.seed) return; // another sound was chosen meanwhile
+    const [part] = partsOf(found);
     made = part;
+    madeFrom = wished;
+    const { count, ...rest } = found.latent;
+    latent = { model: grid.wish.model, ...rest, numbers: [...new Float32Array(found.bytes.slice(found.bytes.byteLength - 4 * count))] };
     show();
     speaker.play(part.wave, part.rate);
   });
