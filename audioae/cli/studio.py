@@ -17,7 +17,7 @@ from audioae.cli.terminal import say, tell
 )
 @click.option("--no-browser", is_flag=True, help="Print the address of the page, open no browser.")
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL",
-              help="Start with this model: one of the package, or the path of a model file; may be given again.")  # fmt: skip
+              help="Start with this model, of the package or the path of a model file; may be given again.")  # fmt: skip
 @click.option("--test", nargs=2, metavar="A B", help="Start with a blind listening test of two models, on --pairs.")
 @click.option(
     "--pairs", metavar="DIR", help="Recordings of the listening test: a folder of recordings, or one that holds noisy/."
