@@ -39,7 +39,7 @@ OWNERS = {
     "sounddevice": {"runtime.live"},
     "soundfile": {"audio.files", "audio.readback", "audio.writer", "audio.formats", "audio.bitrate"},
     "soxr": {"signal.resample"},
-    "starlette": {f"studio.{name}" for name in "creations fits guard pages programs server uploads".split()},
+    "starlette": {f"studio.{name}" for name in "creations fits guard pages programs server trainings uploads".split()},
     "torchaudio": {"data.degrade", "nn.log_bands", "signal.phase"},
     "tqdm": {"cli.progress"},
     "uvicorn": {"studio.server"},

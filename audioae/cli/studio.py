@@ -22,6 +22,8 @@ from audioae.cli.terminal import say, tell
 @click.option(
     "--pairs", metavar="DIR", help="Recordings of the listening test: a folder of recordings, or one that holds noisy/."
 )
+@click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True, metavar="DIR",
+              help="Folder of trainings to show.")  # fmt: skip
 @click.option("--max-upload", type=click.IntRange(1, 2**20), default=2048, show_default=True, metavar="MIB",
               help="Largest upload in MiB.")  # fmt: skip
 @threads
@@ -33,6 +35,7 @@ def studio(
     models: tuple[str, ...],
     test: tuple[str, str] | None,
     pairs: str | None,
+    runs: Path,
     max_upload: int,
 ) -> None:
     """Open a local web page to hear, see and compare models.
@@ -83,4 +86,4 @@ def studio(
 
     own = [name for name in models if Path(name).suffix]
     default = models[0] if models else "default"
-    serve(StudioConfig(paths, host, port, own, default, test, max_upload * 2**20), ready)
+    serve(StudioConfig(paths, host, port, own, default, test, max_upload * 2**20, runs=runs), ready)

@@ -1,6 +1,7 @@
 """Fitting a model to the noise in a recording, for the page: one at a time, in a process of its own."""
 
 import asyncio
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ async def _fit(hub: Hub, session: str, recording: Recording, name: str, args: di
         raise
     finally:
         await worker.close()
+        for left in hub.store.folder.glob("audioae-adapt-*"):
+            shutil.rmtree(left, ignore_errors=True)
     if not found["made"]:
         tell("error", "on other noise it became worse by more than 0.3 dB: choose more of the noise", share=1.0)
         return

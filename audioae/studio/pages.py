@@ -76,7 +76,6 @@ async def about(request: Request) -> Response:
         {
             "version": __version__, "limit": hub.limit, "test": test,
             "model": None if hub.default == "default" else Path(hub.default).stem,
-            "trainings": hub.runs is not None,
         }
     )  # fmt: skip
 
@@ -102,9 +101,13 @@ async def events(request: Request) -> Response:
             yield _event(first | ({"test": hub.test.as_dict()} if hub.test else {}))
             while True:
                 try:
-                    yield _event(await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS))
+                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
                 except TimeoutError:
                     yield ": still there\n\n"
+                    continue
+                if "end" in event:
+                    return
+                yield _event(event)
         finally:
             session.queues.remove(queue)
             session.left = asyncio.get_running_loop().time()

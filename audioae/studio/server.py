@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import secrets
 import shutil
 import signal
@@ -22,7 +23,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from audioae.errors import AudioaeError, InputError, OutputError
-from audioae.studio import creations, fits, pages, programs
+from audioae.studio import creations, fits, pages, programs, trainings
 from audioae.studio.guard import LOOPBACK, Guard
 from audioae.studio.hub import BlindTest, Hub
 from audioae.studio.pool import Worker
@@ -115,14 +116,16 @@ async def _serve(config: StudioConfig, listener: socket.socket, folder: Path, re
 
     def failed(error: AudioaeError) -> None:
         failures.append(error)
-        server.should_exit = True
+        server.end()
 
-    app = application(config, folder, token, failed)
+    endings: list[Callable[[], None]] = []
+    app = application(config, folder, token, failed, endings)
     server = _Server(
+        endings,
         uvicorn.Config(
-            app, log_level="error", access_log=False, server_header=False, lifespan="on",
+            app, log_level="critical", access_log=False, server_header=False, lifespan="on",
             ws_max_size=MOST_MESSAGE, timeout_graceful_shutdown=FAREWELL_SECONDS, h11_max_incomplete_event_size=2**16,
-        )
+        ),
     )  # fmt: skip
     task = asyncio.create_task(server.serve(sockets=[listener]))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -139,11 +142,17 @@ async def _serve(config: StudioConfig, listener: socket.socket, folder: Path, re
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, endings: Sequence[Callable[[], None]], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._endings = endings
+
     def end(self) -> None:
-        """Stop; open event streams are cut off after a while."""
+        """Stop; what is still sent after a while is cut off, or at once where this is the second call."""
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
+        for each in self._endings:
+            each()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -151,7 +160,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def application(config: StudioConfig, folder: Path, token: str, failed: Callable[[AudioaeError], None]) -> Guard:
+def application(
+    config: StudioConfig,
+    folder: Path,
+    token: str,
+    failed: Callable[[AudioaeError], None],
+    endings: list[Callable[[], None]],
+) -> Guard:
     """The application that answers everything.
 
     Args:
@@ -159,6 +174,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
         folder: the private folder, which someone else makes and removes.
         token: the secret that requests have to know.
         failed: told of what the command line names and cannot be used.
+        endings: gains what has to be called when the server is to end.
     """
 
     @asynccontextmanager
@@ -166,6 +182,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
         cleaning, asking = Worker(folder), Worker(folder)
         store = Store(folder, cleaning, asking, config.grace)
         app.state.hub = Hub(store, config.limit, config.default, list(config.models), _test(config), runs=config.runs)
+        endings.append(lambda: store.tell("", {"end": True}))
         beginning = asyncio.create_task(_begin(app.state.hub, config, failed))
         sweeping = asyncio.create_task(store.sweep())
         try:
@@ -182,6 +199,7 @@ def application(config: StudioConfig, folder: Path, token: str, failed: Callable
         *programs.routes(),
         *fits.routes(),
         *creations.routes(),
+        *trainings.routes(),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     failures: Any = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
@@ -229,4 +247,5 @@ def _gone(_: Request, error: Exception) -> Response:
 
 
 def _broken(_: Request, error: Exception) -> Response:
+    logging.getLogger(__name__).error("an error in audioae itself", exc_info=error)
     return JSONResponse({"error": f"an error in audioae itself ({type(error).__name__}): please report it"}, 500)

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,7 @@ class Worker:
 def main() -> None:
     """Answer requests until nobody sends any more; then remove the folder that the first argument names."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
+    tempfile.tempdir = sys.argv[1]  # what a killed training has left is removed with the folder
     # What a library prints is no answer, and a process that a training forks closes its standard input.
     requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

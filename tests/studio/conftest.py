@@ -25,6 +25,7 @@ be_considerate(os.environ)
 from audioae.studio.server import StudioConfig, serve
 settings = json.loads(sys.argv[1])
 settings["paths"] = [Path(path) for path in settings["paths"]]
+settings["runs"] = Path(settings.get("runs", "none"))
 serve(StudioConfig(**settings), lambda address: print(address, flush=True))
 """
 

@@ -324,7 +324,7 @@ def test_all_pages_can_be_used_by_everyone(desk: Web, scheme: str) -> None:
     for size in ({"width": 1280, "height": 900}, {"width": 380, "height": 800}):
         desk.set_viewport_size(size)
         desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for name in ("clean", "test", "sounds"):
+        for name in ("clean", "test", "sounds", "trainings"):
             desk.click(f"nav a[href='#{name}']")
             desk.wait_for_selector(f"main#{name}:visible :is(h2, button, select)")
             assert desk.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, (name, size)

@@ -5,6 +5,7 @@ import { byId, say } from "./dom.js";
 import { startClean } from "./clean.js";
 import { startTest } from "./blind.js";
 import { startSounds } from "./sounds.js";
+import { startTrainings } from "./trainings.js";
 
 /** What all pages share: the recordings by their keys, the models, and who wants to know of changes. */
 const shared = { recordings: new Map(), models: null, about: null, watchers: [], shown: "clean" };
@@ -19,7 +20,7 @@ function take(event) {
   for (const watcher of shared.watchers) watcher(event);
 }
 
-const PAGES = { clean: startClean, test: startTest, sounds: startSounds };
+const PAGES = { clean: startClean, test: startTest, sounds: startSounds, trainings: startTrainings };
 const started = new Set();
 
 function show() {

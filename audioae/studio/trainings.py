@@ -1,0 +1,113 @@
+"""The page "Trainings": curves, pictures and sounds of the trainings in a folder, while they run too."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from audioae.errors import InputError
+from audioae.studio.pages import hub_of
+from audioae.studio.store import shown_name
+
+LOG, SAMPLES = "log.jsonl", "samples"
+MOST_RUNS, MOST_FILES, MOST_POINTS = 200, 60, 400
+MOST_BYTES = 2**23
+"""Of a log, from its end."""
+KINDS = {".png": "image/png", ".wav": "audio/wav"}
+
+
+def routes() -> list[BaseRoute]:
+    """Of these."""
+    return [
+        Route("/api/trainings", listing),
+        Route("/api/trainings/{run}", one),
+        Route("/api/trainings/{run}/{file}", sample),
+    ]
+
+
+async def listing(request: Request) -> Response:
+    """The trainings in the folder, the latest first."""
+    runs = await asyncio.to_thread(_runs, hub_of(request).runs)
+    return JSONResponse([{"name": name, "changed": (path / LOG).stat().st_mtime} for name, path in runs.items()])
+
+
+async def one(request: Request) -> Response:
+    """Curves of a training, by section and name, as lists of steps and values, and the names of its samples."""
+    path = await _run_of(request)
+    curves = await asyncio.to_thread(curves_of, path / LOG)
+    return JSONResponse({"curves": curves, "samples": list(_samples(path))})
+
+
+async def sample(request: Request) -> Response:
+    """A picture or a sound that a generator has left at a validation.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    found = _samples(await _run_of(request)).get(request.path_params["file"])
+    if found is None:
+        raise InputError("this sample is not there")
+    return FileResponse(found, media_type=KINDS[found.suffix])
+
+
+async def _run_of(request: Request) -> Path:
+    found = (await asyncio.to_thread(_runs, hub_of(request).runs)).get(request.path_params["run"])
+    if found is None:
+        raise InputError("this training is not there")
+    return found
+
+
+def _runs(folder: Path | None) -> dict[str, Path]:
+    """Folders with a log, by their names: what a page asks for is looked up here and never becomes part of a path."""
+    if folder is None or not folder.is_dir():
+        return {}
+    found = [path for path in (folder, *folder.iterdir()) if (path / LOG).is_file()]
+    found.sort(key=lambda path: (path / LOG).stat().st_mtime, reverse=True)
+    return {shown_name(path.name) or "run": path for path in found[:MOST_RUNS]}
+
+
+def _samples(run: Path) -> dict[str, Path]:
+    folder = run / SAMPLES
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    usable = [path for path in found if path.suffix in KINDS and path.is_file()]
+    return {path.name: path for path in usable[-MOST_FILES:]}
+
+
+def curves_of(log: Path) -> dict[str, tuple[list[int], list[float]]]:
+    """Losses and validation figures of a log, each at most some hundred points; lines that are damaged are left out."""
+    with open(log, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - MOST_BYTES))
+        lines = file.read(MOST_BYTES).split(b"\n")
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for line in lines:
+        row = _parsed(line)
+        for section in ("losses", "valid"):
+            values = row.get(section)
+            for name, value in values.items() if isinstance(values, dict) else ():
+                if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(row.get("step"), int):
+                    steps, points = found.setdefault(f"{section}/{name}", ([], []))
+                    steps.append(row["step"])
+                    points.append(float(value))
+    return {name: _thinned(*curve) for name, curve in found.items()}
+
+
+def _thinned(steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+    """At most ``MOST_POINTS``, each the mean of its neighbours."""
+    every = -(-len(steps) // MOST_POINTS)
+    starts = range(0, len(steps), every)
+    means = [sum(part) / len(part) for part in (values[start : start + every] for start in starts)]
+    return [steps[min(start + every, len(steps)) - 1] for start in starts], means
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return {}
+    return row if isinstance(row, dict) else {}
