@@ -1,7 +1,7 @@
 """Recipes by name: the YAML files that come with the package.
 
-They have one home, the folder ``recipes/`` of the repository. ``setup.py`` copies them into the package when a wheel is
-built; an editable install reads them where they are.
+They have one home, the folder ``recipes/`` of the repository. ``.hatch_build.py`` copies them into the package when a
+wheel is built; an editable install reads them where they are.
 """
 
 import re

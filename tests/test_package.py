@@ -14,13 +14,13 @@ import pytest
 import audioae
 
 ROOT = Path(__file__).parent.parent
-SOURCES = (".ci", ".github", "audioae", "docs", "recipes", "samples", "tests")
+SOURCES = (".ci", ".github", "audioae", "recipes", "samples", "tests")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def build(source: Path, target: Path, what: str) -> Path:
     """Call the build backend that ``pyproject.toml`` names, in a process of its own, in the folder of the sources."""
-    code = f"import sys; from setuptools import build_meta; print(build_meta.build_{what}(sys.argv[1]))"
+    code = f"import sys; from hatchling import build; print(build.build_{what}(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, str(target)], cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return target / done.stdout.splitlines()[-1]
@@ -89,7 +89,7 @@ def test_the_source_distribution_holds_the_tests_and_what_they_need(sdist: Path)
     held = files(sdist)
     for folder in SOURCES:
         assert {f"{folder}/{name}" for name in files(ROOT / folder)} <= held
-    assert {"README.md", "LICENSE", "pyproject.toml", "setup.py"} <= held
+    assert {"README.md", "LICENSE", "pyproject.toml", ".hatch_build.py"} <= held
 
 
 def test_the_installed_package_is_the_one_that_runs(installed: Path, tmp_path: Path) -> None:
