@@ -19,7 +19,10 @@ from audioae.errors import (
 )
 
 if TYPE_CHECKING:
+    from audioae.autoencoders.autoencoder import Autoencoder
+    from audioae.classifiers.classifier import Classifier
     from audioae.denoisers.denoiser import Denoiser
+    from audioae.generators.generator import Generator
     from audioae.runtime.array import denoise
     from audioae.runtime.codes import Codes, decode, encode, interpolate, reconstruct, sample
     from audioae.runtime.generate import generate
@@ -32,10 +35,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AudioaeError",
     "AudioaeWarning",
+    "Autoencoder",
     "BundleError",
+    "Classifier",
     "Codes",
     "DataError",
     "Denoiser",
+    "Generator",
     "InputError",
     "MissingExtraError",
     "OutputError",
@@ -55,7 +61,10 @@ __all__ = [
 # Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
 _LAZY = {
     **dict.fromkeys(("Codes", "decode", "encode", "interpolate", "reconstruct", "sample"), "audioae.runtime.codes"),
+    "Autoencoder": "audioae.autoencoders.autoencoder",
+    "Classifier": "audioae.classifiers.classifier",
     "Denoiser": "audioae.denoisers.denoiser",
+    "Generator": "audioae.generators.generator",
     "Streamer": "audioae.runtime.streamer",
     "denoise": "audioae.runtime.array",
     "export": "audioae.runtime.onnx_export",

@@ -10,7 +10,7 @@ class AudioaeError(Exception):
     """Base of every error that the package raises on purpose."""
 
 
-class InputError(AudioaeError):
+class InputError(AudioaeError, ValueError):
     """Audio that cannot be used: unreadable, empty, of an impossible layout or rate."""
 
 
@@ -34,7 +34,7 @@ class DataError(AudioaeError):
     """Training or evaluation data that cannot be used: nothing found, too many unreadable files."""
 
 
-class MissingExtraError(AudioaeError):
+class MissingExtraError(AudioaeError, ImportError):
     """An optional dependency that is not installed; the message names the extra that brings it."""
 
 

@@ -1,8 +1,9 @@
-"""Model bundles: one safetensors file that holds the weights and, in its header, the whole recipe.
+"""Model files: one safetensors file with the weights and, in its header, the settings of the model.
 
-Nothing else is needed to load one, and nothing in it is ever run: there is no pickle. The settings of the model are
-validated, and names, shapes and types of all tensors compared with them, before any memory is taken for weights. The other
-sections of the recipe do not decide whether a bundle opens.
+The header holds the ``format``, the ``model`` section with its ``kind`` as JSON, the ``recipe`` that the model was trained
+with as text, and ``figures``. Only the model's settings are validated; nothing else decides whether a file opens. Names,
+shapes and types of all tensors are compared with the settings before any memory is taken for weights. Nothing in a file is
+ever run: there is no pickle. Files of the formats 1 and 2 have the model's settings in their recipe.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,16 +20,20 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, RecipeError
-from audioae.recipe import PACKAGES, Recipe
-from audioae.settings.config import dump
-from audioae.settings.registry import did_you_mean, find
+from audioae.family import every_family
+from audioae.nn.settings import ModelConfig
+from audioae.nn.trained import TrainedModel
+from audioae.recipe import Recipe, recipe_of
+from audioae.settings.config import Config, KindSection, parse_known, plain_data
+from audioae.settings.registry import did_you_mean, model_packages
 from audioae.system.atomic import write_file
 
-FORMAT = "audioae bundle 2"
+FORMAT = "audioae model 3"
+FORMAT_2 = "audioae bundle 2"
 FORMAT_1 = "audioae bundle 1"
-"""Before bands were counted in Hz and offsets taken away (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
+"""Before bands were counted in Hz and offsets were removed (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
+FORMATS = (FORMAT, FORMAT_2, FORMAT_1)
 SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "conv_dae_offline"
 
@@ -46,8 +51,8 @@ class BundleInfo:
     Attributes:
         name: what :func:`load` knows it by when it ships with the package, else the file's stem.
         path: the file.
-        recipe: the recipe that made it, as far as this version knows its settings.
-        recipe_text: the whole of it, as it stands in the file.
+        settings: of the model.
+        recipe_text: the recipe that it was trained with, as it stands in the file.
         figures: measured results by name, as the maker noted them.
         parameters: number of trained values, without :data:`STATISTICS`.
         latency: seconds from the moment that sound is fed to a stream until it is back at the latest, to a sample.
@@ -55,18 +60,28 @@ class BundleInfo:
 
     name: str
     path: Path
-    recipe: Recipe
+    settings: ModelConfig
     figures: dict[str, float] = field(default_factory=dict)
     parameters: int = 0
     latency: float = 0.0
     recipe_text: str = ""
 
+    @property
+    def family(self) -> str:
+        """Name of the family, such as ``denoisers``."""
+        return self.settings.family
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the model was trained with, as far as this version knows it."""
+        return recipe_of(self)
+
 
 def shipped(family: str | None = None) -> list[str]:
-    """Names of the models in the package, the default first; all, or those of ``waves``, ``codes`` or ``labels``."""
+    """Names of the models in the package, the default first; all, or those of one family, such as ``denoisers``."""
     names = sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
     return sorted(
-        (name for name in names if family is None or info(name).recipe.family == family), key=lambda name: name != DEFAULT
+        (name for name in names if family is None or info(name).family == family), key=lambda name: name != DEFAULT
     )
 
 
@@ -107,41 +122,42 @@ def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
         BundleError: not a bundle of this package.
     """
     path = locate(name_or_path)
-    tensors, header = read_header(path, FORMAT, FORMAT_1)
-    recipe, figures = _understood(path, header)
+    tensors, header = read_header(path, *FORMATS)
+    settings, figures = _understood(path, header)
     parameters = sum(t.numel() for key, t in tensors.items() if key.rpartition(".")[2] not in STATISTICS)
-    return BundleInfo(path.stem, path, recipe, figures, parameters, recipe.model.latency, header["recipe"])
+    return BundleInfo(path.stem, path, settings, figures, parameters, settings.latency, header.get("recipe", ""))
 
 
-def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") -> Denoiser:
-    """A trained model, ready to run.
+def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") -> TrainedModel:
+    """A trained model, ready to run, of the class of its family.
 
     Args:
-        name_or_path: a model in the package (``audioae models`` lists them), ``default``, or a bundle's path.
+        name_or_path: a model in the package (``audioae models`` lists them), ``default``, or a model file's path.
         device: where to run: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
 
     Raises:
-        BundleError: no such model, not a bundle, or one whose weights do not fit its recipe or are not finite; an unknown
-            device.
+        BundleError: no such model, not a model file, or one whose weights do not fit its settings or are not finite; an
+            unknown device.
 
     >>> load().name
     'conv_dae_offline'
     """
     path, place = locate(name_or_path), pick_device(device)
-    built: list[Denoiser] = []
+    built: list[TrainedModel] = []
 
     def build(found: dict[str, Tensor], header: dict[str, str]) -> None:
-        recipe, _ = _understood(path, header)
+        settings, _ = _understood(path, header)
         with torch.device("meta"), _WithoutValues():  # and without memory: the settings of a small file may be huge
-            network = find(recipe.model.kind, *PACKAGES).Model(recipe.model)
-        compare(path, network.state_dict(), found, "the weights do not fit the recipe")
-        built.append(Denoiser(recipe, path.stem, network))
+            model = every_family()[settings.family].model_class(settings, path.stem)
+        compare(path, model.network.state_dict(), found, "the weights do not fit the recipe")
+        model.recipe_text = header.get("recipe", "")
+        built.append(model)
 
-    tensors, _ = load_tensors(path, FORMAT, FORMAT_1, check=build)
-    denoiser = built[0]
-    own = {name: tensors[name].to(value.dtype) for name, value in denoiser.model.state_dict().items()}
-    denoiser.model.load_state_dict(own, assign=True)
-    return denoiser.eval().requires_grad_(False).to(place)
+    tensors, _ = load_tensors(path, *FORMATS, check=build)
+    model = built[0]
+    own = {name: tensors[name].to(value.dtype) for name, value in model.network.state_dict().items()}
+    model.network.load_state_dict(own, assign=True)
+    return model.eval().requires_grad_(False).to(place)
 
 
 def pick_device(device: str | torch.device) -> torch.device:
@@ -164,15 +180,20 @@ def pick_device(device: str | torch.device) -> torch.device:
 
 
 def save_bundle(
-    path: str | os.PathLike[str], denoiser: Denoiser, figures: Mapping[str, float] | None = None, overwrite: bool = True
+    path: str | os.PathLike[str], model: TrainedModel, figures: Mapping[str, float] | None = None, overwrite: bool = True
 ) -> None:
-    """Write a model with its recipe; the file is there whole or not at all.
+    """Write a model file atomically, with the model's settings and its recipe.
 
     Raises:
         OutputError: the folder cannot be written, or the file is there and not to be replaced.
     """
-    header = {"format": FORMAT, "recipe": dump(denoiser.recipe), "figures": json.dumps(dict(figures or {}))}
-    save_tensors(path, denoiser.model.state_dict(), header, overwrite)
+    header = {
+        "format": FORMAT,
+        "model": json.dumps(model_section(model.settings)),
+        "recipe": model.recipe_text,
+        "figures": json.dumps(dict(figures or {})),
+    }
+    save_tensors(path, model.network.state_dict(), header, overwrite)
 
 
 def save_tensors(
@@ -286,12 +307,35 @@ def _described(
     return tensors, header
 
 
-def _understood(path: Path, header: dict[str, str]) -> tuple[Recipe, dict[str, float]]:
-    """The recipe, as far as this version knows it, and the figures."""
+class _Section(Config):
+    """The part of a recipe that a model file is validated by."""
+
+    model: Annotated[ModelConfig, KindSection(*model_packages())]
+
+
+def model_section(settings: ModelConfig) -> dict[str, Any]:
+    """The ``model`` section of a recipe with these settings, as plain data."""
+    section: dict[str, Any] = plain_data(_Section(model=settings))["model"]
+    return section
+
+
+def model_settings(text: str, origin: str) -> ModelConfig:
+    """The settings in a recipe's section ``model``; the rest of the text is ignored.
+
+    Raises:
+        RecipeError: no such section, or a mistake in it.
+    """
+    return parse_known(_Section, text, origin, "model").model
+
+
+def _understood(path: Path, header: dict[str, str]) -> tuple[ModelConfig, dict[str, float]]:
+    """The model's settings and the figures."""
     try:
-        recipe = Recipe.of_file(header["recipe"], str(path))
+        old = header["format"] != FORMAT
+        text = header["recipe"] if old else '{"model": ' + header["model"] + "}"
+        settings = model_settings(text, str(path))
         if header["format"] == FORMAT_1:
-            recipe = recipe.model_copy(update={"model": recipe.model.of_format_1()})
+            settings = settings.of_format_1()
         figures = {str(k): float(v) for k, v in json.loads(header.get("figures", "{}")).items()}
     except RecipeError as error:
         mistakes = str(error).splitlines()
@@ -299,4 +343,4 @@ def _understood(path: Path, header: dict[str, str]) -> tuple[Recipe, dict[str, f
         raise BundleError(f"{path}: the model's settings are not those of this version: {mistakes[0]}{more}") from error
     except (KeyError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
         raise BundleError(f"{path}: the bundle's header is damaged ({type(error).__name__})") from error
-    return recipe, figures
+    return settings, figures

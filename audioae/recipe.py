@@ -1,10 +1,11 @@
 """The recipe: everything that a training needs to know, validated as a whole before anything runs."""
 
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Protocol
 
-from audioae import terms
+from audioae import family
 from audioae.data.config import DataConfig
-from audioae.measures.table import FAMILIES, MEASURES, OF_JUDGE
+from audioae.errors import RecipeError
 from audioae.nn.settings import ModelConfig
 from audioae.settings.config import (
     Config,
@@ -18,9 +19,6 @@ from audioae.settings.config import (
     parse_known,
 )
 from audioae.settings.registry import did_you_mean, model_packages
-
-PACKAGES = model_packages()
-"""Where the kinds of ``model`` are."""
 
 
 class TrainConfig(Config):
@@ -91,7 +89,7 @@ class ValidConfig(Config):
     @field_validator("measures", mode="after")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = list(dict.fromkeys(name for family in FAMILIES.values() for name in family))
+        known = family.measures()
         for name in names:
             if name not in known:
                 raise ValueError(f"holds {name!r} (there are: {', '.join(known)}){did_you_mean(name, known)}")
@@ -117,82 +115,74 @@ class Corruption(Config):
         return self.noise or self.masking > 0 or self.gaussian > 0
 
 
-class Sections(Config):
-    """The sections of a recipe, each valid by itself; that they fit together is not checked."""
+class _Training(Config):
+    """The sections of a recipe; that of the model may hold anything."""
 
     seed: int = Field(0, ge=0, lt=2**63)
-    model: Annotated[ModelConfig, KindSection(*PACKAGES)]
+    model: Any = None
     data: DataConfig = DataConfig()
-    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(default={})
+    losses: Annotated[dict[str, Config], NamedSections(family.options_of_loss, family.losses)] = Field(default={})
     corruption: Corruption = Field(Corruption(), description="for autoencoders")
     train: TrainConfig = TrainConfig()
     valid: ValidConfig = ValidConfig()
 
 
-class Recipe(Sections):
+class Recipe(_Training):
     """One training: data, model, losses and schedule. Fields left out take their defaults."""
 
-    losses: Annotated[dict[str, Config], NamedSections(terms.schema_of, lambda: terms.TERMS)] = Field(min_length=1)
-
-    @classmethod
-    def of_file(cls, text: str, origin: str) -> "Recipe":
-        """The recipe in the header of a model's file, which another version may have written.
-
-        The section ``model`` has to be valid. Settings of training that this version does not know are ignored.
-
-        Raises:
-            RecipeError: a mistake in the section ``model``, or no recipe at all.
-        """
-        return cls.model_construct(**dict(parse_known(Sections, text, origin, "model")))
-
-    @property
-    def family(self) -> str:
-        """``waves`` for denoisers, ``codes`` for autoencoders of patches, ``labels`` for classifiers,
-        ``sounds`` for generators."""
-        return self.model.family
+    model: Annotated[ModelConfig, KindSection(*model_packages())]
+    losses: Annotated[dict[str, Config], NamedSections(family.options_of_loss, family.losses)] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _of_one_family(self) -> "Recipe":
-        fitting, measures = terms.FAMILIES[self.family], FAMILIES[self.family]
-        wrong = [f"losses.{name}" for name in self.losses if name not in fitting]
+        own = family.every_family()[self.model.family]
+        problems = own.module("settings").problems
+        losses, measures = own.losses, own.measures
+        wrong = [f"losses.{name}" for name in self.losses if name not in losses]
         wrong += [f"valid.measures: {name}" for name in self.valid.measures if name not in measures]
-        if self.family != "codes":
-            wrong += ["corruption"] if self.corruption.any else []
-            wrong += ["train.stages"] if self.train.stages else []
-        if self.family != "waves":
-            wrong += ["train.teacher"] if self.train.teacher else []
-        if self.family == "waves" and self.valid.clean:
-            wrong += ["valid.clean"]
+        sections, reasons = problems(self)
+        wrong += sections
         if wrong:
             raise ValueError(
-                f"{', '.join(wrong)}: not for `model.kind: {self.model.kind}`, whose losses are {', '.join(sorted(fitting))}"
+                f"{', '.join(wrong)}: not for `model.kind: {self.model.kind}`, whose losses are {', '.join(sorted(losses))}"
             )
-        if self.family == "sounds":
-            self._of_generators()
-        if self.family == "labels" and (self.data.label is None or not self.valid.clean):
-            raise ValueError("a classifier needs `data.label`, and `valid.clean` to be measured on")
-        if self.valid.clean and (
-            self.corruption.noise or (self.family == "codes" and set(self.valid.measures) & set(MEASURES))
-        ):
-            raise ValueError(
-                "`valid.clean` has no noisy side: give `valid.pairs` for `corruption.noise` and measures of sound"
-            )
-        if self.train.stages and len(self.train.stages) != (levels := len(getattr(self.model, "widths", ())) + 1):
-            raise ValueError(f"`train.stages` holds {len(self.train.stages)} numbers: give {levels}, one more than `widths`")
-        if "kl_sparsity" in self.losses and getattr(self.model, "activation", "") != "sigmoid":
-            raise ValueError("`losses.kl_sparsity` is for codes between 0 and 1: set `model.activation: sigmoid`")
-        if "kl_prior" in self.losses and not getattr(self.model, "variational", False):
-            raise ValueError("`losses.kl_prior` is for variational codes: set `model.variational: true`")
+        for reason in reasons:
+            raise ValueError(reason)
         return self
 
-    def _of_generators(self) -> None:
-        if not set(self.losses) - terms.PENALTIES:
-            raise ValueError(
-                f"`losses` holds penalties alone ({', '.join(self.losses)}): a critic needs a loss such as `hinge`"
-            )
-        if not self.valid.clean:
-            raise ValueError("a generator needs `valid.clean` to be measured on")
-        if getattr(self.model, "classes", ()) and self.data.label is None:
-            raise ValueError("`model.classes` needs `data.label`, the part of a file's name that is its class")
-        if not self.valid.judge and (needed := [name for name in self.valid.measures if name in OF_JUDGE]):
-            raise ValueError(f"`valid.measures` holds {', '.join(needed)}: give `valid.judge`, a classifier")
+
+class WithRecipe(Protocol):
+    """A trained model, or what is known of one: with its settings and the text of its recipe."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    def settings(self) -> ModelConfig:
+        """The model's settings."""
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe that the model was trained with; may be empty."""
+
+
+def recipe_of(model: WithRecipe) -> Recipe:
+    """The recipe that a model was trained with, as far as this version knows it.
+
+    Settings that this version does not know, and a text that is no recipe, are ignored: the defaults take their place.
+    """
+    return Recipe.model_construct(**dict(_known(model.recipe_text, model.name)) | {"model": model.settings})
+
+
+@lru_cache(maxsize=64)
+def _known(text: str, origin: str) -> _Training:
+    try:
+        return parse_known(_Training, text, origin)
+    except RecipeError:
+        return _Training()
+
+
+def without_autoencoders_sections(recipe: Recipe) -> list[str]:
+    """Sections that only autoencoders have, and that this recipe sets."""
+    return (["corruption"] if recipe.corruption.any else []) + (["train.stages"] if recipe.train.stages else [])

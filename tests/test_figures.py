@@ -22,19 +22,19 @@ def card(name: str) -> str:
 
 @pytest.mark.parametrize("name", shipped())
 def test_parameters_are_those_that_are_trained(name: str) -> None:
-    model = audioae.load(name).model
+    model = audioae.load(name).network
     assert info(name).parameters == sum(p.numel() for p in model.parameters())
     assert BENCHMARK["stated_parameters"](name) == info(name).parameters
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_file_says_what_its_card_says(name: str) -> None:
-    stated = card_figures(name)["16 kHz"] if name in shipped("waves") else held_out_figures(name)
+    stated = card_figures(name)["16 kHz"] if name in shipped("denoisers") else held_out_figures(name)
     assert BENCHMARK["agree"](info(name).figures, stated), (info(name).figures, stated)
     assert not BENCHMARK["agree"](info(name).figures, stated | {next(iter(stated)): "77.7"}), "the comparison can fail"
 
 
-@pytest.mark.parametrize("name", shipped("waves"))
+@pytest.mark.parametrize("name", shipped("denoisers"))
 def test_readme_says_what_the_cards_say(name: str) -> None:
     for of, label in ((name, rf"`{name}`[^|]*"), ("noisy input", "noisy input ")):
         (row,) = re.findall(rf"^\| {label}\|(.*)\|$", (ROOT / "README.md").read_text(), re.M)
@@ -60,7 +60,7 @@ def test_recipes_say_what_the_cards_say(name: str) -> None:
         "accuracy": r"accuracy of (\d\.\d+)",
     }.items():
         stated = re.search(pattern, comment)
-        if measure in info(name).figures and (stated or name in shipped("waves")):
+        if measure in info(name).figures and (stated or name in shipped("denoisers")):
             assert stated is not None, measure
             digits = len(stated[1].partition(".")[2])
             assert float(stated[1]) == pytest.approx(info(name).figures[measure], abs=0.501 * 10**-digits)

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 import audioae
-from audioae.denoisers.denoiser import Denoiser, State
+from audioae.denoisers.denoiser import Denoiser
 from audioae.modelfile import SHIPPED, shipped
+from audioae.nn.trained import State
 from audioae.runtime.jobs import ModelChoice
 from audioae.runtime.streamer import Streamer
 
@@ -56,11 +57,11 @@ def test_models_and_streams_are_pickled_and_copied(name: str, way: str) -> None:
     assert torch.allclose(ends[0], model(wave, 16000, mix=0.9), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in shipped() if name not in shipped("waves")])
+@pytest.mark.parametrize("name", [name for name in shipped() if name not in shipped("denoisers")])
 def test_models_of_the_other_families_are_pickled_too(name: str) -> None:
     model = audioae.load(name)
     assert pickle.loads(pickle.dumps(model)).fingerprint() == model.fingerprint()
-    assert pickle.loads(pickle.dumps(model.recipe)) == model.recipe
+    assert pickle.loads(pickle.dumps(model.settings)) == model.settings
 
 
 def _clean(model: Denoiser, wave: torch.Tensor) -> np.ndarray:
@@ -185,7 +186,7 @@ def test_two_threads_that_feed_one_stream_are_told_so() -> None:
     assert torch.allclose(joined, whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*shipped("waves"), "denoising_2d"])
+@pytest.mark.parametrize("name", [*shipped("denoisers"), "denoising_2d"])
 def test_a_state_is_as_large_as_what_it_holds(name: str) -> None:
     model = audioae.load(name)
     sizes = set()

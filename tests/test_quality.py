@@ -11,7 +11,9 @@ pytestmark = pytest.mark.usefixtures("root")
 
 
 def test_recordings_become_cleaner_at_every_snr_and_most_so_by_the_ensemble_and_the_default() -> None:
-    scores = evaluate([audioae.load(name) for name in shipped("waves")], find_pairs("samples"), ["pesq", "estoi", "si_sdr"])
+    scores = evaluate(
+        [audioae.load(name) for name in shipped("denoisers")], find_pairs("samples"), ["pesq", "estoi", "si_sdr"]
+    )
     figures = means(scores)
     noisy = figures.pop(NOISY)
     for name, each in figures.items():

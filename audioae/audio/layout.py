@@ -3,6 +3,7 @@
 numpy comes as soundfile gives it, ``(frames,)`` or ``(frames, channels)``; torch as torchaudio gives it, ``(..., samples)``.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,33 +14,36 @@ from torch import Tensor
 
 from audioae.errors import AudioaeWarning, InputError
 
-Audio = TypeVar("Audio", np.ndarray, Tensor)
+Audio = TypeVar("Audio", bound=np.ndarray | Tensor)
 """What people pass; they get back the same type, shape, dtype and device."""
 
 MAX_CHANNELS = 256
 LARGEST = 1e6
+FULL_SCALE = 32768
+"""Integer that stands for 1.0 in 16-bit samples."""
 
 
 def to_wave(audio: Audio) -> tuple[Tensor, Callable[[Tensor], Audio]]:
     """A numpy array or a tensor as float32 ``(B, C, N)``, and the way back to its own type and shape.
 
     Raises:
-        InputError: integers, complex numbers, too many axes, or a layout that cannot be meant, such as two million channels.
+        InputError: integers of other than 16 bits, complex numbers, too many axes, or a layout that cannot be meant, such
+        as two million channels.
 
     >>> wave, back = to_wave(np.zeros((16000, 2)))
     >>> wave.shape, back(wave).shape
     (torch.Size([1, 2, 16000]), (16000, 2))
     """
     if isinstance(audio, np.ndarray):
-        return _from_numpy(audio)
+        return _from_numpy(audio)  # type: ignore[return-value]
     if isinstance(audio, Tensor):
-        return _from_torch(audio)
+        return _from_torch(audio)  # type: ignore[return-value]
     raise InputError(f"audio should be a numpy array or a torch tensor, not {type(audio).__name__}")
 
 
 def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarray]]:
-    if audio.dtype.kind != "f":
-        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
+    if audio.dtype.kind != "f" and audio.dtype != np.int16:
+        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], or 16-bit samples as int16")
     if audio.ndim not in (1, 2):
         raise InputError(f"audio has shape {audio.shape}: numpy audio is (frames,) or (frames, channels)")
     if audio.ndim == 2:
@@ -48,20 +52,24 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
 
     def back(wave: Tensor) -> np.ndarray:
         samples = wave.detach().cpu().numpy()[0]
+        if dtype == np.int16:
+            samples = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
         return np.ascontiguousarray(samples[0] if audio.ndim == 1 else samples.T, dtype=dtype)
 
     columns = audio[None] if audio.ndim == 1 else audio.T
     if dtype != np.float32:
         with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
             columns = columns.astype(np.float32)
+    if dtype == np.int16:
+        columns = columns / np.float32(FULL_SCALE)
     columns = np.ascontiguousarray(columns)
     # torch warns of read-only memory, as memory maps are; nothing is written to it, but a copy is cheap.
     return torch.from_numpy((columns if columns.flags.writeable else columns.copy())[None]), back
 
 
 def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    if not audio.is_floating_point():
-        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], for 16-bit samples audio / 32768")
+    if not audio.is_floating_point() and audio.dtype != torch.int16:
+        raise InputError(f"audio is {audio.dtype}: pass floats in [-1, 1], or 16-bit samples as torch.int16")
     if audio.ndim not in (1, 2, 3):
         raise InputError(
             f"audio has shape {tuple(audio.shape)}: torch audio is (samples,), (channels, samples) or with a batch"
@@ -72,9 +80,13 @@ def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         _check_channels(audio.shape[-2], audio.shape[-1], tuple(audio.shape), "(..., channels, samples)", "audio.T")
 
     def back(wave: Tensor) -> Tensor:
-        return wave.reshape(*audio.shape[:-1], wave.shape[-1]).to(audio.dtype)
+        shaped = wave.reshape(*audio.shape[:-1], wave.shape[-1])
+        if audio.dtype == torch.int16:
+            shaped = (shaped * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1)
+        return shaped.to(audio.dtype)
 
-    return audio.float().resolve_neg().reshape((1,) * (3 - audio.ndim) + tuple(audio.shape)), back
+    floats = audio.float() / FULL_SCALE if audio.dtype == torch.int16 else audio.float()
+    return floats.resolve_neg().reshape((1,) * (3 - audio.ndim) + tuple(audio.shape)), back
 
 
 def _check_channels(channels: int, samples: int, shape: tuple[int, ...], layout: str, fix: str) -> None:
@@ -110,3 +122,18 @@ def finite_or_warn(wave: Tensor) -> Tensor:
     if bad:
         warnings.warn(f"{bad} samples were NaN or infinite; they were taken as zero", AudioaeWarning, stacklevel=3)
     return wave
+
+
+def whole_rate(rate: float) -> int:
+    """A sample rate that may come as a float, as an integer.
+
+    Raises:
+        InputError: not a whole positive number.
+    """
+    try:
+        value = float(rate) if not isinstance(rate, bool | str) else math.nan
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or value != int(value):
+        raise InputError(f"sample rate {rate!r}: give a whole number of Hz, as in denoise(audio, 16000)")
+    return int(value)

@@ -2,6 +2,18 @@
 number."""
 
 from audioae.autoencoders.stacks import Pass
+from audioae.measures import table
+from audioae.measures.table import MEASURES
+
+__all__ = ["MEASURES"]
+
+LOWER_IS_BETTER = table.LOWER_IS_BETTER | {
+    "reconstruction_error",
+    "code_l0",
+    "dead_units",
+    "jacobian_norm",
+    "mean_activity",
+}
 
 QUIET = 0.01
 """Variance of a unit's mean under which a variational code does not use it."""

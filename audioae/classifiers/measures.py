@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+LOWER_IS_BETTER: frozenset[str] = frozenset()
+
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of the recordings whose likeliest class is the right one."""

@@ -30,13 +30,14 @@ def encode(source: Path, model: str, out: Path, overwrite: bool, device: str, qu
       audioae encode speech.wav -m undercomplete_2d -o codes.npz
     """
     from audioae.audio.files import read
-    from audioae.modelfile import load
+    from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.runtime import codes
+    from audioae.runtime.onnx_run import resolved
 
     _check(out, source, overwrite)
     wave, rate = read(source)
     _some(wave, source)
-    made = codes.encode(wave, rate, load(model, device))
+    made = codes.encode(wave, rate, resolved(model, Autoencoder, device))
     made.save(out, overwrite)
     channels, patches, size = made.values.shape
     if not quiet:
@@ -64,16 +65,18 @@ def decode(
       audioae decode codes.npz -o speech.wav
       audioae decode codes.npz -m runs/undercomplete_2d/best.safetensors -o speech.wav
     """
+    from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.errors import InputError
-    from audioae.modelfile import load, shipped
+    from audioae.modelfile import shipped
     from audioae.runtime import codes
+    from audioae.runtime.onnx_run import resolved
 
     _check(out, source, overwrite)
     held = codes.Codes.load(source)
     if model is None and held.model in shipped():  # a name in the file is never taken for a path
         model = held.model
     try:
-        wave = codes.decode(held, None if model is None else load(model, device), seed, force)
+        wave = codes.decode(held, None if model is None else resolved(model, Autoencoder, device), seed, force)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     _write(out, wave, _new(wave, held.rate), overwrite, quiet)
@@ -99,9 +102,10 @@ def reconstruct(
       audioae reconstruct speech.wav -m undercomplete_2d -o rebuilt.wav --plot rebuilt.png
     """
     from audioae.audio.files import read_with_info
-    from audioae.modelfile import load
+    from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.plot import save_spectrograms
     from audioae.runtime import codes
+    from audioae.runtime.onnx_run import resolved
 
     _check(out, source, overwrite)
     if plot is not None:
@@ -110,7 +114,7 @@ def reconstruct(
         _check(plot, source, overwrite)
     wave, info = read_with_info(source)
     _some(wave, source)
-    rebuilt = codes.reconstruct(wave, info.rate, load(model, device), phase)
+    rebuilt = codes.reconstruct(wave, info.rate, resolved(model, Autoencoder, device), phase)
     _write(out, rebuilt, info, overwrite, quiet)
     if plot is not None:
         waves = {f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}
@@ -140,10 +144,11 @@ def interpolate(
       audioae interpolate three.wav eight.wav -m vae_2d -o between/
     """
     from audioae.audio.files import read
-    from audioae.modelfile import load
+    from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.runtime import codes
+    from audioae.runtime.onnx_run import resolved
 
-    loaded, ends = load(model, device), []
+    loaded, ends = resolved(model, Autoencoder, device), []
     for path in (first, second):
         wave, rate = read(path)
         _some(wave, path)

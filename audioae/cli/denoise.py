@@ -15,7 +15,7 @@ from audioae.cli import options
 from audioae.runtime.jobs import Job, ModelChoice, Wishes
 
 if TYPE_CHECKING:
-    from audioae.denoisers.denoiser import Denoiser
+    from audioae.nn.trained import StreamingModel
     from audioae.runtime.corpus import Outcome
     from audioae.runtime.files import Report
     from audioae.runtime.journal import Journal
@@ -215,7 +215,7 @@ def _one_by_one(
 
 
 def _clean(
-    denoiser: "Denoiser", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
+    denoiser: "StreamingModel", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
 ) -> "Report | None":
     """Clean one recording. None if another run has done it meanwhile."""
     from audioae.runtime.files import denoise_file

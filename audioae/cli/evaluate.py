@@ -235,9 +235,9 @@ def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list
     for model in models:
         if models.count(model) > 1:
             raise click.UsageError(f"{model!r} is given twice")
-    recipes = {model: info(model).recipe for model in models or shipped("waves")}
-    others = [model for model, recipe in recipes.items() if recipe.family != "waves"]
-    denoisers = [model for model, recipe in recipes.items() if recipe.family == "waves" or recipe.corruption.any]
+    recipes = {model: info(model).recipe for model in models or shipped("denoisers")}
+    others = [model for model, recipe in recipes.items() if recipe.model.family != "denoisers"]
+    denoisers = [model for model, recipe in recipes.items() if recipe.model.family == "denoisers" or recipe.corruption.any]
     if clean_only and (wrong := [model for model in denoisers if model not in others]):
         raise click.UsageError(f"{wrong[0]} needs noisy recordings: give --pairs in place of --clean")
     return ([] if clean_only else denoisers), others

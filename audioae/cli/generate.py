@@ -11,7 +11,7 @@ from audioae.cli.codes import write_all
 from audioae.cli.terminal import say
 
 if TYPE_CHECKING:
-    from audioae.denoisers.denoiser import Denoiser
+    from audioae.generators.generator import Generator
 
 
 @click.command()
@@ -59,8 +59,11 @@ def generate(
       audioae generate -m vae_2d -n 8 -o digits/
       audioae generate -m runs/lapgan/best.safetensors --interpolate -n 9 -o between/
     """
+    from audioae.autoencoders.autoencoder import Autoencoder
+    from audioae.generators.generator import Generator
     from audioae.modelfile import load
     from audioae.plot import save_patches
+    from audioae.runtime.onnx_run import of_family
     from audioae.system.places import check_place
 
     chosen = options.one_model(argument, model)
@@ -76,16 +79,16 @@ def generate(
         "--plot": plot,
         "--latent": latent,
     }
-    if loaded.recipe.family == "codes":
-        _refuse(given, loaded, "a generator")
-        waves, rate = _from_autoencoder(loaded, count, seed, patches or 1)
+    if isinstance(loaded, Autoencoder):
+        _refuse(given, loaded.name, "a generator")
+        waves, rate = loaded.sample(count, seed, patches or 1)
     else:
-        _refuse({"--patches": patches}, loaded, "a variational autoencoder")
-        images, waves, rate = (
-            _from_generator(loaded, count, seed, label, truncation, interpolate)
-            if latent is None
-            else _from_latent(loaded, latent)
-        )
+        _refuse({"--patches": patches}, loaded.name, "a variational autoencoder")
+        generator = of_family(loaded, Generator)
+        if latent is None:
+            images, waves, rate = generator.images_and_waves(count, seed, label, truncation, interpolate)
+        else:
+            images, waves, rate = _from_latent(generator, latent)
     write_all(out, [f"{number:03d}.wav" for number in range(len(waves))], waves[..., None], rate, overwrite, quiet)
     if plot is not None and images is not None:
         shown = images[:64]
@@ -95,7 +98,7 @@ def generate(
             say(str(plot))
 
 
-def _refuse(given: dict[str, Any], model: "Denoiser", needed: str) -> None:
+def _refuse(given: dict[str, Any], model: str, needed: str) -> None:
     """Refuse options that a model of another family takes.
 
     Raises:
@@ -103,7 +106,7 @@ def _refuse(given: dict[str, Any], model: "Denoiser", needed: str) -> None:
     """
     for option, value in given.items():
         if value is not None:
-            raise click.UsageError(f"{option} needs {needed}, which {model.name} is not")
+            raise click.UsageError(f"{option} needs {needed}, which {model} is not")
 
 
 def _refuse_beside_latent() -> None:
@@ -119,7 +122,7 @@ def _refuse_beside_latent() -> None:
             raise click.UsageError(f"--{name} has no meaning beside --latent, whose file says all of the sound")
 
 
-def _from_latent(model: "Denoiser", path: Path) -> tuple[Any, Any, int]:
+def _from_latent(model: "Generator", path: Path) -> tuple[Any, Any, int]:
     from audioae.errors import InputError
     from audioae.runtime.latent import Latent, sound_of
 
@@ -128,17 +131,3 @@ def _from_latent(model: "Denoiser", path: Path) -> tuple[Any, Any, int]:
         return sound_of(model, latent)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _from_autoencoder(model: "Denoiser", count: int, seed: int, patches: int) -> tuple[Any, int]:
-    from audioae.runtime.codes import sample
-
-    return sample(model, count, seed, patches)
-
-
-def _from_generator(
-    model: "Denoiser", count: int, seed: int, label: str | None, truncation: float | None, interpolate: bool
-) -> tuple[Any, Any, int]:
-    from audioae.runtime.generate import images_and_waves
-
-    return images_and_waves(model, count, seed, label, truncation, interpolate)

@@ -9,9 +9,6 @@ import click
 if TYPE_CHECKING:
     from audioae.modelfile import BundleInfo
 
-HEADS = {"waves": "denoiser", "codes": "autoencoder", "labels": "classifier", "sounds": "generator"}
-"""Names of the families."""
-
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -32,17 +29,17 @@ def models(names: tuple[str, ...]) -> None:
     sets: dict[str, dict[str, list[str]]] = {}
     for name in names or shipped():
         each = info(name)
-        rows = tables.setdefault(each.recipe.family, [])
+        rows = tables.setdefault(each.family, [])
         rows.append(
             {
-                HEADS[each.recipe.family]: each.name + (" (default)" if not names and each.name == DEFAULT else ""),
+                each.family.removesuffix("s"): each.name + (" (default)" if not names and each.name == DEFAULT else ""),
                 "parameters": f"{each.parameters:,}",
                 "size": f"{each.path.stat().st_size / 1e6:.1f} MB",
             }
             | _sound(each)
             | {figure: f"{value:.4g}" for figure, value in each.figures.items()}
         )
-        sets.setdefault(each.recipe.family, {}).setdefault(_measured_on(each.path), []).append(each.name)
+        sets.setdefault(each.family, {}).setdefault(_measured_on(each.path), []).append(each.name)
     for number, (family, rows) in enumerate(tables.items()):
         say("\n" * bool(number) + _table(rows))
         for words, of in sets[family].items():
@@ -60,9 +57,9 @@ def _sound(each: "BundleInfo") -> dict[str, str]:
     """Sample rates and latency of denoisers and autoencoders; the one sample rate of other models."""
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 
-    if each.recipe.family in ("waves", "codes"):
+    if each.family in ("denoisers", "autoencoders"):
         return {"rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz", "latency": f"{1000 * each.latency:.0f} ms"}
-    return {"rate": f"{each.recipe.model.rate / 1000:g} kHz"}  # type: ignore[attr-defined]
+    return {"rate": f"{each.settings.rate / 1000:g} kHz"}  # type: ignore[attr-defined]
 
 
 def _measured_on(path: Path) -> str:

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from audioae.nn.settings import ModelConfig
+from audioae.recipe import Recipe, without_autoencoders_sections
 from audioae.settings.config import Field, model_validator
 from audioae.signal.bands import BY_BINS, BandLayout
 from audioae.signal.stft import HOP_SECONDS
@@ -84,3 +85,8 @@ class MaskConfig(ModelConfig):
     def window_seconds(self) -> float:
         """Length of the frames that those spectra are of."""
         return self.window
+
+
+def problems(recipe: Recipe) -> tuple[list[str], list[str]]:
+    """Sections of a recipe that denoisers do not have, and other reasons to reject it."""
+    return without_autoencoders_sections(recipe) + (["valid.clean"] if recipe.valid.clean else []), []

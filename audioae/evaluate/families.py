@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.autoencoders.models.autoencoder import Model as Autoencoder
-from audioae.classifiers.judge import Judge
+from audioae.autoencoders.autoencoder import Autoencoder
+from audioae.autoencoders.evaluation import HeldOut, codes_of, components, figures, held_out, training
+from audioae.classifiers.classifier import Classifier
 from audioae.data.gather import class_of
-from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import OutputError
-from audioae.evaluate import generators
-from audioae.evaluate.codes import HeldOut, codes_of, components, figures, held_out
+from audioae.errors import BundleError, OutputError
+from audioae.generators import evaluation as generators
+from audioae.generators.generator import Generator
 from audioae.modelfile import load
 from audioae.plot import save_histogram, save_map, save_patches
 
@@ -42,18 +41,20 @@ def tables(
     """
     rows: dict[str, dict[str, float]] = {}
     for label, name in models:
-        denoiser = load(name, device)
-        if denoiser.recipe.family == "labels":
-            rows[label] = {"accuracy": Judge(denoiser).accuracy([clean for _, clean in files])}
+        model = load(name, device)
+        if isinstance(model, Classifier):
+            rows[label] = {"accuracy": model.accuracy([clean for _, clean in files])}
             continue
-        if denoiser.recipe.family == "sounds":
-            rows[label] = generators.figures(denoiser, [clean for _, clean in files])
+        if isinstance(model, Generator):
+            rows[label] = generators.figures(model, [clean for _, clean in files], load)
             continue
-        patches = held_out(denoiser, files)
-        rows[label] = figures(denoiser, patches)
+        if not isinstance(model, Autoencoder):
+            raise BundleError(f"{model.name}: is a {model.settings.kind}, which has no codes: give an autoencoder")
+        patches = held_out(model, files)
+        rows[label] = figures(model, patches)
         if fit_on:
             size = int(rows[label]["code"])
-            error = components(denoiser, fit_on, patches, [size])[size]
+            error = components(model, fit_on, patches, [size])[size]
             rows[f"{size} principal components for {label}"] = {"code": float(size), "reconstruction_error": error}
     return rows
 
@@ -80,19 +81,19 @@ def draw(models: Sequence[tuple[str, str]], files: Files, folder: Path, device: 
         raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
     written = []
     for label, name in models:
-        denoiser = load(name, device)
+        model = load(name, device)
         stem = Path(label).with_suffix("").as_posix().replace("/", "-")
-        if denoiser.recipe.family == "sounds":
+        if isinstance(model, Generator):
             written.append(folder / f"{stem}-beside.png")
-            generators.save_beside(denoiser, [clean for _, clean in files], written[-1])
-        if denoiser.recipe.family == "codes":
-            patches = held_out(denoiser, files)
+            generators.save_beside(model, [clean for _, clean in files], written[-1])
+        if isinstance(model, Autoencoder):
+            patches = held_out(model, files)
             paths = [folder / f"{stem}-{what}.png" for what in ("rebuilt", "map", "activity", "traversal")]
-            _rebuilt(denoiser, patches, paths[0])
-            _map(denoiser, patches, files, paths[1])
-            codes = codes_of(denoiser, patches)
+            _rebuilt(model, patches, paths[0])
+            _map(model, patches, files, paths[1])
+            codes = codes_of(model, patches)
             save_histogram({label: np.abs(codes).mean(0)}, paths[2], "mean magnitude of a unit over all patches")
-            _traversal(denoiser, codes, paths[3])
+            _traversal(model, codes, paths[3])
             written += paths
     return written
 
@@ -104,25 +105,25 @@ def _loudest(patches: HeldOut) -> NDArray[np.int64]:
     return np.array(best[:: max(1, len(best) // SHOWN)][:SHOWN])
 
 
-def _rebuilt(denoiser: Denoiser, patches: HeldOut, path: Path) -> None:
-    model, some = cast(Autoencoder, denoiser.model), torch.from_numpy(_loudest(patches))
+def _rebuilt(model: Autoencoder, patches: HeldOut, path: Path) -> None:
+    network, some = model.network, torch.from_numpy(_loudest(patches))
     with torch.inference_mode():
-        rows = {"wanted": patches.wanted[some], "rebuilt": model.decode(model.encode(patches.given[some]))}
-        if denoiser.recipe.corruption.noise:
+        rows = {"wanted": patches.wanted[some], "rebuilt": network.decode(network.encode(patches.given[some]))}
+        if training(model).corruption.noise:
             rows = {"heard": patches.given[some], **rows}
     save_patches({name: row.cpu().numpy() for name, row in rows.items()}, path)
 
 
-def _map(denoiser: Denoiser, patches: HeldOut, files: Files, path: Path) -> None:
-    codes = codes_of(denoiser, patches)
+def _map(model: Autoencoder, patches: HeldOut, files: Files, path: Path) -> None:
+    codes = codes_of(model, patches)
     centred = codes - codes.mean(0)
     plane = np.linalg.svd(centred, full_matrices=False)[2][:2]
-    part = denoiser.recipe.data.label
+    part = training(model).data.label
     classes = [class_of(files[number][1], part) if part is not None else "" for number in patches.files]
-    save_map(centred @ plane.T, classes, path, f"{len(codes)} codes of {denoiser.name}")
+    save_map(centred @ plane.T, classes, path, f"{len(codes)} codes of {model.name}")
 
 
-def _traversal(denoiser: Denoiser, codes: NDArray[np.float32], path: Path) -> None:
+def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path) -> None:
     """The units that vary most, each moved by itself from the mean code."""
     deviation = codes.std(0)
     mean = torch.from_numpy(codes.mean(0))
@@ -131,6 +132,6 @@ def _traversal(denoiser: Denoiser, codes: NDArray[np.float32], path: Path) -> No
         moved = mean.repeat(len(STEPS), 1)
         moved[:, unit] += torch.tensor(STEPS) * float(deviation[unit])
         with torch.inference_mode():
-            patches = cast(Autoencoder, denoiser.model).decode(moved.to(denoiser.device))
+            patches = model.network.decode(moved.to(model.device))
         rows[f"unit {unit}"] = patches.cpu().numpy()
     save_patches(rows, path, [f"{step:+d} dev." for step in STEPS])

@@ -8,12 +8,12 @@ import torch
 
 from audioae.audio.files import read
 from audioae.data.pairs import Pair
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import AudioaeError
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant, Wave
 from audioae.evaluate.summary import Mean, mean
 from audioae.measures.table import LOWER_IS_BETTER, measure
+from audioae.nn.trained import StreamingModel
 
 NOISY = "noisy input"
 CLEAN = "clean reference"
@@ -104,7 +104,7 @@ def score(
     return scores
 
 
-def evaluate(denoisers: Sequence[Denoiser], pairs: Sequence[Pair], measures: Sequence[str]) -> list[Score]:
+def evaluate(denoisers: Sequence[StreamingModel], pairs: Sequence[Pair], measures: Sequence[str]) -> list[Score]:
     """:func:`score` of models that are loaded already, in this process, where their cost is not measured.
 
     Raises:
@@ -115,7 +115,7 @@ def evaluate(denoisers: Sequence[Denoiser], pairs: Sequence[Pair], measures: Seq
 
 
 class _Loaded(Entrant):
-    def __init__(self, denoiser: Denoiser) -> None:
+    def __init__(self, denoiser: StreamingModel) -> None:
         super().__init__(denoiser.name)
         self._denoiser = denoiser
 

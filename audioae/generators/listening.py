@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +10,42 @@ from numpy.typing import NDArray
 from audioae.audio.files import read
 from audioae.audio.formats import AudioInfo, format_for
 from audioae.audio.writer import Writer
-from audioae.classifiers.judge import Judge
-from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import OutputError
+from audioae.errors import BundleError, OutputError
+from audioae.generators.generator import Generator
 from audioae.generators.measures import Beside, image_diversity
-from audioae.generators.sounds import drawn, images_of_files, model_of
+from audioae.nn.trained import TrainedModel
 from audioae.plot import save_patches
 
 COLLAPSED, QUIET = 0.5, 0.3
 """Shares of what real sounds have, below which drawn ones are said to be all alike, or silent."""
 ROWS, COLUMNS, HEARD = 4, 8, 4
 """Images in a picture, and sounds beside it."""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A classifier of sounds, as generators are measured by."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    def embed(self, waves: Sequence[NDArray[np.float32]], rate: int) -> NDArray[np.float32]:
+        """Embeddings ``(M, E)`` of waves ``(N,)``."""
+
+    def probabilities(self, waves: Sequence[NDArray[np.float32]], rate: int) -> NDArray[np.float32]:
+        """Probability of every class, ``(M, classes)``, for waves ``(N,)``."""
+
+
+def as_judge(model: TrainedModel) -> Judge:
+    """The model, if it can judge sounds.
+
+    Raises:
+        BundleError: it is not a classifier.
+    """
+    if not isinstance(model, Judge):
+        raise BundleError(f"{model.name}: is a {model.settings.kind}: give a classifier")
+    return model
 
 
 class Listening:
@@ -41,14 +67,14 @@ class Listening:
             heard = [read(path) for path in self.files]
             self.real = np.concatenate([self.judge.embed([wave.mean(1)], rate) for wave, rate in heard])
 
-    def hear(self, denoiser: Denoiser, count: int | None = None, seed: int = 0) -> tuple[Beside, NDArray[np.float32]]:
+    def hear(self, model: Generator, count: int | None = None, seed: int = 0) -> tuple[Beside, NDArray[np.float32]]:
         """New sounds ``(count, N)``, as many as there are recordings if not told, and all that they are measured by."""
-        real = images_of_files(denoiser, self.files)
-        images, waves = drawn(denoiser, count or len(self.files), seed)
+        real = model.images_of_files(self.files)
+        images, waves = model.draw(count or len(self.files), seed)
         beside = Beside(images, real)
         if self.judge is not None:
-            rate, classes = model_of(denoiser).config.rate, model_of(denoiser).config.classes
-            sounds, known = list(waves.numpy()), self.judge.model.config.classes
+            rate, classes = model.rate, model.classes
+            sounds, known = list(waves.numpy()), self.judge.classes
             asked = [known.index(name) if name in known else -1 for name in classes]
             beside = beside._replace(
                 embeddings=self.judge.embed(sounds, rate),

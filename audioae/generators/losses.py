@@ -13,6 +13,8 @@ from torch.nn.functional import softplus
 from audioae.settings.config import Field
 
 Slope = Annotated[float, Field(ge=0)]
+PENALTIES = frozenset({"gradient_penalty", "real_gradient"})
+"""Losses of the critic that train nothing by themselves."""
 
 
 class Verdict(NamedTuple):

@@ -10,6 +10,9 @@ from torch import Tensor
 from audioae.generators import frechet
 
 PROJECTIONS = 256
+LOWER_IS_BETTER = frozenset({"sliced_wasserstein", "frechet_of_sounds"})
+OF_JUDGE = frozenset({"frechet_of_sounds", "inception_score", "diversity", "class_accuracy"})
+"""Measures that need a classifier."""
 
 
 class Beside(NamedTuple):

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,6 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 
 class GeneratorConfig(ModelConfig):
     """Base of each generator's ``Config``."""
-
-    family: ClassVar[str] = "sounds"
 
     rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="of the sounds in Hz; images have 0.016 * rate rows")
     frames: int = Field(64, ge=16, le=1024, description="P, columns of an image, 16 ms each")
@@ -93,7 +91,7 @@ class Game(NamedTuple):
     level: int = 0
 
 
-class Generator(nn.Module):
+class GeneratorNetwork(nn.Module):
     """Base of each kind's ``Model``: random numbers to images.
 
     Args:

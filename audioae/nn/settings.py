@@ -1,6 +1,6 @@
 """What the settings of every kind of model have in common."""
 
-from typing import ClassVar, Self
+from typing import Self
 
 from audioae.settings.config import Config, field_validator
 from audioae.signal.stft import HOP_SECONDS, hops_of
@@ -13,9 +13,10 @@ MOST_CLASSES = 4096
 class ModelConfig(Config):
     """Base of each kind's ``Config``."""
 
-    family: ClassVar[str] = "waves"
-    """What the kind is about: ``waves``, ``codes`` for autoencoders of patches, ``labels`` for classifiers, or ``sounds``
-    for generators."""
+    @property
+    def family(self) -> str:
+        """Name of the folder of the family that this kind belongs to, such as ``denoisers``."""
+        return type(self).__module__.split(".")[1]
 
     @field_validator("classes", mode="after", check_fields=False)  # of the kinds that have some
     @classmethod

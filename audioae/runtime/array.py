@@ -1,5 +1,6 @@
 """Cleaning arrays in one call."""
 
+import os
 import warnings
 from contextlib import nullcontext
 from functools import lru_cache
@@ -7,9 +8,10 @@ from functools import lru_cache
 import torch
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave
-from audioae.denoisers.denoiser import Denoiser, why_no_denoiser
 from audioae.errors import AudioaeWarning
-from audioae.modelfile import identity, load
+from audioae.modelfile import identity
+from audioae.nn.trained import StreamingModel, TrainedModel
+from audioae.runtime.onnx_run import resolved
 from audioae.runtime.segments import in_segments
 from audioae.runtime.streamer import Streamer
 from audioae.system.threads import for_sound
@@ -21,7 +23,7 @@ BLOCK_SECONDS = 4.0
 def denoise(
     audio: Audio,
     rate: int,
-    model: str = "default",
+    model: str | os.PathLike[str] | StreamingModel = "default",
     atten_limit: float | None = None,
     mix: float = 1.0,
     channels: str = "linked",
@@ -30,13 +32,13 @@ def denoise(
     """Clean a recording of any length that is an array.
 
     Args:
-        audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1].
+        audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
         rate: sample rate in Hz, 8 000 to 192 000.
-        model: a model in the package or a bundle's path; it is kept for the next call.
+        model: a model of the package or a model file's path, which is kept for the next call; or a loaded model.
         atten_limit: largest attenuation in dB; None for no limit.
         mix: 1 for the cleaned signal, 0 for the input, or between.
         channels: ``linked`` keeps the stereo image by one mask for all channels; ``independent`` makes one for each.
-        device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``; a loaded model runs where it is.
 
     Returns:
         The cleaned recording, of the same type, shape, dtype and device.
@@ -53,9 +55,12 @@ def denoise(
     (4410, 2)
     """
     wave, back = to_wave(audio)
-    denoiser = _load_once(model, device, identity(model))
+    if isinstance(model, TrainedModel):
+        denoiser = resolved(model, StreamingModel)
+    else:
+        denoiser = _load_once(os.fspath(model), device, identity(model))
     if denoiser.rebuilds_noise:
-        warnings.warn(why_no_denoiser(denoiser), AudioaeWarning, stacklevel=2)
+        warnings.warn(why_no_denoiser(denoiser.name), AudioaeWarning, stacklevel=2)
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
     batch, count, samples = wave.shape
     workers = torch.get_num_threads()
@@ -70,6 +75,14 @@ def denoise(
 
 
 @lru_cache(maxsize=1)
-def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Denoiser:
+def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> StreamingModel:
     """The model, kept as long as the next call asks for the same one and its file is the same."""
-    return load(model, device)
+    return resolved(model, StreamingModel, device)
+
+
+def why_no_denoiser(name: str) -> str:
+    """What to say of a model of this name that :attr:`~audioae.nn.trained.StreamingModel.rebuilds_noise`."""
+    return (
+        f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
+        "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"
+    )

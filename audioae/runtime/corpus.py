@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import torch
 
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import AudioaeError, InputError
+from audioae.nn.trained import StreamingModel
 from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.files import Report, denoise_file
 from audioae.runtime.jobs import Job, ModelChoice, Wishes
@@ -101,7 +101,7 @@ def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
 
 
-_denoiser: Denoiser | AudioaeError | None = None
+_denoiser: StreamingModel | AudioaeError | None = None
 
 
 def _begin(choice: ModelChoice, threads: int) -> None:

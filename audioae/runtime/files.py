@@ -21,8 +21,8 @@ from audioae.audio.layout import finite
 from audioae.audio.spool import seekable_input
 from audioae.audio.standard import write_output
 from audioae.audio.writer import Writer
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
+from audioae.nn.trained import StreamingModel
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 from audioae.runtime.jobs import STANDARD, Wishes
 from audioae.runtime.meter import Clipping, Meter
@@ -122,7 +122,7 @@ class _Waiting:
 
 
 def denoise_file(
-    denoiser: Denoiser,
+    denoiser: StreamingModel,
     source: Path,
     target: Path,
     wishes: Wishes | None = None,
@@ -163,7 +163,7 @@ def denoise_file(
 
 
 def _denoise(
-    denoiser: Denoiser,
+    denoiser: StreamingModel,
     source: Path,
     target: Path,
     wishes: Wishes,
@@ -221,7 +221,7 @@ def _keeps_container(path: Path, source: Path) -> bool:
 
 
 def _run(
-    denoiser: Denoiser,
+    denoiser: StreamingModel,
     reader: Reader,
     result: Writer,
     rest: Writer | None,

@@ -8,7 +8,7 @@ from audioae.system.atomic import sweep
 from audioae.system.places import place_of
 
 if TYPE_CHECKING:
-    from audioae.denoisers.denoiser import Denoiser
+    from audioae.nn.trained import StreamingModel
 
 STANDARD = Path("-")
 """Standard input or output."""
@@ -64,17 +64,18 @@ class ModelChoice:
     device: str = "cpu"
     backend: str = "torch"
 
-    def load(self) -> "Denoiser":
+    def load(self) -> "StreamingModel":
         """The model, ready to run.
 
         Raises:
             BundleError: no such model or device, one that cannot be run so, or one that was not trained on noise.
         """
-        from audioae.denoisers.denoiser import why_no_denoiser
         from audioae.errors import BundleError
-        from audioae.runtime.onnx_run import load
+        from audioae.nn.trained import StreamingModel
+        from audioae.runtime.array import why_no_denoiser
+        from audioae.runtime.onnx_run import load, of_family
 
-        denoiser = load(self.model, self.device, self.backend)
+        denoiser = of_family(load(self.model, self.device, self.backend), StreamingModel)
         if denoiser.rebuilds_noise:
-            raise BundleError(why_no_denoiser(denoiser))
+            raise BundleError(why_no_denoiser(denoiser.name))
         return denoiser

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError
-from audioae.generators.sounds import images_of, model_of, waves_of
+from audioae.generators.generator import Generator
 from audioae.signal.seeds import checked_seed
 
 MOST_BYTES = 2**24
@@ -68,25 +67,24 @@ def _is_usable(value: Any) -> bool:
     return math.isfinite(value) and abs(value) <= FURTHEST
 
 
-def sound_of(model: Denoiser, latent: Latent) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+def sound_of(model: Generator, latent: Latent) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
     """The spectrogram ``(1, K, P)`` and the wave ``(1, N)`` that a generator makes from it, and the rate in Hz.
 
     Args:
-        model: with a generator inside.
+        model: the generator.
         latent: what the sound is made from.
 
     Raises:
-        BundleError: the model is no generator.
+        BundleError: the model gives samples that are not finite.
         InputError: not as many numbers as it takes, or a class that it has not.
     """
-    generator = model_of(model)
-    if len(latent.numbers) != generator.size:
-        raise InputError(f"{len(latent.numbers)} numbers, but {model.name} takes {generator.size}: give its own file")
-    classes = generator.config.classes
+    size, classes = model.network.size, model.classes
+    if len(latent.numbers) != size:
+        raise InputError(f"{len(latent.numbers)} numbers, but {model.name} takes {size}: give its own file")
     if (latent.label is not None or classes) and latent.label not in classes:
         known = f"its classes are {', '.join(classes)}" if classes else "it knows no classes"
         raise InputError(f"class {latent.label!r}: not one of {model.name}: {known}")
     labels = [classes.index(latent.label)] if latent.label is not None else []
-    images = model.checked(images_of(model, torch.tensor([latent.numbers]), labels))
-    waves = model.checked(waves_of(model, images, seed=checked_seed(latent.seed)))
-    return images[:, 0].cpu().numpy(), waves.numpy(), generator.config.rate
+    images = model.checked(model.images(torch.tensor([latent.numbers]), labels))
+    waves = model.checked(model.waves(images, seed=checked_seed(latent.seed)))
+    return images[:, 0].cpu().numpy(), waves.numpy(), model.rate

@@ -21,14 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audioae.denoisers.denoiser import Denoiser, State
+from audioae.denoisers.denoiser import Denoiser
+from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.offset import window_spectrum
 from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.denoisers.layers.shared_past import SharedPast
 from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
+from audioae.modelfile import model_section
 from audioae.nn.causal import delay
 from audioae.nn.spectral import link
-from audioae.settings.config import dump
+from audioae.nn.trained import State, TrainedModel
 from audioae.system.atomic import write_file
 
 FORMAT = "audioae onnx 3"
@@ -89,7 +91,7 @@ class Step(nn.Module):
         return clean, *(after[name] for name in self.state)
 
 
-def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
+def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
     """Write a model's step at one sample rate as an ONNX file, whole or not at all.
 
     Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
@@ -97,7 +99,7 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
     comes out goes in at the end, and as much leaves at the front. All begin as zeros. ``past`` holds of each frame one row
     for every residual block of those that look back about as far.
     Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
-    by, besides the overlap), ``recipe``, ``precision`` and ``states``, their names.
+    by, besides the overlap), ``model`` (its settings), ``recipe``, ``precision`` and ``states``, their names.
 
     Args:
         denoiser: from :func:`audioae.load`.
@@ -115,16 +117,17 @@ def export(denoiser: Denoiser, target: str | os.PathLike[str], rate: int = 48_00
     write_file(target, onnx_bytes(denoiser, rate, precision))
 
 
-def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
+def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
     """What :func:`export` writes."""
-    if denoiser.members:
+    if isinstance(denoiser, Denoiser) and denoiser.members:
         raise BundleError(
             f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
             "export a single network, as conv_dae_offline, or denoise with --backend onnx"
         )
-    if denoiser.recipe.family != "waves" or not hasattr(denoiser.model, "mask"):
+    network = denoiser.network
+    if not isinstance(network, Masking):
         kinds = "conv_dae, crn_dae or conv1d_dae"
-        raise BundleError(f"{denoiser.name}: is of the kind {denoiser.recipe.model.kind}: only {kinds} go to ONNX")
+        raise BundleError(f"{denoiser.name}: is of the kind {denoiser.settings.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
     try:
@@ -134,9 +137,9 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
     stft = denoiser.transform(rate)
     # Two of each, for the exporter would take a one for a constant.
-    step = Step(denoiser.model, denoiser.model.initial_state(2, 2, stft.bins)).eval()
+    step = Step(network, network.initial_state(2, 2, stft.bins)).eval()
     names = list(step.state)
-    layout = denoiser.model.layout
+    layout = network.layout
     (
         layout.averages(stft.bins),
         layout.weights(stft.bins),
@@ -172,8 +175,9 @@ def onnx_bytes(denoiser: Denoiser, rate: int, precision: str = "fp32") -> bytes:
         "hop": str(stft.hop),
         "n_fft": str(stft.n_fft),
         "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
-        "delay": str(denoiser.model.delay),
-        "recipe": dump(denoiser.recipe),
+        "delay": str(network.delay),
+        "model": json.dumps(model_section(denoiser.settings)),
+        "recipe": denoiser.recipe_text,
         "precision": precision,
         "states": json.dumps(names),
     }

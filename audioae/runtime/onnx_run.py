@@ -2,24 +2,28 @@
 
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audioae import modelfile
-from audioae.denoisers.denoiser import Denoiser, State
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
-from audioae.recipe import Recipe
+from audioae.nn.trained import SpectralNetwork, State, TrainedModel
 from audioae.runtime.onnx_export import READ, onnx_bytes
 from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
 
+if TYPE_CHECKING:
+    from audioae.autoencoders.autoencoder import Autoencoder
+    from audioae.classifiers.classifier import Classifier
+    from audioae.generators.generator import Generator
+
 BACKENDS = ("torch", "onnx")
-CPU = torch.device("cpu")
 ROOM = 64
 """Rows that a short :class:`Queue` has room for before it has to copy."""
 
@@ -76,7 +80,7 @@ _given: dict[int, tuple[weakref.ref[Tensor], Queue, int]] = {}
 tensor itself, which may be copied, or saved and loaded elsewhere."""
 
 
-class OnnxModel(nn.Module):
+class OnnxModel(SpectralNetwork):
     """A network that onnxruntime runs; one session for each number of bins, made when it is first needed.
 
     Args:
@@ -102,7 +106,7 @@ class OnnxModel(nn.Module):
         self._sessions: dict[int, Any] = dict(sessions)
         self._process = os.getpid()
         self.register_buffer("place", torch.zeros(0))
-        self.receptive_field = denoiser.model.receptive_field if denoiser else None
+        self.receptive_field = denoiser.network.receptive_field if denoiser else None
 
     def session(self, bins: int) -> Any:
         """The session for spectra of so many bins.
@@ -149,35 +153,68 @@ class OnnxModel(nn.Module):
         return torch.from_numpy(result), {name: queue.tensor() for name, queue in queues.items()}
 
 
-class OnnxDenoiser(Denoiser):
-    """A :class:`~audioae.denoisers.denoiser.Denoiser` whose network onnxruntime runs, on the CPU."""
-
-    def __init__(self, recipe: Recipe, name: str, model: nn.Module, members: Sequence["OnnxDenoiser"] = ()) -> None:
-        super().__init__(recipe, name, model)
-        self.members = list(members)
-
-    @property
-    def device(self) -> torch.device:
-        """Always the CPU."""
-        return CPU
+Kind = TypeVar("Kind", bound=TrainedModel)
+AnyModel: TypeAlias = "Denoiser | Autoencoder | Generator | Classifier"
+Source: TypeAlias = "str | os.PathLike[str]"
 
 
-def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", backend: str = "torch") -> Denoiser:
-    """A trained model, ready to run; a file of ``audioae export`` always by onnxruntime.
+@overload
+def load(
+    name_or_path: Literal["default"] = "default", device: str = "cpu", backend: str = "torch", family: None = None
+) -> Denoiser: ...
+@overload
+def load(name_or_path: Source, device: str = "cpu", backend: str = "torch", *, family: type[Kind]) -> Kind: ...
+@overload
+def load(name_or_path: Source, device: str = "cpu", backend: str = "torch", family: None = None) -> AnyModel: ...
+def load(
+    name_or_path: Source = "default",
+    device: str = "cpu",
+    backend: str = "torch",
+    family: type[TrainedModel] | None = None,
+) -> TrainedModel:
+    """A trained model, ready to run, of the class of its family; a file of ``audioae export`` always by onnxruntime.
 
     Args:
-        name_or_path: a model in the package (``audioae models`` lists them), ``default``, a bundle's path, or an ``.onnx``
-            file's.
+        name_or_path: a model in the package (``audioae models`` lists them), ``default``, a model file's path, or an
+            ``.onnx`` file's.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
         backend: ``torch``, or ``onnx`` for onnxruntime, on the CPU.
+        family: :class:`Denoiser`, :class:`Autoencoder`, :class:`Generator` or :class:`Classifier`, if no other will do.
 
     Raises:
-        BundleError: no such model or device, or one that cannot be run so.
+        BundleError: no such model or device, one of another family, or one that cannot be run so.
         MissingExtraError: onnxruntime is not installed.
 
     >>> load().name
     'conv_dae_offline'
     """
+    return of_family(_load(name_or_path, device, backend), family or TrainedModel)
+
+
+def of_family(model: TrainedModel, family: type[Kind]) -> Kind:
+    """The model, if it is of the class of a family.
+
+    Raises:
+        BundleError: it is of another one.
+    """
+    if isinstance(model, family):
+        return model
+    words = {"Denoiser": "cleans nothing", "Autoencoder": "has no codes", "Generator": "draws no sounds"}
+    why, name = words.get(family.__name__, "names no classes"), family.__name__.lower()
+    article = "an" if name[0] in "aeiou" else "a"
+    raise BundleError(f"{model.name}: is a {model.settings.kind}, which {why}: give {article} {name}")
+
+
+def resolved(model: "Source | TrainedModel", family: type[Kind], device: str = "cpu") -> Kind:
+    """A model that is given by name, by path or as an object, as an object.
+
+    Raises:
+        BundleError: no such model or device, or a model of another family.
+    """
+    return of_family(model if isinstance(model, TrainedModel) else _load(model, device, "torch"), family)
+
+
+def _load(name_or_path: Source, device: str, backend: str) -> TrainedModel:
     path = Path(name_or_path)
     from_file = path.suffix.lower() == ".onnx" and path.is_file()
     if backend == "torch" and not from_file:
@@ -188,19 +225,17 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu", 
         raise BundleError(f"device {device!r}: onnxruntime runs models on the CPU here: use --device auto or cpu")
     if from_file:
         return _from_file(path)
-    denoiser = modelfile.load(name_or_path)
-    denoiser.initial_state(1, 1, 16_000)  # refuses what is no denoiser
-    return _exported(denoiser).eval()
+    return _exported(of_family(modelfile.load(name_or_path), Denoiser)).eval()
 
 
-def _exported(denoiser: Denoiser) -> OnnxDenoiser:
-    members = [_exported(member) for member in denoiser.members]
-    if members:
-        return OnnxDenoiser(denoiser.recipe, denoiser.name, nn.Module(), members)
-    settings = denoiser.recipe.model
+def _exported(denoiser: Denoiser) -> Denoiser:
+    denoiser.check_precision()
+    settings = denoiser.settings
+    if denoiser.members:
+        members = [_exported(member) for member in denoiser.members]
+        return Denoiser(settings, denoiser.name, SpectralNetwork(), members)
     sizes = settings.hop_seconds, settings.window_seconds
-    model = OnnxModel(denoiser, denoiser.model.delay, {}, sizes)
-    return OnnxDenoiser(denoiser.recipe, denoiser.name, model)
+    return Denoiser(settings, denoiser.name, OnnxModel(denoiser, denoiser.network.delay, {}, sizes))
 
 
 def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float = 2 * HOP_SECONDS) -> int:
@@ -248,12 +283,13 @@ def _from_file(path: Path) -> Denoiser:
             "export the model again"
         )
     try:
-        recipe, rate, delay = Recipe.of_file(facts["recipe"], str(path)), int(facts["rate"]), int(facts["delay"])
+        text = '{"model": ' + facts["model"] + "}" if "model" in facts else facts["recipe"]
+        settings, rate, delay = modelfile.model_settings(text, str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:
         raise BundleError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
-    if recipe.family != "waves" or delay != recipe.model.delay:
+    if settings.family != "denoisers" or delay != settings.delay:
         raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
-    sizes = recipe.model.hop_seconds, recipe.model.window_seconds
+    sizes = settings.hop_seconds, settings.window_seconds
     bins = window_length(rate, *sizes) // 2 + 1
     model = OnnxModel(None, delay, {bins: path.read_bytes()}, sizes, {bins: session})
-    return OnnxDenoiser(recipe, path.stem, model).eval()
+    return Denoiser(settings, path.stem, model).eval()

@@ -46,7 +46,7 @@ def in_segments(streamer: Streamer, workers: int, frames: int, channels: int) ->
 def _segments(streamer: Streamer, workers: int, frames: int, channels: int) -> "SegmentStreamer | None":
     rate = streamer.rate
     # What cleans nothing has none, and is refused by the streamer.
-    reach = streamer.denoiser.reach(rate)
+    reach = streamer.denoiser.receptive_field_samples(rate)
     batch = 1 if streamer.denoiser.device.type == "cpu" else BATCH
     seconds = min(SEGMENT_SECONDS, MOST_NUMBERS / channels / rate)
     heard_twice = (reach or 0) / rate
@@ -125,7 +125,7 @@ class SegmentStreamer(_Pooled):
 
     def __init__(self, streamer: Streamer, workers: int, seconds: float = SEGMENT_SECONDS, batch: int = 1) -> None:
         super().__init__(workers)
-        reach = streamer.denoiser.reach(streamer.rate)
+        reach = streamer.denoiser.receptive_field_samples(streamer.rate)
         assert reach is not None, "only a finite receptive field can be cut"
         self.streamer, self.workers, self.batch = streamer, workers, batch
         hop = streamer.hop
@@ -172,7 +172,7 @@ class SegmentStreamer(_Pooled):
 
     def _clean(self, segments: list[list[Tensor]], before: int, last: bool) -> Tensor:
         """Segments ``(1, C, N)``, without what is ``before`` each, to one wave ``(1, C, M)``."""
-        own = self.streamer.twin()
+        own = self.streamer.clone()
         parts = segments[0] if len(segments) == 1 else [torch.cat([torch.cat(each, dim=-1) for each in segments])]
         made = [own.feed_wave(block) for part in parts for block in part.split(int(BLOCK_SECONDS * own.rate), dim=-1)]
         if last:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from audioae.audio.layout import Audio, finite_or_warn, to_wave
-from audioae.denoisers.denoiser import Denoiser, State, Strength, is_linked, whole_rate
+from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
+from audioae.nn.trained import State, StreamingModel, Strength, is_linked
 
 
 class Streamer:
@@ -46,7 +47,7 @@ class Streamer:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: StreamingModel,
         rate: int,
         atten_limit: float | None = None,
         mix: float = 1.0,
@@ -77,7 +78,7 @@ class Streamer:
         finally:
             self._lock.release()
 
-    def twin(self) -> "Streamer":
+    def clone(self) -> "Streamer":
         """Another one of the same settings, at its beginning."""
         channels = "linked" if self.linked else "independent"
         return Streamer(self.denoiser, self.rate, self.strength.atten_limit, self.strength.mix, channels)
@@ -111,7 +112,7 @@ class Streamer:
         self._empty = audio[:0].copy() if isinstance(audio, np.ndarray) else audio[..., :0].clone()
         return back(ready.to(device))
 
-    def flush(self) -> np.ndarray | Tensor:
+    def flush(self) -> NDArray[np.generic] | Tensor:
         """End the stream: return what is still to come, of the type of the last chunk, and start anew."""
         if self._empty is None:
             self.reset()

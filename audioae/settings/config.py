@@ -147,7 +147,7 @@ def _checked(schema: type[SomeConfig], document: Document, overrides: Sequence[s
     return config
 
 
-def parse_known(schema: type[SomeConfig], text: str, origin: str, essential: str) -> SomeConfig:
+def parse_known(schema: type[SomeConfig], text: str, origin: str, essential: str = "") -> SomeConfig:
     """:func:`parse` for text of other versions: settings outside of the section ``essential`` that are unknown or not valid
     are ignored, so that they take their defaults.
 

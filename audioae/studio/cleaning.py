@@ -15,11 +15,11 @@ import torch
 from audioae.studio.engine import (
     ENCODINGS,
     DenoiseOptions,
-    Denoiser,
     InputError,
     ModelChoice,
     Pcm,
     Streamer,
+    StreamingModel,
     denoise_file,
 )
 from audioae.studio.turns import Turns
@@ -40,11 +40,11 @@ _loading = threading.Lock()
 
 
 @lru_cache(maxsize=6)
-def _loaded(model: str) -> Denoiser:
+def _loaded(model: str) -> StreamingModel:
     return ModelChoice(model, "cpu", "torch").load()
 
 
-def denoiser(model: str) -> Denoiser:
+def denoiser(model: str) -> StreamingModel:
     """A denoiser, kept for the next job; its state is each stream's own."""
     with _loading:
         return _loaded(model)

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audioae.studio.engine import (
-    Denoiser,
+    Autoencoder,
+    Generator,
     InputError,
     Latent,
     Reader,
     decode,
     encode,
-    images_and_waves,
     interpolate,
-    load,
-    model_of,
+    resolved,
     sample,
     seeded,
     sound_of,
@@ -41,8 +40,13 @@ _alone = threading.Lock()
 
 
 @lru_cache(maxsize=8)
-def _loaded(model: str) -> Denoiser:
-    return load(model)
+def _generator(model: str) -> Generator:
+    return resolved(model, Generator)
+
+
+@lru_cache(maxsize=8)
+def _autoencoder(model: str) -> Autoencoder:
+    return resolved(model, Autoencoder)
 
 
 def draw(args: dict[str, Any]) -> Answer:
@@ -52,8 +56,8 @@ def draw(args: dict[str, Any]) -> Answer:
         args: ``model``, ``count``, ``seed``, ``label`` and ``truncation``.
     """
     with _alone:
-        images, waves, rate = images_and_waves(
-            _loaded(args["model"]), min(args["count"], MOST_SOUNDS), args["seed"], args["label"], args["truncation"]
+        images, waves, rate = _generator(args["model"]).images_and_waves(
+            min(args["count"], MOST_SOUNDS), args["seed"], args["label"], args["truncation"]
         )
     return _answer(images, waves, rate)
 
@@ -66,25 +70,25 @@ def change(args: dict[str, Any]) -> Answer:
         args: ``sound`` and, for a way, ``to``, each as in :func:`draw` with ``index`` and ``moves``; ``share`` of the way.
     """
     sound = args["sound"]
-    denoiser = _loaded(sound["model"])
-    numbers, label = _numbers(denoiser, sound)
+    model = _generator(sound["model"])
+    numbers, label = _numbers(model, sound)
     if args.get("to"):
-        other, _ = _numbers(denoiser, args["to"])
+        other, _ = _numbers(model, args["to"])
         group = numbers[-1].clone()
         numbers = _between(numbers, other, args["share"])
-        if model_of(denoiser).groups is not None:
+        if model.network.groups is not None:
             numbers[-1] = group
-    classes = model_of(denoiser).config.classes
+    classes = model.classes
     latent = Latent(tuple(numbers.tolist()), None if label is None else classes[label], sound["seed"])
     with _alone:
-        header, data = _answer(*sound_of(denoiser, latent))
+        header, data = _answer(*sound_of(model, latent))
     header["latent"] = {"class": latent.label, "seed": latent.seed, "count": len(latent.numbers)}
     return header, data + numbers.numpy().astype("<f4").tobytes()
 
 
-def _numbers(denoiser: Denoiser, sound: dict[str, Any]) -> tuple[Tensor, int | None]:
+def _numbers(model: Generator, sound: dict[str, Any]) -> tuple[Tensor, int | None]:
     """The random numbers ``(size,)`` of a sound, and the place of its class."""
-    generator = model_of(denoiser)
+    generator = model.network
     count, index = min(sound["count"], MOST_SOUNDS), sound["index"]
     if not 0 <= index < count:
         raise InputError(f"sound {index}: there are {count}")
@@ -134,20 +138,20 @@ def codes(args: dict[str, Any]) -> Answer:
         args: ``path``, ``model``, ``moves`` in standard deviations, ``to``, the path of another recording or None,
             and ``share``.
     """
-    denoiser = _loaded(args["model"])
+    model = _autoencoder(args["model"])
     wave, rate = _read(args["path"])
-    made = encode(wave, rate, denoiser)
+    made = encode(wave, rate, model)
     axes, deviations = _axes(made.values)
     if args.get("to"):
         other, own = _read(args["to"])
         if own != rate:
             raise InputError(f"the two recordings have {rate} and {own} Hz: choose two of one sample rate")
         steps = 101
-        made = interpolate(made, encode(other, rate, denoiser), steps)[round(args["share"] * (steps - 1))]
+        made = interpolate(made, encode(other, rate, model), steps)[round(args["share"] * (steps - 1))]
     moves = np.asarray(args["moves"][: len(axes)], np.float32)
     values = made.values + (moves * deviations[: len(moves)]) @ axes[: len(moves)]
     with _alone:
-        heard = decode(replace(made, values=values.astype(np.float32)), denoiser, force=True)
+        heard = decode(replace(made, values=values.astype(np.float32)), model, force=True)
     image = values[0].T
     low, high = float(image.min()), float(image.max())
     shown = np.round(255 * (image - low) / max(high - low, 1e-9)).astype(np.uint8)
@@ -185,7 +189,7 @@ def drawn_from_prior(args: dict[str, Any]) -> Answer:
         args: ``model``, ``count``, ``seed`` and ``patches``.
     """
     with _alone:
-        waves, rate = sample(_loaded(args["model"]), min(args["count"], MOST_SOUNDS), args["seed"], args["patches"])
+        waves, rate = sample(_autoencoder(args["model"]), min(args["count"], MOST_SOUNDS), args["seed"], args["patches"])
     images = np.stack([spectrogram(wave, rate, ROWS, COLUMNS) for wave in waves])
     header = {"rate": rate, "count": len(waves), "rows": ROWS, "columns": COLUMNS, "frames": waves.shape[1]}
     return header, images.tobytes() + waves.astype("<f4").tobytes()

@@ -3,17 +3,18 @@
 from audioae.audio.files import Reader
 from audioae.audio.formats import CODED, AudioInfo
 from audioae.audio.writer import Writer
-from audioae.denoisers.denoiser import Denoiser, Strength
+from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.errors import AudioaeError, BundleError, InputError
-from audioae.generators.sounds import model_of
+from audioae.generators.generator import Generator
 from audioae.modelfile import DEFAULT, info, load, shipped
+from audioae.nn.trained import StreamingModel, Strength
 from audioae.runtime.attempt import fault
 from audioae.runtime.codes import decode, encode, interpolate, sample
 from audioae.runtime.files import denoise_file
-from audioae.runtime.generate import images_and_waves
 from audioae.runtime.jobs import ModelChoice
 from audioae.runtime.jobs import Wishes as DenoiseOptions
 from audioae.runtime.latent import Latent, sound_of
+from audioae.runtime.onnx_run import resolved
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
 from audioae.signal.seeds import generator as seeded
@@ -28,15 +29,17 @@ __all__ = [
     "MIN_RATE",
     "AudioInfo",
     "AudioaeError",
+    "Autoencoder",
     "BundleError",
     "DenoiseOptions",
-    "Denoiser",
+    "Generator",
     "InputError",
     "Latent",
     "ModelChoice",
     "Pcm",
     "Reader",
     "Streamer",
+    "StreamingModel",
     "Strength",
     "Writer",
     "adapt",
@@ -44,11 +47,10 @@ __all__ = [
     "denoise_file",
     "encode",
     "fault",
-    "images_and_waves",
     "info",
     "interpolate",
     "load",
-    "model_of",
+    "resolved",
     "sample",
     "seeded",
     "shipped",

@@ -15,18 +15,18 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, list[dict[str, Any]]] = {"denoisers": [], "autoencoders": [], "generators": []}
     for name in [*args["paths"], *shipped()]:
         each = info(name)
-        settings: Any = each.recipe.model
+        settings: Any = each.settings
         row = {"name": Path(name).stem, "model": name, "parameters": each.parameters, "latency": each.latency}
-        family = each.recipe.family
-        if family == "waves":
+        family = each.family
+        if family == "denoisers":
             found["denoisers"].append(row | {"default": name == DEFAULT})
-        elif family == "codes":
+        elif family == "autoencoders":
             if each.recipe.corruption.noise:
                 found["denoisers"].append(row | {"default": False})
             found["autoencoders"].append(
                 row | {"code": settings.code, "variational": settings.variational, "rate": settings.rate}
             )
-        elif family == "sounds":
+        elif family == "generators":
             found["generators"].append(row | {"classes": list(settings.classes), "rate": settings.rate})
         elif name in args["paths"]:
             raise BundleError(f"{name}: is a {settings.kind}, which makes no sound: give another model")

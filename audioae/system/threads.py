@@ -48,3 +48,12 @@ def beside(workers: int) -> int:
     """
     there_are = torch.get_num_threads()
     return there_are if "OMP_NUM_THREADS" in os.environ else max(1, there_are - workers)
+
+
+def _run_by_one_thread() -> None:
+    """In a forked process: the threads of OpenMP stayed behind, and work that is shared with them never ends."""
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_run_by_one_thread)

@@ -15,16 +15,16 @@ import torch
 from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import DataError
+from audioae.family import every_family
 from audioae.modelfile import info, load, save_bundle
-from audioae.recipe import Recipe, ValidConfig
-from audioae.settings.config import build, plain_data
+from audioae.nn.trained import TrainedModel
+from audioae.recipe import Recipe, ValidConfig, recipe_of
+from audioae.settings.config import build, dump, plain_data
 from audioae.system.atomic import Temporary
 from audioae.train.folder import LAST
 from audioae.train.schedule import Budget
 from audioae.train.trainer import train
-from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
 
 SNRS = (-5.0, 0.0, 5.0, 10.0)
@@ -105,6 +105,8 @@ def adapt(
     Temporary(out, overwrite).discard()  # what cannot be written is said now, not after ten minutes
     budget = Budget(budget) if isinstance(budget, int | float) else budget
     old = load(model)
+    trained_with = recipe_of(old)
+    validation = every_family()[old.settings.family].module("task").Validation
     noises, voices = list_files(noise), list_files(speech) if speech else []
     with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:
         folder = Path(name)
@@ -117,7 +119,7 @@ def adapt(
         held_out.mix_pairs(other_speech.judge, other_noise.judge, (*SNRS, 15.0), folder / "general", seed=2)
         measures = ("si_sdr", "log_spectral_distance")
         own, general = (
-            Validation(old.recipe, ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
+            validation(trained_with, load, ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
             for part in ("own", "general")
         )
         recipe = _recipe(model, folder, overrides)
@@ -144,16 +146,16 @@ def adapt(
     if share:
         # What the bundle says of its data is what the person gave, not where it lay in between.
         given = data.model_copy(update={"noise": tuple(noise), "clean": tuple(speech) or recipe.data.clean})
-        tried.recipe = recipe.model_copy(update={"data": given, "valid": old.recipe.valid})
+        tried.recipe_text = dump(recipe.model_copy(update={"data": given, "valid": trained_with.valid}))
         save_bundle(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()}, overwrite)
     return Adapted(*figures, share, result.progress.step, out if share else None)
 
 
-def between(old: Denoiser, new: Denoiser, share: float) -> Denoiser:
+def between(old: TrainedModel, new: TrainedModel, share: float) -> TrainedModel:
     """The model whose weights lie ``share`` of the way from the old one's to the new one's."""
-    result = Denoiser(new.recipe, new.name)
-    start, end = old.model.state_dict(), new.model.state_dict()
-    result.model.load_state_dict({name: torch.lerp(value, end[name], share) for name, value in start.items()})
+    result = type(new)(new.settings, new.name)
+    start, end = old.network.state_dict(), new.network.state_dict()
+    result.network.load_state_dict({name: torch.lerp(value, end[name], share) for name, value in start.items()})
     return result.eval().requires_grad_(False)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioae.measures.table import better
+from audioae.family import is_better
 from audioae.recipe import Recipe
 from audioae.train.checkpoint import Progress
 
@@ -50,6 +50,6 @@ def doubt(recipe: Recipe, progress: Progress, noisy: Mapping[str, float]) -> str
             f"{progress.step} steps are no more than the warm-up of {train.warmup} (train.warmup), "
             "too few to learn anything: train longer"
         )
-    if progress.best is not None and name in noisy and not better(name, progress.best, noisy[name]):
+    if progress.best is not None and name in noisy and not is_better(name, progress.best, noisy[name]):
         return f"{name} is {progress.best:.3g}, no better than the {noisy[name]:.3g} of the unprocessed input: train longer"
     return ""

@@ -1,4 +1,4 @@
-"""The training loop: setup, steps of each player, validation, checkpoints."""
+"""The training loop: setup, steps of a task, validation, checkpoints."""
 
 import contextlib
 import copy
@@ -13,35 +13,26 @@ from audioae.data.gather import Sources
 from audioae.data.loader import batches
 from audioae.data.mixer import Batch, Mixer
 from audioae.data.remix import remixed
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import RecipeError
-from audioae.measures.table import better
-from audioae.modelfile import save_bundle
+from audioae.family import every_family, is_better
+from audioae.modelfile import load, save_bundle
 from audioae.nn.norm import BatchNorm
 from audioae.recipe import Recipe
+from audioae.settings.config import dump
 from audioae.system import threads
+from audioae.task import Task, Validation
 from audioae.train import checkpoint, folder
 from audioae.train.accelerator import Parallel
 from audioae.train.checkpoint import Progress
 from audioae.train.folder import BEST, CHECKPOINT, LAST, SAMPLES
-from audioae.train.gan import GamePlayer
 from audioae.train.log import Log, RunningMean
 from audioae.train.optimizer import optimizer_of
-from audioae.train.players import ClassifyingPlayer, CodingPlayer, DenoisingPlayer, Player
 from audioae.train.result import Result, doubt
 from audioae.train.schedule import Budget, Pulse, Schedule, learning_rate
 from audioae.train.stop import Stop
-from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
 from audioae.train.weights import begin_with, blend
 
-PLAYERS: dict[str, type[Player]] = {
-    "waves": DenoisingPlayer,
-    "codes": CodingPlayer,
-    "labels": ClassifyingPlayer,
-    "sounds": GamePlayer,
-}
-"""Who trains the models of each family."""
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient, after which a training has failed."""
 LONGEST_SILENCE = 30.0
@@ -93,20 +84,22 @@ class _Run:
     ) -> None:
         self.recipe, self.out, self.watcher = recipe, out, watcher
         self.schedule = Schedule(recipe.train.steps, budget)
-        self.parallel = Parallel(
-            device, recipe.train.precision, staged=bool(recipe.train.stages) or recipe.family == "sounds"
-        )
+        family = every_family()[recipe.model.family]
+        task_class: type[Task] = family.module("task").Task
+        self.parallel = Parallel(device, recipe.train.precision, staged=bool(recipe.train.stages) or task_class.staged)
         self.rows = self.parallel.rows(recipe.data.batch_size)
-        self.validation = Validation(recipe)  # first: what is missing here is said before minutes of reading recordings
+        # First: what is missing here is said before minutes of reading recordings.
+        self.validation: Validation = family.module("task").Validation(recipe, load)
         self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
         torch.manual_seed(recipe.seed)
-        self.denoiser = Denoiser(recipe, out.name)
+        self.model = family.model_class(recipe.model, out.name)
+        self.model.recipe_text = dump(recipe)
         if recipe.train.init:
-            begin_with(self.denoiser, recipe)
-        self.average = copy.deepcopy(self.denoiser).requires_grad_(False).eval().to(self.parallel.device)
-        self.player = PLAYERS[recipe.family](self.denoiser, self.parallel.rank).to(self.parallel.device)
-        optimizer = optimizer_of(self.player, recipe.train)
-        self.modules = {"model": self.denoiser.model, "average": self.average.model, **self.player.others}
+            begin_with(self.model, recipe)
+        self.average = copy.deepcopy(self.model).requires_grad_(False).eval().to(self.parallel.device)
+        self.task = task_class(self.model, recipe, self.parallel.rank, load).to(self.parallel.device)
+        optimizer = optimizer_of(self.task, recipe.train)
+        self.modules = {"model": self.model.network, "average": self.average.network, **self.task.others}
         self.progress = Progress()
         folder.prepare(out, resume)
         if resume:
@@ -114,9 +107,9 @@ class _Run:
             self.schedule.before = self.progress.seconds
             self.parallel.scaler_state = self.progress.scaler
         if not resume and not recipe.train.init:
-            self.player.begin(self.mixer)
-            self.average.load_state_dict(self.denoiser.state_dict())
-        self.module, self.optimizer = self.parallel.prepare(self.player, optimizer)
+            self.task.begin(self.mixer)
+            self.average.load_state_dict(self.model.state_dict())
+        self.module, self.optimizer = self.parallel.prepare(self.task, optimizer)
         self.figures: dict[str, float] = {}
         self.log = None
         if self.parallel.is_main:
@@ -134,7 +127,7 @@ class _Run:
     def fit(self) -> Result:
         """Steps until the end, the budget's end or a signal; what was trained is kept, whatever ended it."""
         if self.watcher and self.parallel.is_main:
-            parameters = sum(p.numel() for p in self.denoiser.parameters())
+            parameters = sum(p.numel() for p in self.model.parameters())
             self.watcher.started(self.recipe, parameters, self.mixer.sources, self.validation.noisy)
         with Stop() as stop:
             try:
@@ -223,23 +216,23 @@ class _Run:
             for layer in self.module.modules():
                 if isinstance(layer, BatchNorm):
                     layer.eval()
-        told: dict[str, float] = {}
+        losses: dict[str, float] = {}
         norm = 0.0
-        for turn in range(self.player.turns):
-            self.player.stage(self.progress.step, turn)
+        for turn in range(self.task.turns):
+            self.task.stage(self.progress.step, turn)
             with self.parallel.forward_context():
                 loss, values = self.module(noisy, clean, batch.rate, self.progress.step, batch.labels, turn)
             self.optimizer.zero_grad(set_to_none=True)
             self.parallel.backward(loss)
             norm = float(self.parallel.clip(self.module, config.clip_norm))
-            told |= {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}
+            losses |= {"loss": float(loss.detach()), **{k: float(v) for k, v in values.items()}}
             if not math.isfinite(norm):
                 self._skip()
-                return told, norm
+                return losses, norm
             self.optimizer.step()
         self._unlucky = 0
-        blend(self.average, self.denoiser, config.ema, self.progress.step)
-        return told, norm
+        blend(self.average, self.model, config.ema, self.progress.step)
+        return losses, norm
 
     def _skip(self) -> None:
         self.parallel.skip()
@@ -251,7 +244,7 @@ class _Run:
                 f"lower train.learning_rate, or go back to {self.out / LAST}"
             )
         # Running statistics may have seen what was not finite.
-        for mine, good in zip(self.denoiser.buffers(), self.average.buffers(), strict=True):
+        for mine, good in zip(self.model.buffers(), self.average.buffers(), strict=True):
             if not torch.isfinite(mine).all():
                 mine.copy_(good)
 
@@ -264,7 +257,7 @@ class _Run:
     def _measure(self) -> None:
         self.figures = self.validation.run(self.average, self._measuring)
         value = self.figures[self.recipe.valid.best]
-        best = better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
+        best = is_better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
         if best:
             self.progress.best = value
             save_bundle(self.out / BEST, self.average, self.figures)
@@ -274,7 +267,7 @@ class _Run:
             self.log.draw()
         if self.watcher:
             self.watcher.validated(self.progress.step, self.figures, best)
-        for why in [*self.validation.alarms, *self.player.alarms]:
+        for why in [*self.validation.alarms, *self.task.alarms]:
             self._note({"alarm": why})
             if self.watcher:
                 self.watcher.alarmed(self.progress.step, why)

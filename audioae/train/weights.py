@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError
 from audioae.modelfile import load
+from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe
 
 
 @torch.no_grad()
-def blend(average: Denoiser, current: Denoiser, decay: float, step: int) -> None:
+def blend(average: TrainedModel, current: TrainedModel, decay: float, step: int) -> None:
     """Exponential moving average that begins with a short memory."""
     weight = 1 - min(decay, (1 + step) / (10 + step))
     for mine, new in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
@@ -20,7 +20,7 @@ def blend(average: Denoiser, current: Denoiser, decay: float, step: int) -> None
             mine.copy_(new)
 
 
-def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
+def begin_with(model: TrainedModel, recipe: Recipe) -> None:
     """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger.
 
     Of several, each gives the weights of one member of an ensemble, in their order. A model that is none takes their mean
@@ -30,8 +30,8 @@ def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
     Raises:
         BundleError: no bundle, or one with weights that have no place here; more or fewer than there are members.
     """
-    init, own = recipe.train.init, denoiser.model.state_dict()
-    members = len(getattr(denoiser.model, "members", ()))
+    init, own = recipe.train.init, model.network.state_dict()
+    members = len(getattr(model.network, "members", ()))
     sources: dict[str, tuple[str, ...]] = {"": (init,) if isinstance(init, str) else init}
     if members and not isinstance(init, str):
         if len(init) != members:
@@ -42,11 +42,11 @@ def begin_with(denoiser: Denoiser, recipe: Recipe) -> None:
         if any(each.keys() != taken[0].keys() for each in taken):
             raise BundleError(f"train.init: {' and '.join(names)} are different models, which have no mean")
         mean = {key: torch.stack([each[key] for each in taken]).double().mean(0).to(own[key]) for key in taken[0]}
-        denoiser.model.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
+        model.network.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
 
 
 def _fitting(source: str, prefix: str, own: dict[str, Tensor]) -> dict[str, Tensor]:
-    weights = {prefix + name: value for name, value in load(source).model.state_dict().items()}
+    weights = {prefix + name: value for name, value in load(source).network.state_dict().items()}
     unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
     if unfit:
         raise BundleError(

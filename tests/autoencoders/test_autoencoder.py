@@ -136,7 +136,7 @@ def test_bad_values_are_refused_with_their_place(model: str, losses: str, told: 
 
 
 def test_the_two_families_do_not_mix() -> None:
-    assert recipe().family == "codes"
+    assert recipe().model.family == "autoencoders"
     with pytest.raises(RecipeError, match=r"give 4, one more than `widths`"):
         recipe("", "", "reconstruction_error", "train.stages=[5,5]")
     text = "model: {kind: conv_dae}\nlosses: {si_sdr: 1, contractive: 1}\ncorruption: {masking: 0.1}\n"

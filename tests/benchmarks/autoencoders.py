@@ -39,11 +39,11 @@ class Autoencoders(Report):
                  "Errors are mean squares of standardised log-mel bands: 1 is that of the mean patch.")  # fmt: skip
 
     def figures(self, name: str) -> dict[str, float]:
-        from audioae.evaluate.codes import figures, held_out
+        from audioae.autoencoders.evaluation import figures, held_out, training
 
         if name not in self._figures:
             denoiser = self.load(name)
-            files = [(p, p) for p in self.digits["test"]] if denoiser.recipe.data.label is not None else self.files
+            files = [(p, p) for p in self.digits["test"]] if training(denoiser).data.label is not None else self.files
             self._figures[name] = figures(denoiser, held_out(denoiser, files))
         return self._figures[name]
 
@@ -51,7 +51,7 @@ class Autoencoders(Report):
         return {name: {column: self.figures(name)[column] for column in columns} for name in names}
 
     def undercomplete(self) -> None:
-        from audioae.evaluate.codes import components, held_out
+        from audioae.autoencoders.evaluation import components, held_out
         from audioae.plot import save_lines
 
         names = {size: "undercomplete_1d" + ("" if size == 32 else f"_{size}") for size in SIZES}
@@ -80,7 +80,7 @@ class Autoencoders(Report):
         )
 
     def sparse(self) -> None:
-        from audioae.evaluate.codes import codes_of, held_out
+        from audioae.autoencoders.evaluation import codes_of, held_out
         from audioae.plot import save_histogram
 
         columns = ["reconstruction_error", "explained_variance", "mean_activity", "activity_error", "activity_spread",
@@ -88,7 +88,7 @@ class Autoencoders(Report):
         self.say("D = 128 for a patch of 8 frames. code_l0 is the share of units that a patch uses.")
         self.table(self.chosen(SPARSE, columns))
         patches = held_out(self.load("sparse_kl"), self.files)
-        count = len(patches.given) * self.load("sparse_kl").model.config.frames
+        count = len(patches.given) * self.load("sparse_kl").settings.frames
         save_histogram(
             {name: np.abs(codes_of(self.load(name), patches)).mean(0) for name in ("sparse_kl", "dense_of_kl")},
             self.out / "sparse.png",
@@ -109,8 +109,8 @@ class Autoencoders(Report):
     def contractive(self) -> None:
         import torch
 
+        from audioae.autoencoders.evaluation import held_out
         from audioae.autoencoders.jacobian import hutchinson_norm
-        from audioae.evaluate.codes import held_out
 
         names = ("contractive", "plain_of_contractive")
         self.table(
@@ -118,7 +118,7 @@ class Autoencoders(Report):
                 names, ["reconstruction_error", "explained_variance", "jacobian_norm", "jacobian_relative", "code_shift"]
             )
         )
-        model = self.load("contractive").model
+        model = self.load("contractive").network
         some = held_out(self.load("contractive"), self.files).given[:100]
         torch.manual_seed(0)
         exact = (

@@ -11,17 +11,16 @@ SEED = 0
 
 def frechet_table(judge, models: Sequence, digits: dict[str, list[Path]]) -> tuple[dict[str, float], float, int]:
     """Distances to real test recordings, the judge's accuracy on these, and the number of sounds on each side."""
+
     from audioae.audio.files import read
-    from audioae.classifiers.judge import Judge
     from audioae.generators.frechet import frechet_distance
     from audioae.runtime.codes import sample
 
-    own = Judge(judge)
     test = digits["test"]
-    seconds = judge.model.config.frames * 0.016
+    seconds = judge.settings.frames * 0.016
     real = [read(path) for path in test]
     rate = real[0][1]
-    target = own.embed([wave[:, 0] for wave, _ in real], rate)
+    target = judge.embed([wave[:, 0] for wave, _ in real], rate)
     rng = np.random.default_rng(SEED)
     others = [digits["train"][i] for i in rng.choice(len(digits["train"]), len(test), replace=False)]
     sounds = {"real training recordings": [read(path)[0][:, 0] for path in others]}
@@ -32,8 +31,8 @@ def frechet_table(judge, models: Sequence, digits: dict[str, list[Path]]) -> tup
     length = round(seconds * rate)
     sounds["shuffled"] = [shuffled(rng, np.pad(wave[:length, 0], (0, max(0, length - len(wave))))) for wave, _ in real]
     sounds["noise"] = [0.05 * rng.standard_normal(length).astype(np.float32) for _ in test]
-    distances = {name: frechet_distance(own.embed(each, rate), target) for name, each in sounds.items()}
-    return distances, own.accuracy(test), len(test)
+    distances = {name: frechet_distance(judge.embed(each, rate), target) for name, each in sounds.items()}
+    return distances, judge.accuracy(test), len(test)
 
 
 def shuffled(rng: np.random.Generator, wave: np.ndarray) -> np.ndarray:
@@ -53,7 +52,7 @@ def digit_accuracy(models: Sequence, digits: dict[str, list[Path]]) -> dict[str,
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from audioae.evaluate.codes import codes_of, held_out
+    from audioae.autoencoders.evaluation import codes_of, held_out
 
     right = {part: [path.stem.split("_")[0] for path in paths] for part, paths in digits.items()}
 
@@ -72,7 +71,7 @@ def digit_accuracy(models: Sequence, digits: dict[str, list[Path]]) -> dict[str,
             codes[part] = codes_of(model, patches)[start]
             first[part] = patches.wanted.flatten(1).numpy()[start]
         rows[model.name] = accuracy(codes)
-    size = models[0].model.config.code
+    size = models[0].settings.code
     components = PCA(size, random_state=SEED).fit(first["train"])
     rows[f"{size} principal components"] = accuracy({part: components.transform(each) for part, each in first.items()})
     return rows

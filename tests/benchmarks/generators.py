@@ -98,10 +98,8 @@ class Generators(Report):
             )
 
     def draws(self) -> None:
-        from audioae.generators.sounds import drawn
-
         def distance(name: str, seed: int) -> float:
-            waves = self.heard(name) if seed == 0 else list(drawn(self.load(name), CLIPS, seed)[1].numpy())
+            waves = self.heard(name) if seed == 0 else list(self.load(name).draw(CLIPS, seed)[1].numpy())
             return Heard(self.judge("digits"), waves, self.heard(REAL)).frechet
 
         rows = {name: {f"seed {seed}": distance(name, seed) for seed in range(DRAWS)} for name in NAMES}
@@ -147,16 +145,15 @@ class Generators(Report):
     def levels(self) -> None:
         from audioae.generators.frechet import frechet_distance
         from audioae.generators.models.lapgan import expand
-        from audioae.generators.sounds import model_of, waves_of
 
         lapgan, judge = self.load("lapgan"), self.judge("digits")
-        model, real = model_of(lapgan), judge.embed(self.heard(REAL), 8000)
+        model, real = lapgan.network, judge.embed(self.heard(REAL), 8000)
         count = len(model.config.widths)
 
         def distance(images: torch.Tensor) -> float:
             while images.shape[2] < model.config.rows:
                 images = expand(images)
-            return frechet_distance(judge.embed(list(waves_of(lapgan, images).numpy()), 8000), real)
+            return frechet_distance(judge.embed(list(lapgan.waves(images).numpy()), 8000), real)
 
         rows: dict[str, dict[str, float]] = {}
         for seed in range(DRAWS):
@@ -210,7 +207,7 @@ class Generators(Report):
         self.verdict(*[(f"{name}: 95 % within", min(inside[name].values()) >= 0.95) for name in NAMES])
 
     def pictures(self) -> None:
-        from audioae.evaluate.generators import save_beside
+        from audioae.generators.evaluation import save_beside
 
         self.say("Real ones above, drawn ones below; frequency upwards to 4 kHz, a second to the right.")
         for name in NAMES:
@@ -220,14 +217,11 @@ class Generators(Report):
 
     @cache  # noqa: B019
     def judge(self, name: str):
-        from audioae.classifiers.judge import Judge
-
-        return Judge(self.load(name))
+        return self.load(name)
 
     def _heard(self, name: str) -> list[np.ndarray]:
         """Clips of a generator, or of one of the sides that it is set beside."""
         from audioae.audio.files import read
-        from audioae.generators.sounds import drawn, images_of_files, model_of, waves_of
 
         files = {REAL: self.digits["test"], TRAINING: spread(self.digits["train"], CLIPS)}
         files["all trained on"] = self.digits["train"]
@@ -238,10 +232,10 @@ class Generators(Report):
         if name in (AGAIN, COPIES):
             generator, side = self.load("dcgan"), REAL if name == AGAIN else TRAINING
             waves = [torch.from_numpy(wave)[None, None] for wave in self.heard(side)]
-            transform, image = generator.transform(8000), model_of(generator).image
+            transform, image = generator.transform(8000), generator.network.image
             levels = torch.cat([image.level(transform(wave)[:, 0]) for wave in waves])
-            return list(waves_of(generator, images_of_files(generator, files[side]), levels).numpy())
-        return list(drawn(self.load(name), CLIPS)[1].numpy())
+            return list(generator.waves(generator.images_of_files(files[side]), levels).numpy())
+        return list(self.load(name).draw(CLIPS)[1].numpy())
 
     def _beside(self, name: str, judge: str) -> "Heard":
         return Heard(self.judge(judge), self.heard(name), self.heard(REAL))

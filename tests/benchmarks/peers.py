@@ -119,7 +119,7 @@ def main() -> None:
     from audioae.modelfile import shipped
 
     pairs = find_pairs(given.pairs)
-    entrants = [model(name, name, "cpu") for name in shipped("waves")]
+    entrants = [model(name, name, "cpu") for name in shipped("denoisers")]
     entrants.append(Function("default, at 16 kHz", narrow))
     absent = []
     for package, (module, ways) in PEERS.items():

@@ -144,7 +144,7 @@ def parts(folder: Path) -> None:
     zeros = stft.carry(1, 1)
     with torch.inference_mode():
         spectra = [stft.analyze(wave, zeros)[0] for wave in waves]
-        network = best(lambda: [denoiser.model(s, denoiser.model.initial_state(1, 1, stft.bins)) for s in spectra])
+        network = best(lambda: [denoiser.network(s, denoiser.network.initial_state(1, 1, stft.bins)) for s in spectra])
         analysis = best(lambda: [stft.analyze(wave, zeros) for wave in waves])
         synthesis = best(lambda: [stft.synthesize(spec, zeros) for spec in spectra])
 

@@ -44,7 +44,7 @@ def main() -> None:
         wave = np.random.default_rng(0).normal(0, 0.1, SECONDS * rate).astype(np.float32)
         window = round(0.032 * rate)
         reference = speed(lambda: istft(stft(wave, nperseg=window)[2], nperseg=window))  # noqa: B023
-        for name in shipped("waves"):
+        for name in shipped("denoisers"):
             denoiser = audioae.load(name)
             whole = speed(lambda: audioae.denoise(wave, rate, model=name))  # noqa: B023
             frames = speed(lambda: live(denoiser, wave[: 4 * rate], rate), 4, 2)  # noqa: B023

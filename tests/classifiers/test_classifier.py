@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from audioae.classifiers.classifier import Classifier
 from audioae.classifiers.models.classifier import Config, Model
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, RecipeError
 from audioae.recipe import Recipe
+from audioae.runtime.onnx_run import of_family
 from audioae.settings.config import parse
 
 RECIPE = """
@@ -58,7 +60,8 @@ def test_bad_settings_are_refused(change: str, told: str) -> None:
     assert told in str(caught.value)
 
 
-def test_cleans_nothing_and_says_so() -> None:
-    denoiser = Denoiser(parse(Recipe, RECIPE, "r.yaml"), "mine")
-    with pytest.raises(BundleError, match="mine: is a classifier, which cleans nothing"):
-        denoiser(torch.zeros(1, 8000), 8000)
+def test_a_classifier_has_the_verbs_of_a_classifier_alone() -> None:
+    model = Classifier(parse(Recipe, RECIPE, "r.yaml").model, "mine")
+    assert not any(hasattr(model, verb) for verb in ("encode", "generate", "step", "clean"))
+    with pytest.raises(BundleError, match="mine: is a classifier, which cleans nothing: give a denoiser"):
+        of_family(model, Denoiser)

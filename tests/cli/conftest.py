@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from audioae.denoisers.denoiser import Denoiser
+from audioae.family import every_family
 from audioae.modelfile import save_bundle
 from audioae.recipe import Recipe
-from audioae.settings.config import parse
+from audioae.settings.config import dump, parse
 
 
 @pytest.fixture
@@ -17,7 +17,10 @@ def untrained(tmp_path: Path) -> Callable[[str, str], Path]:
     def make(name: str, text: str) -> Path:
         torch.manual_seed(0)
         path = tmp_path / f"{name}.safetensors"
-        save_bundle(path, Denoiser(parse(Recipe, text, "test")))
+        recipe = parse(Recipe, text, "test")
+        model = every_family()[recipe.model.family].model_class(recipe.model)
+        model.recipe_text = dump(recipe)
+        save_bundle(path, model)
         return path
 
     return make

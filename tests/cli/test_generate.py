@@ -53,10 +53,8 @@ def test_classes_and_truncation_are_heard(bundle: Path) -> None:
 
 
 def test_the_way_from_one_sound_to_another_has_no_jump(bundle: Path) -> None:
-    from audioae.runtime.generate import images_and_waves
-
     for model in (bundle, "dcgan"):  # of classes, and of groups
-        images = images_and_waves(model, 9, between=True)[0]
+        images = audioae.load(model, family=audioae.Generator).images_and_waves(9, between=True)[0]
         steps = np.abs(np.diff(images, axis=0)).mean((1, 2))
         assert steps.max() < 0.6 * np.abs(images[-1] - images[0]).mean()
 

@@ -25,7 +25,7 @@ RATES = (16_000, 11_025)
 
 
 def denoiser_of(model: str) -> Denoiser:
-    return Denoiser(parse(Recipe, f"model: {{{model}}}\nlosses: {{si_sdr: 1}}", "recipe"), "made").eval()
+    return Denoiser(parse(Recipe, f"model: {{{model}}}\nlosses: {{si_sdr: 1}}", "recipe").model, "made").eval()
 
 
 def untrained(*members: str) -> Denoiser:
@@ -51,7 +51,7 @@ def test_is_the_mean_of_its_members(ensemble: Denoiser, noise: np.ndarray, rate:
     each = []
     for number, settings in enumerate(MEMBERS):
         alone = denoiser_of(f"kind: conv_dae, {settings[1:-1]}")
-        alone.model.load_state_dict(ensemble.model.members[number].state_dict())
+        alone.network.load_state_dict(ensemble.network.members[number].state_dict())
         each.append(alone(noise, rate, atten_limit=20))
     assert np.abs(each[0] - each[1]).max() > 0.01 < np.abs(each[1] - each[2]).max()
     assert np.abs(ensemble(noise, rate, atten_limit=20) - np.mean(each, axis=0)).max() < 1e-6
@@ -82,7 +82,7 @@ def test_a_sample_depends_on_what_is_told(ensemble: Denoiser) -> None:
     changed = wave.clone()
     changed[..., at] += 1000  # so loud that its last traces are above rounding
     heard = torch.nonzero((ensemble.clean(wave, rate) - ensemble.clean(changed, rate))[0, 0])[:, 0]
-    reach = ensemble.reach(rate)
+    reach = ensemble.receptive_field_samples(rate)
     assert reach is not None
     assert at - ensemble.delay(rate) - ensemble.hop(rate) <= heard.min() < at < heard.max() <= at + reach
     assert reach - (heard.max() - at) < 0.12 * rate  # and not on much less

@@ -1,16 +1,25 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from audioae.denoisers.losses import intelligibility, perceptual, spectral, temporal
+from audioae.denoisers.losses._spectra import shared
 from audioae.errors import RecipeError
+from audioae.family import every_family, options_of_loss, weighted_sum
 from audioae.measures import signal
 from audioae.recipe import Recipe
-from audioae.settings.config import load
+from audioae.settings.config import Config, load
 from audioae.signal.stft import STFT
-from audioae.terms import FAMILIES, schema_of, total
 
-WAVES = FAMILIES["waves"]
+WAVES = every_family()["denoisers"].losses
+
+
+def total(terms: dict[str, Config], *arguments: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    with shared():
+        return weighted_sum(terms, arguments)
+
 
 RATES = [8000, 16000, 48000]
 
@@ -90,7 +99,7 @@ def test_only_speech_taken_away_is_over_suppression() -> None:
 
 def test_the_total_is_the_weighted_sum() -> None:
     noisy, clean = waves(16000)
-    terms = {"l1": schema_of("l1")(weight=2.0), "mse": schema_of("mse")(weight=3.0)}
+    terms = {"l1": options_of_loss("l1")(weight=2.0), "mse": options_of_loss("mse")(weight=3.0)}
     loss, values = total(terms, noisy, clean, 16000)
     assert float(loss) == pytest.approx(2 * float(values["l1"]) + 3 * float(values["mse"]))
 
@@ -155,7 +164,7 @@ def test_terms_on_one_spectrum_have_the_values_and_gradients_of_each_alone() -> 
 
     def gradient(names: list[str], together: bool) -> torch.Tensor:
         leaf = noisy.clone().requires_grad_()
-        settings = {name: schema_of(name)(weight=weights[name]) for name in names}
+        settings = {name: options_of_loss(name)(weight=weights[name]) for name in names}
         if together:
             loss, values = total(settings, leaf, clean, 16000)
             assert {name: float(value) for name, value in values.items()} == pytest.approx(
@@ -168,7 +177,7 @@ def test_terms_on_one_spectrum_have_the_values_and_gradients_of_each_alone() -> 
     names = sorted(WAVES)
     torch.testing.assert_close(gradient(names, True), gradient(names, False), rtol=1e-4, atol=1e-6)
     # Nothing is kept from one batch for the next, not even where it lies at the same place in memory.
-    settings = {"compressed_magnitude": schema_of("compressed_magnitude")(weight=1.0)}
+    settings = {"compressed_magnitude": options_of_loss("compressed_magnitude")(weight=1.0)}
     loss = total(settings, noisy, clean, 16000)[0]
     noisy.mul_(2.0)
     assert float(total(settings, noisy, clean, 16000)[0]) != pytest.approx(float(loss), rel=0.01)
@@ -179,5 +188,5 @@ def test_a_spectrum_is_computed_once_for_all_terms(monkeypatch: pytest.MonkeyPat
     times, forward = [], STFT.forward
     monkeypatch.setattr(STFT, "forward", lambda self, wave: times.append(1) or forward(self, wave))
     names = ["compressed_magnitude", "compressed_complex", "over_suppression"]
-    total({name: schema_of(name)(weight=1.0) for name in names}, noisy, clean, 16000)
+    total({name: options_of_loss(name)(weight=1.0) for name in names}, noisy, clean, 16000)
     assert len(times) == 2

@@ -29,7 +29,7 @@ def untrained(
 ) -> Denoiser:
     torch.manual_seed(0)
     sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}, bands: {bands}{more}"
-    made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe")).eval()
+    made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe").model).eval()
     for weights in made.parameters():
         torch.nn.init.normal_(weights, std=0.1)  # untrained ones would let all pass
     return made
@@ -52,7 +52,7 @@ def test_every_frequency_has_a_gain_of_its_own(kind: str, window: float) -> None
     denoiser, rate = untrained(kind, window), 48_000
     stft = denoiser.transform(rate)
     spec = torch.full((1, 1, stft.bins, 4), 1e-3, dtype=torch.complex64)
-    model = denoiser.model
+    model = denoiser.network
 
     def features(spectrum: torch.Tensor) -> torch.Tensor:
         parts = torch.view_as_real(spectrum).permute(0, 1, 3, 4, 2)[:, 0]
@@ -119,7 +119,7 @@ def test_the_latency_is_that_at_which_a_pulse_comes_out(rate: int) -> None:
     for hop_seconds, window in RELATIONS:
         recipe = parse(Recipe, "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}", "recipe")
         settings = recipe.model.model_copy(update={"hop": hop_seconds, "window": window, "offset_window": 0})
-        denoiser = Denoiser(recipe.model_copy(update={"model": settings})).eval()
+        denoiser = Denoiser(settings).eval()
         hop, stft = denoiser.hop(rate), denoiser.transform(rate)
         assert abs(stft.n_fft - window * rate) <= 2 + window / hop_seconds
         at = 5 * hop  # of a hop the first sample, which waits the longest

@@ -62,8 +62,8 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
 
 
 def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> None:
-    assert [e.name for e in _entrants(_labels(shipped("waves")), [], [], [], "cpu", 12.0)] == [
-        f"{name}, limit 12 dB" for name in shipped("waves")
+    assert [e.name for e in _entrants(_labels(shipped("denoisers")), [], [], [], "cpu", 12.0)] == [
+        f"{name}, limit 12 dB" for name in shipped("denoisers")
     ]
     for run_of in ("a", "b"):
         (tmp_path / run_of).mkdir()

@@ -10,18 +10,18 @@ from click.testing import CliRunner
 from sklearn.decomposition import PCA
 
 import audioae
-from audioae.classifiers.judge import Judge
+from audioae.autoencoders import evaluation as codes
+from audioae.autoencoders.autoencoder import Autoencoder
+from audioae.autoencoders.task import Task
 from audioae.cli.app import main
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
 from audioae.data.pairs import find_pairs
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError
-from audioae.evaluate import codes, families
+from audioae.evaluate import families
 from audioae.modelfile import save_bundle
 from audioae.recipe import Recipe
-from audioae.settings.config import parse
-from audioae.train.players import CodingPlayer
+from audioae.settings.config import dump, parse
 
 CLEAN = ["samples/train/clean"]
 TEXT = """
@@ -33,12 +33,13 @@ valid: {at_most: 2, measures: [reconstruction_error], best: reconstruction_error
 pytestmark = pytest.mark.usefixtures("root")
 
 
-def made(*overrides: str) -> Denoiser:
+def made(*overrides: str) -> Autoencoder:
     """An autoencoder as it is before its first step: that of principal components, where it can be."""
     recipe = parse(Recipe, TEXT, "test", overrides)
     torch.manual_seed(0)
-    denoiser = Denoiser(recipe, "mine")
-    CodingPlayer(denoiser, 0).begin(Mixer(recipe.data, 0, Sources.of(recipe.data)))
+    denoiser = Autoencoder(recipe.model, "mine")
+    denoiser.recipe_text = dump(recipe)
+    Task(denoiser, recipe, 0, audioae.load).begin(Mixer(recipe.data, 0, Sources.of(recipe.data)))
     return denoiser.eval()
 
 
@@ -80,7 +81,7 @@ def test_relative_measures_cannot_be_feigned_by_a_smaller_code() -> None:
     patches = codes.held_out(denoiser, files())
     before = codes.figures(denoiser, patches)
     with torch.no_grad():
-        for layer in (denoiser.model.to_code, denoiser.model.linear_to_code):
+        for layer in (denoiser.network.to_code, denoiser.network.linear_to_code):
             for value in layer.parameters():
                 value *= 0.1
     after = codes.figures(denoiser, patches)
@@ -132,7 +133,7 @@ def test_mistakes_are_told(arguments: list[str], told: str) -> None:
 def test_the_judge_of_the_package_names_digits() -> None:
     rows = families.tables([("digits", "digits")], [(p, p) for p in sorted(Path("samples/digits").glob("*.flac"))])
     assert rows["digits"]["accuracy"] >= 0.9
-    with pytest.raises(BundleError, match="conv_dae: is a conv_dae: give a classifier"):
-        Judge(audioae.load("conv_dae"))
+    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which names no classes: give a classifier"):
+        audioae.load("conv_dae", family=audioae.Classifier)
     with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which has no codes"):
-        codes.held_out(audioae.load("conv_dae"), files())
+        families.tables([("conv_dae", "conv_dae")], files())

@@ -7,9 +7,10 @@ import pytest
 import soundfile
 
 from audioae.errors import RecipeError
+from audioae.family import is_better
 from audioae.measures.perceptual import estoi, pesq, pesq_nb, stoi
 from audioae.measures.signal import high_band_level, log_spectral_distance, si_sdr, snr
-from audioae.measures.table import LOWER_IS_BETTER, MEASURES, PACKAGES, better, library, measure
+from audioae.measures.table import LOWER_IS_BETTER, MEASURES, PACKAGES, library, measure
 from audioae.recipe import Recipe
 from audioae.settings.config import load
 
@@ -25,7 +26,7 @@ def test_every_measure_puts_clean_before_a_little_noise_before_much(name: str) -
     if name in LOWER_IS_BETTER:
         values = [-v for v in values]
     assert values[0] > values[1] > values[2]
-    assert better(name, *(v * (-1 if name in LOWER_IS_BETTER else 1) for v in values[:2]))
+    assert is_better(name, *(v * (-1 if name in LOWER_IS_BETTER else 1) for v in values[:2]))
 
 
 def test_ratios_in_closed_form() -> None:

@@ -11,8 +11,8 @@ import soundfile
 import torch
 
 import audioae
+from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.models.autoencoder import Model
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import BundleError, InputError
 from audioae.modelfile import save_bundle
 from audioae.recipe import Recipe
@@ -29,11 +29,11 @@ valid: {measures: [si_sdr]}
 pytestmark = pytest.mark.usefixtures("root")
 
 
-def fitted(*overrides: str) -> Denoiser:
+def fitted(*overrides: str) -> Autoencoder:
     """An autoencoder that is fitted to one recording."""
     torch.manual_seed(0)
-    denoiser = Denoiser(parse(Recipe, TEXT, "test", overrides), "small")
-    model = denoiser.model
+    denoiser = Autoencoder(parse(Recipe, TEXT, "test", overrides).model, "small")
+    model = denoiser.network
     assert isinstance(model, Model)
     wave, rate = soundfile.read("samples/clean/16k-fire.flac", dtype="float32")
     spec = denoiser.transform(rate)(torch.from_numpy(wave)[None, None])[:, 0]
@@ -48,7 +48,7 @@ def fitted(*overrides: str) -> Denoiser:
 
 
 @pytest.fixture(scope="module")
-def model() -> Denoiser:
+def model() -> Autoencoder:
     return fitted()
 
 
@@ -56,7 +56,7 @@ def recording(name: str = "16k-fire") -> tuple[np.ndarray, int]:
     return soundfile.read(f"samples/clean/{name}.flac", dtype="float32")
 
 
-def test_codes_say_when_they_are(model: Denoiser, tmp_path: Path) -> None:
+def test_codes_say_when_they_are(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     codes = audioae.encode(np.stack([wave, 0.1 * wave], axis=1), rate, model)
     assert codes.values.shape == (2, len(codes.times), 12) and codes.samples == len(wave)
@@ -70,7 +70,7 @@ def test_codes_say_when_they_are(model: Denoiser, tmp_path: Path) -> None:
     assert np.array_equal(again.values, codes.values) and (again.rate, again.model) == (rate, "small")
 
 
-def test_one_patch_changes_with_its_own_sound_only(model: Denoiser) -> None:
+def test_one_patch_changes_with_its_own_sound_only(model: Autoencoder) -> None:
     wave, rate = recording()
     changed = wave.copy()
     changed[20480:21504] *= -1  # about the same magnitudes, so the level stays; within patch 5
@@ -78,7 +78,7 @@ def test_one_patch_changes_with_its_own_sound_only(model: Denoiser) -> None:
     assert moved[4:6].max() > 20 * np.delete(moved, [4, 5]).max()
 
 
-def test_decoding_gives_a_sound_like_the_recording(model: Denoiser) -> None:
+def test_decoding_gives_a_sound_like_the_recording(model: Autoencoder) -> None:
     wave, rate = recording()
     codes = audioae.encode(wave, rate, model)
     sound = audioae.decode(codes, model)
@@ -91,7 +91,7 @@ def test_decoding_gives_a_sound_like_the_recording(model: Denoiser) -> None:
 
 
 @pytest.mark.parametrize("name", ["16k-fire", "44k-stereo-rain", "8k-fire"])
-def test_reconstruction_keeps_rate_length_and_phase(model: Denoiser, name: str) -> None:
+def test_reconstruction_keeps_rate_length_and_phase(model: Autoencoder, name: str) -> None:
     wave, rate = recording(name)
     rebuilt = audioae.reconstruct(wave, rate, model)
     assert rebuilt.shape == wave.shape and rebuilt.dtype == wave.dtype
@@ -101,7 +101,7 @@ def test_reconstruction_keeps_rate_length_and_phase(model: Denoiser, name: str) 
     assert other.shape == wave.T.shape
 
 
-def test_sampling_is_repeatable_and_for_variational_ones_only(model: Denoiser) -> None:
+def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder) -> None:
     with pytest.raises(BundleError, match="is not variational"):
         audioae.sample(model)
     variational = fitted("model.variational=true")
@@ -111,7 +111,7 @@ def test_sampling_is_repeatable_and_for_variational_ones_only(model: Denoiser) -
     assert not np.array_equal(waves, audioae.sample(variational, 3, seed=6, patches=4)[0])
 
 
-def test_the_line_between_two_recordings_has_both_for_ends(model: Denoiser) -> None:
+def test_the_line_between_two_recordings_has_both_for_ends(model: Autoencoder) -> None:
     first, second = (audioae.encode(*recording(name), model) for name in ("16k-fire", "16k-rain"))
     between = audioae.interpolate(first, second, 3)
     count = between[0].values.shape[1]
@@ -122,7 +122,7 @@ def test_the_line_between_two_recordings_has_both_for_ends(model: Denoiser) -> N
         audioae.interpolate(first, second, 1)
 
 
-def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Denoiser, tmp_path: Path) -> None:
+def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Autoencoder, tmp_path: Path) -> None:
     save_bundle(tmp_path / "small.safetensors", model)
     wave, rate = recording()
     loaded = audioae.encode(wave, rate, tmp_path / "small.safetensors")
@@ -131,7 +131,7 @@ def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Denoiser, tmp_path:
         assert audioae.denoise(wave, rate, str(tmp_path / "small.safetensors")).shape == wave.shape
 
 
-def test_wrong_use_is_said(model: Denoiser, tmp_path: Path) -> None:
+def test_wrong_use_is_said(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which has no codes"):
         audioae.encode(wave, rate, "conv_dae")
@@ -159,7 +159,7 @@ def test_wrong_use_is_said(model: Denoiser, tmp_path: Path) -> None:
         Codes.load(tmp_path / "z.npz")
 
 
-def test_silence_has_codes_and_comes_back_silent(model: Denoiser) -> None:
+def test_silence_has_codes_and_comes_back_silent(model: Autoencoder) -> None:
     codes = audioae.encode(np.zeros(16000, np.float32), 16000, model)
     assert np.isfinite(codes.values).all()
     assert np.abs(audioae.decode(codes, model)).max() < 1e-6
@@ -188,7 +188,7 @@ def npy(header: str, body: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
 
 
-def test_damaged_codes_are_refused_in_a_line(model: Denoiser, tmp_path: Path) -> None:
+def test_damaged_codes_are_refused_in_a_line(model: Autoencoder, tmp_path: Path) -> None:
     good = audioae.encode(*recording(), model)
     pickled = np.array([{"a": 1}], dtype=object)
     for arrays in (
@@ -225,7 +225,7 @@ def test_damaged_codes_are_refused_in_a_line(model: Denoiser, tmp_path: Path) ->
         assert str(caught.value).startswith(str(tmp_path)) and "\n" not in str(caught.value), arrays
 
 
-def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Denoiser, tmp_path: Path) -> None:
+def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Autoencoder, tmp_path: Path) -> None:
     good = audioae.encode(*recording(), model)
     small = damaged(tmp_path, good)
     for header in (
@@ -263,7 +263,7 @@ def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Denoiser, 
             Codes.load(path)
 
 
-def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Denoiser) -> None:
+def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Autoencoder) -> None:
     good = audioae.encode(*recording(), model)
     for samples in (2**39, good.samples + 16 * 256 + 1):
         with pytest.raises(InputError, match=rf"say that they are of {samples} samples"):
@@ -273,7 +273,7 @@ def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Denoiser) -
         audioae.decode(many, model)
 
 
-def test_codes_know_the_weights_that_made_them(model: Denoiser, tmp_path: Path) -> None:
+def test_codes_know_the_weights_that_made_them(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     codes = audioae.encode(wave[:8000], rate, model)
     assert codes.fingerprint == model.fingerprint() and len(codes.fingerprint) == 16
@@ -305,7 +305,7 @@ def test_codes_of_a_model_of_the_package_find_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.5, float("nan"), "x", None, True])
-def test_seeds_out_of_range_are_told_in_a_line(seed: object, model: Denoiser) -> None:
+def test_seeds_out_of_range_are_told_in_a_line(seed: object, model: Autoencoder) -> None:
     codes = audioae.encode(*recording(), model)
     for work in (
         lambda: audioae.decode(codes, model, seed),  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import audioae
 from audioae.cli.app import main
 from audioae.modelfile import shipped
-from audioae.runtime.onnx_run import ROOM, OnnxDenoiser, Queue
+from audioae.runtime.onnx_run import ROOM, OnnxModel, Queue
 
 
 def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
@@ -33,7 +33,7 @@ def streamed(denoiser: audioae.Denoiser, wave: np.ndarray, rate: int, **strength
 
 
 @pytest.mark.usefixtures("root")
-@pytest.mark.parametrize("name", sorted({*shipped("waves")} - ELSEWHERE))
+@pytest.mark.parametrize("name", sorted({*shipped("denoisers")} - ELSEWHERE))
 def test_every_denoiser_of_the_package(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.onnx"
     audioae.export(audioae.load(name), path, 16000)
@@ -54,7 +54,7 @@ def test_ten_minutes_stay_within_a_ten_thousandth(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("root")
 def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
-    assert isinstance(denoiser, OnnxDenoiser)
+    assert isinstance(denoiser.network, OnnxModel)
     wave = speech(44100, 2)
     made = denoiser(wave, 44100, atten_limit=12, mix=0.9)
     assert np.abs(made - audioae.load("conv_dae")(wave, 44100, atten_limit=12, mix=0.9)).max() < 1e-5

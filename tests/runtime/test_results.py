@@ -32,7 +32,7 @@ def broken(name: str, value: float) -> Denoiser:
     """A model of the package with one weight of each layer gone wrong after it was loaded."""
     model = audioae.load(name)
     with torch.no_grad():
-        for weights in model.model.parameters():
+        for weights in model.network.parameters():
             weights.view(-1)[0] = value
     return model
 

@@ -150,7 +150,7 @@ def test_an_error_in_a_thread_is_told(make: Callable[[audioae.Streamer], Any], m
     denoiser = audioae.load("conv1d_dae")
     wave = speech(8000, 40, 1)
     with make(audioae.Streamer(denoiser, 8000)) as cut:
-        monkeypatch.setattr(denoiser.model, "forward", lambda *_: 1 / 0)
+        monkeypatch.setattr(denoiser.network, "forward", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             cut.feed_wave(wave)
             cut.flush_wave()

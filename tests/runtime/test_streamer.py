@@ -68,9 +68,8 @@ def test_any_chunks_of_any_length(sizes: list[int], samples: int, rate: int) -> 
 
 @pytest.mark.usefixtures("root")
 def test_a_model_that_looks_ahead_has_no_delay_in_its_result_either() -> None:
-    recipe = audioae.load().recipe
-    model = recipe.model.model_copy(update={"look_ahead": (1, 1, 1, 0, 0, 0, 1, 0, 0, 0), "offset_window": 0})
-    denoiser = Denoiser(recipe.model_copy(update={"model": model}))
+    model = audioae.load().settings.model_copy(update={"look_ahead": (1, 1, 1, 0, 0, 0, 1, 0, 0, 0), "offset_window": 0})
+    denoiser = Denoiser(model)
     wave = recording(16000, 2, 3)
     assert np.abs(denoiser(wave, 16000) - wave).max() < 1e-5  # the identity before training
     torch.manual_seed(0)

@@ -44,7 +44,7 @@ def noted(denoiser: Denoiser) -> Iterator[list[int]]:
     def note(module: nn.Module, arguments: Any) -> None:
         found.append(torch.get_num_threads())
 
-    hook = denoiser.model.register_forward_pre_hook(note)
+    hook = denoiser.network.register_forward_pre_hook(note)
     try:
         yield found
     finally:
@@ -101,7 +101,10 @@ def test_large_work_takes_those_that_there_are(denoiser: Denoiser, monkeypatch: 
 @pytest.mark.usefixtures("three")
 @pytest.mark.parametrize(
     ("module", "make"),
-    [("infer.codes", lambda: audioae.sample("vae_1d")), ("sounds", lambda: audioae.generate("vanilla_gan"))],
+    [
+        ("autoencoders.autoencoder", lambda: audioae.sample("vae_1d")),
+        ("generators.generator", lambda: audioae.generate("vanilla_gan")),
+    ],
 )
 def test_a_few_new_sounds_take_one_thread(module: str, make: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     found, phase = [], griffin_lim
@@ -126,7 +129,7 @@ def test_a_training_leaves_cores_to_those_that_mix_unless_told(monkeypatch: pyte
 def test_frames_by_onnx_are_run_by_the_thread_that_calls() -> None:
     pytest.importorskip("onnxruntime")
     denoiser = onnx_run.load("conv_dae", backend="onnx")
-    options = denoiser.model.session(129).get_session_options()
+    options = denoiser.network.session(129).get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 

@@ -11,9 +11,11 @@ from click.testing import CliRunner
 import audioae
 from audioae.cli.app import main
 from audioae.modelfile import save_bundle
+from audioae.recipe import recipe_of
+from audioae.settings.config import dump
+from audioae.task import Validation
 from audioae.train.adapt import _recipe, adapt, between
 from audioae.train.schedule import Budget
-from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
 
 NASTY = ["#1, it's [a]", 'say "hi": {x}', "two\nlines", "[ab]*?", "$x ~ %d", "ünï—ć", " spaces "]
@@ -42,8 +44,8 @@ def test_it_gains_on_the_noise_and_keeps_to_the_bound(engine: Path, tmp_path: Pa
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
-    assert mine.recipe.data.noise == (str(engine),)  # what was given, not where it lay in between
-    assert mine.recipe.model == audioae.load("conv_dae_offline").recipe.model
+    assert recipe_of(mine).data.noise == (str(engine),)  # what was given, not where it lay in between
+    assert mine.settings == audioae.load("conv_dae_offline").settings
 
 
 class Clock:
@@ -98,8 +100,9 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path
 
 def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Path) -> None:
     given = audioae.load("conv_dae")
-    data = given.recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
-    given.recipe = given.recipe.model_copy(update={"data": data})
+    recipe = recipe_of(given)
+    data = recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
+    given.recipe_text = dump(recipe.model_copy(update={"data": data}))
     save_bundle(tmp_path / "given.safetensors", given)
     recipe = _recipe(str(tmp_path / "given.safetensors"), tmp_path, [])
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
@@ -107,8 +110,9 @@ def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Pa
 
 def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> None:
     taught = audioae.load("conv_dae")
-    train = taught.recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
-    taught.recipe = taught.recipe.model_copy(update={"train": train})
+    recipe = recipe_of(taught)
+    train = recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
+    taught.recipe_text = dump(recipe.model_copy(update={"train": train}))
     save_bundle(tmp_path / "taught.safetensors", taught, {})
     assert _recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
 
@@ -128,11 +132,11 @@ def test_any_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
 def test_halfway_between_two_models() -> None:
     old, new = audioae.load("conv_dae"), audioae.load("conv_dae")
     with torch.no_grad():
-        for value in new.model.state_dict().values():
+        for value in new.network.state_dict().values():
             value += 1.0
     for share in (0.0, 0.25, 1.0):
-        mixed = between(old, new, share).model.state_dict()
-        assert all(torch.allclose(mixed[name], value + share, atol=1e-5) for name, value in old.model.state_dict().items())
+        mixed = between(old, new, share).network.state_dict()
+        assert all(torch.allclose(mixed[name], value + share, atol=1e-5) for name, value in old.network.state_dict().items())
 
 
 def test_mistakes_are_told_before_anything_runs(engine: Path, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
+from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.models.autoencoder import Model
-from audioae.denoisers.denoiser import Denoiser
-from audioae.recipe import Recipe
+from audioae.autoencoders.task import Task
+from audioae.recipe import Recipe, recipe_of
 from audioae.settings.config import parse
-from audioae.train.players import CodingPlayer
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
 
@@ -55,9 +55,9 @@ def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path, impati
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     assert "reconstruction_error" in rows[-1]["valid"]
     denoiser = audioae.load(tmp_path / "whole/best.safetensors")
-    assert denoiser.recipe == made
+    assert recipe_of(denoiser) == made
     assert audioae.encode(torch.randn(8000) * 0.1, 16000, denoiser).values.shape[2] == 6
-    assert denoiser.model.features.deviation.std() > 0  # standardised by the training data
+    assert denoiser.network.features.deviation.std() > 0  # standardised by the training data
 
 
 def test_initial_weights_are_not_begun_anew(tmp_path: Path) -> None:
@@ -82,9 +82,10 @@ def test_training_learns_more_than_the_mean(tmp_path: Path) -> None:
 
 
 def test_stages_train_one_part_after_the_other() -> None:
-    denoiser = Denoiser(recipe("train.stages=[2,3,4]"))
-    player = CodingPlayer(denoiser, 0)
-    model = denoiser.model
+    made = recipe("train.stages=[2,3,4]")
+    denoiser = Autoencoder(made.model)
+    player = Task(denoiser, made, 0, audioae.load)
+    model = denoiser.network
     assert isinstance(model, Model)
 
     def trained(step: int) -> set[str]:
@@ -108,15 +109,15 @@ def test_corruption_is_of_what_is_heard_and_not_of_what_is_wanted() -> None:
     noisy = clean + torch.randn(2, 1, 16000) * 0.1
     seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
     for name, options in {"none": [], "noise": ["corruption.noise=true"], "masking": ["corruption.masking=0.3"]}.items():
-        denoiser = Denoiser(recipe(*options))
-        player = CodingPlayer(denoiser, 0)
-        before = player.model.autoencode
+        made = recipe(*options)
+        player = Task(Autoencoder(made.model), made, 0, audioae.load)
+        before = player.network.autoencode
 
         def spy(given: torch.Tensor, wanted: torch.Tensor, depth: int | None = None) -> object:
             seen[name] = given, wanted  # noqa: B023 - called within the loop
             return before(given, wanted, depth)  # noqa: B023
 
-        player.model.autoencode = spy  # type: ignore[method-assign, assignment]
+        player.network.autoencode = spy  # type: ignore[method-assign, assignment]
         player(noisy, clean, 16000, 0)
     assert torch.equal(*seen["none"])
     assert torch.equal(seen["masking"][1], seen["none"][1])

@@ -25,14 +25,14 @@ class Training:
     def __init__(self, extra: str = "") -> None:
         self.recipe = parse(Recipe, TEXT + extra, "test")
         torch.manual_seed(0)
-        self.denoiser = Denoiser(self.recipe)
+        self.denoiser = Denoiser(self.recipe.model)
         self.optimizer = optimizer_of(self.denoiser, self.recipe.train)
         self.denoiser(torch.randn(1, 8000), 8000).abs().mean().backward()
         self.optimizer.step()
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
-        return {"model": self.denoiser.model}
+        return {"model": self.denoiser.network}
 
     def save(self, path: Path) -> None:
         checkpoint.save(path, self.recipe, self.modules, self.optimizer, Progress(3, 1.5, 0, 2.5))
@@ -103,9 +103,9 @@ def training() -> Training:
 def test_a_whole_one_is_restored(training: Training, tmp_path: Path) -> None:
     training.save(path := tmp_path / "checkpoint.safetensors")
     other = Training()
-    other.denoiser.model.encode.bias.data.zero_()
+    other.denoiser.network.encode.bias.data.zero_()
     assert other.restore(path) == Progress(3, 1.5, 0, 2.5)
-    assert torch.equal(other.denoiser.model.encode.bias, training.denoiser.model.encode.bias)
+    assert torch.equal(other.denoiser.network.encode.bias, training.denoiser.network.encode.bias)
     state, mine = (each.optimizer.state_dict()["state"] for each in (other, training))
     assert state.keys() == mine.keys() and all(torch.equal(state[n]["exp_avg"], mine[n]["exp_avg"]) for n in mine)
     muon = Training("train: {optimizer: muon}\n")

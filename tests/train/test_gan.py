@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
-from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import RecipeError
+from audioae.generators.generator import Generator
 from audioae.generators.listening import alarms
 from audioae.generators.measures import Beside
+from audioae.generators.task import Task
 from audioae.recipe import Recipe
 from audioae.settings.config import parse
-from audioae.train.gan import GamePlayer
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
 
@@ -53,7 +53,7 @@ def test_a_training_leaves_a_generator_and_something_to_hear(tmp_path: Path) -> 
 
 def test_groups_are_found_before_the_first_step_and_are_in_the_bundle(tmp_path: Path) -> None:
     result = train(recipe("model.kind=dcgan", "model.groups=4"), tmp_path / "run", device="cpu")
-    model = audioae.load(result.bundle).model
+    model = audioae.load(result.bundle).network
     assert model.groups.centres.abs().sum() > 0 and model.groups.shares.sum() == pytest.approx(1)
     first, again = (audioae.generate(result.bundle, 2, seed=1)[0] for _ in range(2))
     assert (first == again).all()
@@ -69,9 +69,14 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, impatient: Callable[[int]
             assert torch.equal(whole[name], parts[name]), name
 
 
+def task(*overrides: str) -> Task:
+    made = recipe(*overrides)
+    return Task(Generator(made.model), made, 0, audioae.load)
+
+
 def test_each_player_learns_in_its_turn_alone() -> None:
     torch.manual_seed(0)
-    player = GamePlayer(Denoiser(recipe("train.critic_steps=2")), 0)
+    player = task("train.critic_steps=2")
     assert player.turns == 3
     wave = 0.1 * torch.randn(6, 1, 8000)
     for turn in range(3):
@@ -79,12 +84,12 @@ def test_each_player_learns_in_its_turn_alone() -> None:
         player.zero_grad()
         player(wave, wave, 8000, 0, list("012345"), turn)[0].backward()
         learns = {name.split(".")[0] for name, value in player.named_parameters() if value.grad is not None}
-        assert learns == ({"denoiser"} if turn == 2 else {"critic"})
+        assert learns == ({"model"} if turn == 2 else {"critic"})
 
 
 def test_a_critic_learns_to_tell() -> None:
     torch.manual_seed(0)
-    player = GamePlayer(Denoiser(recipe()), 0)
+    player = task()
     optimizer = torch.optim.Adam(player.critic.parameters(), 2e-3)
     tone = torch.sin(torch.arange(8000) * torch.linspace(0.1, 0.3, 6)[:, None])[:, None]
     for step in range(150):
@@ -104,7 +109,7 @@ def test_a_critic_learns_to_tell() -> None:
 
 def test_a_critic_that_has_won_at_one_level_of_a_pyramid_is_told() -> None:
     torch.manual_seed(0)
-    player = GamePlayer(Denoiser(recipe("model.kind=lapgan", "model.widths=[8, 8, 8]", "model.critic_widths=[8]")), 0)
+    player = task("model.kind=lapgan", "model.widths=[8, 8, 8]", "model.critic_widths=[8]")
     wave = 0.1 * torch.randn(6, 1, 8000)
     for _ in range(400):
         # What level 1 is given apart from the rest differs so much that any critic tells it.

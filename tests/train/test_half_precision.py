@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from audioae import terms
+from audioae.denoisers import task
 from audioae.recipe import Recipe
 from audioae.settings.config import load
 from audioae.train import trainer
@@ -39,14 +39,14 @@ PLAIN = ["losses={compressed_magnitude: 10}"]
 @pytest.mark.usefixtures("root")
 def test_an_overflow_lowers_the_scale_and_the_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "Parallel", Scaled)
-    calls, whole = [], terms.total
+    calls, whole = [], task.weighted_sum
 
     def total(*arguments: Any, **named: Any) -> Any:
         loss, values = whole(*arguments, **named)
         calls.append(1)
         return (loss * 1e38 if len(calls) <= OVERFLOWS else loss), values
 
-    monkeypatch.setattr(terms, "total", total)
+    monkeypatch.setattr(task, "weighted_sum", total)
     recipe = load(Recipe, "recipes/conv_dae.yaml", [*SMALL, *PLAIN, "train.steps=5"])
     result = train(recipe, tmp_path / "run", device="cpu")
     assert (result.progress.step, result.progress.skipped) == (5, OVERFLOWS)

@@ -11,10 +11,10 @@ import pytest
 from audioae.denoisers.denoiser import Denoiser
 from audioae.recipe import Recipe, TrainConfig
 from audioae.settings.config import load
+from audioae.task import Validation
 from audioae.train import checkpoint
 from audioae.train.schedule import Budget, Pulse, Schedule, learning_rate
 from audioae.train.trainer import train
-from audioae.train.validate import Validation
 from audioae.train.watcher import Watcher
 
 SMALL = [

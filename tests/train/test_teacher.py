@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import audioae
-from audioae import terms
 from audioae.denoisers.denoiser import Denoiser
+from audioae.denoisers.task import SAMPLE_BY_SAMPLE, Task
+from audioae.denoisers.teacher import Teacher
 from audioae.errors import BundleError, RecipeError
-from audioae.recipe import Recipe
+from audioae.family import every_family, options_of_loss
+from audioae.recipe import Recipe, recipe_of
 from audioae.settings.config import load
-from audioae.train.players import DenoisingPlayer
-from audioae.train.teacher import Teacher
 from audioae.train.trainer import train
 
 RATE = 16_000
@@ -34,7 +34,7 @@ def mixture() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_the_target_lies_between_the_truth_and_the_teachers_result(share: float) -> None:
     noisy, clean = mixture()
-    target = Teacher("conv_dae", share).target(noisy, clean, RATE)
+    target = Teacher(audioae.load("conv_dae"), share).target(noisy, clean, RATE)
     told = audioae.load("conv_dae")(noisy[0], RATE)
     torch.testing.assert_close(target[0], (1 - share) * clean[0] + share * told, atol=1e-5, rtol=0)
     assert torch.equal(target[1:], clean[1:]), "of clean speech, and of noise alone, the truth is known"
@@ -43,22 +43,28 @@ def test_the_target_lies_between_the_truth_and_the_teachers_result(share: float)
 
 def test_a_teacher_that_is_an_ensemble_takes_a_batch() -> None:
     noisy, clean = mixture()
-    target = Teacher("conv_dae_large", 1.0).target(noisy, clean, RATE)
+    target = Teacher(audioae.load("conv_dae_large"), 1.0).target(noisy, clean, RATE)
     assert target.shape == clean.shape
     torch.testing.assert_close(target[0], audioae.load("conv_dae_large")(noisy[0], RATE), atol=1e-5, rtol=0)
 
 
 def test_only_losses_that_compare_samples_are_told() -> None:
+    assert {"si_sdr", "sd_sdr", "l1", "mse"} == SAMPLE_BY_SAMPLE
     noisy, clean = mixture()
-    told = clean.roll(50, -1)
-    for name in terms.FAMILIES["waves"]:
-        only = {name: terms.schema_of(name)()}
-        value, other = (terms.total(only, noisy, clean, RATE, told=each)[0] for each in (None, told))
-        assert (value == other) == (name not in ("si_sdr", "sd_sdr", "l1", "mse")), name
+    for name in every_family()["denoisers"].losses:
+        settings = recipe("train.teacher=conv_dae", "train.teacher_share=1")
+        only = settings.model_copy(update={"losses": {name: options_of_loss(name)()}})
+        alone = only.model_copy(update={"train": settings.train.model_copy(update={"teacher": ""})})
+        taught, untaught = (
+            Task(audioae.load("conv1d_dae"), each, 0, audioae.load)(noisy[:1], clean[:1], RATE, 0)[0]
+            for each in (only, alone)
+        )
+        assert bool(taught == untaught) == (name not in SAMPLE_BY_SAMPLE), name
 
 
 def test_a_teacher_is_neither_trained_nor_kept() -> None:
-    player = DenoisingPlayer(Denoiser(recipe("train.teacher=conv_dae")), 0)
+    made = recipe("train.teacher=conv_dae")
+    player = Task(Denoiser(made.model), made, 0, audioae.load)
     assert player.teacher is not None
     taught = {id(p) for p in player.teacher.denoiser.parameters()}
     assert taught.isdisjoint(id(p) for p in player.parameters())
@@ -67,20 +73,19 @@ def test_a_teacher_is_neither_trained_nor_kept() -> None:
 
 def test_who_is_the_teachers_equal_has_nothing_to_learn() -> None:
     teacher, settings = audioae.load("conv_dae"), recipe("train.teacher=conv_dae", "train.teacher_share=1")
-    only = {"sd_sdr": terms.schema_of("sd_sdr")()}
-    teacher.recipe = settings.model_copy(update={"losses": only})
+    taught = settings.model_copy(update={"losses": {"sd_sdr": options_of_loss("sd_sdr")()}})
     noisy, clean = mixture()
-    loss, _ = DenoisingPlayer(teacher, 0)(noisy[:1], clean[:1], RATE, 0)
+    loss, _ = Task(teacher, taught, 0, audioae.load)(noisy[:1], clean[:1], RATE, 0)
     assert loss.item() == pytest.approx(-30, abs=0.01), "the ceiling of sd_sdr"
-    teacher.recipe = settings.model_copy(update={"losses": only, "train": settings.train.model_copy(update={"teacher": ""})})
-    loss, _ = DenoisingPlayer(teacher, 0)(noisy[:1], clean[:1], RATE, 0)
+    alone = taught.model_copy(update={"train": settings.train.model_copy(update={"teacher": ""})})
+    loss, _ = Task(teacher, alone, 0, audioae.load)(noisy[:1], clean[:1], RATE, 0)
     assert loss.item() > -20
 
 
 def test_a_training_with_a_teacher_says_so_in_its_bundle(tmp_path: Path) -> None:
     train(recipe("train.teacher=conv_dae", "train.steps=2"), tmp_path / "pupil")
     pupil = audioae.load(tmp_path / "pupil" / "last.safetensors")
-    assert pupil.recipe.train.teacher == "conv_dae"
+    assert recipe_of(pupil).train.teacher == "conv_dae"
 
 
 def test_who_cannot_teach_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import audioae
-from audioae.recipe import Recipe
+from audioae.recipe import Recipe, recipe_of
 from audioae.settings.config import load
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
@@ -57,7 +57,7 @@ def test_a_training_leaves_everything_a_user_wants(tmp_path: Path) -> None:
     assert [r["step"] for r in rows if "valid" in r] == [4, 6]
     assert (tmp_path / "run/curves.png").read_bytes().startswith(b"\x89PNG")
     denoiser = audioae.load(result.bundle)
-    assert denoiser.recipe == recipe("train.steps=6")
+    assert recipe_of(denoiser) == recipe("train.steps=6")
     # Training moved the weights, and the network it left is no longer the identity.
     wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
     assert not torch.allclose(denoiser(wave, 16000), wave, atol=1e-6)
@@ -214,10 +214,10 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from audioae import terms
+    from audioae.denoisers import task
 
     calls = []
-    whole = terms.total
+    whole = task.weighted_sum
 
     def sometimes(*args: object, **named: object) -> object:
         loss, values = whole(*args, **named)  # type: ignore[arg-type]
@@ -229,7 +229,7 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path: Path, monke
     def refused(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")
 
-    monkeypatch.setattr(terms, "total", sometimes)
+    monkeypatch.setattr(task, "weighted_sum", sometimes)
     result = train(recipe("train.steps=4"), tmp_path / "run", device="cpu")
     assert (result.progress.skipped, result.progress.step) == (1, 4)
     log = (tmp_path / "run/log.jsonl").read_text().splitlines()

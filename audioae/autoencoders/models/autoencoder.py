@@ -11,7 +11,7 @@ what it heard becomes the gain, as in the parametric Wiener filter (Lim & Oppenh
 of noisy speech", 1979): speech that the code has no room for is then not lost. It is P - 1 frames late.
 """
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,10 @@ from audioae.nn.causal import delay_spectrum
 from audioae.nn.log_bands import LogBands
 from audioae.nn.settings import MOST_UNITS, ModelConfig
 from audioae.nn.spectral import LEVEL_BINS, SILENCE, link, power_of, running_level, two_parts
+from audioae.nn.trained import SpectralNetwork, State
 from audioae.settings.config import Field, model_validator
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
-State = dict[str, Tensor]
 TRICKLE = 0.03
 """Share of the gradient that reaches units of the code that are off."""
 FORGETTING = 0.05
@@ -36,8 +36,6 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 
 class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: autoencoder``."""
-
-    family: ClassVar[str] = "codes"
 
     backbone: Literal["1d", "2d"] = Field("2d", description="convolutions over frames, or over bands and frames")
     features: Literal["log_mel", "log_magnitude"] = "log_mel"
@@ -91,7 +89,7 @@ class Config(ModelConfig):
         return self
 
 
-class Model(nn.Module):
+class Model(SpectralNetwork):
     """Patches to codes and back; spectrum to spectrum.
 
     Args:

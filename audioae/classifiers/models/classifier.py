@@ -5,7 +5,7 @@ autoencoder`). What stands before its last layer is an embedding, in which gener
 """
 
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu, pad
@@ -21,8 +21,6 @@ SLOPE = 0.1
 
 class Config(ModelConfig):
     """What a recipe's ``model`` section may set for ``kind: classifier``."""
-
-    family: ClassVar[str] = "labels"
 
     classes: tuple[str, ...] = Field(tuple("0123456789"), min_length=2, description="their names, as in the files' names")
     rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="twice the frequency that the bands end at, in Hz")

@@ -1,17 +1,16 @@
 """What all denoisers that lay a mask on the noisy spectrum have in common."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audioae.denoisers.layers.offset import OffsetRemoval
 from audioae.nn.causal import delay_spectrum
 from audioae.nn.spectral import link, two_parts
+from audioae.nn.trained import SpectralNetwork, State
 from audioae.signal.bands import BandLayout
 
-State = dict[str, Tensor]
 
-
-class Masking(nn.Module):
+class Masking(SpectralNetwork):
     """A network whose :meth:`mask` is laid on the noisy spectrum, the same for all channels.
 
     Args:
@@ -19,9 +18,6 @@ class Masking(nn.Module):
         offset_window: frames that a constant offset is averaged over before it is taken away; 0 leaves it.
         hops: of which a frame consists.
     """
-
-    delay = 0
-    """Frames that what comes out is late by. The state then holds the ``noisy`` frames that wait for their masks."""
 
     def __init__(self, layout: BandLayout, offset_window: int, hops: int) -> None:
         super().__init__()

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
-from audioae.denoisers.layers.masking import Masking, State
+from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.denoisers.settings import MOST_BLOCKS, Dilation, MaskConfig, check_size
 from audioae.nn.norm import BatchNorm
 from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias
+from audioae.nn.trained import State
 from audioae.settings.config import Field, model_validator
 
 

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from audioae.denoisers.layers.masking import Masking, State
+from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.positions import PositionDecoder, PositionEncoder, positions
 from audioae.denoisers.layers.recurrent import FrequencyRecurrence
 from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.denoisers.settings import MOST_BLOCKS, Dilation, MaskConfig, check_size
 from audioae.nn.causal import delay
 from audioae.nn.spectral import BandFeatures, bounded_mask
+from audioae.nn.trained import State
 from audioae.settings.config import Field, model_validator
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from audioae.denoisers.models import conv_dae
 from audioae.denoisers.settings import MOST_HELD
 from audioae.nn.settings import ModelConfig
+from audioae.nn.trained import SpectralNetwork
 from audioae.settings.config import Field, model_validator
 
 
@@ -52,8 +53,8 @@ class Config(ModelConfig):
         return self
 
 
-class Model(nn.Module):
-    """The networks, each of which is run by itself.
+class Model(SpectralNetwork):
+    """The networks of the members. :class:`~audioae.denoisers.denoiser.Denoiser` runs each with its own STFT.
 
     Args:
         config: sizes; see :class:`Config`.

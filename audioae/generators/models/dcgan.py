@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from audioae.generators.network import SLOPE, Generator, HalvingConfig, Judgement, Up, Width, bounded
+from audioae.generators.network import SLOPE, GeneratorNetwork, HalvingConfig, Judgement, Up, Width, bounded
 from audioae.settings.config import Field
 
 
@@ -22,7 +22,7 @@ class Config(HalvingConfig):
         return max(len(self.widths), len(self.critic_widths))
 
 
-class Model(Generator):
+class Model(GeneratorNetwork):
     """Random numbers ``(B, size)``, and labels ``(B,)`` where there are classes, to images ``(B, 1, K, P)``."""
 
     def __init__(self, config: Config) -> None:

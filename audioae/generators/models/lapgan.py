@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-from audioae.generators.network import SLOPE, Game, Generator, HalvingConfig, Judgement, Up, Width, bounded
+from audioae.generators.network import SLOPE, Game, GeneratorNetwork, HalvingConfig, Judgement, Up, Width, bounded
 from audioae.settings.config import Field
 
 WIDEST = 4
@@ -46,7 +46,7 @@ def expand(image: Tensor) -> Tensor:
     return interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class Model(Generator):
+class Model(GeneratorNetwork):
     """Random numbers ``(B, size)`` to images ``(B, 1, K, P)``."""
 
     def __init__(self, config: Config) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from audioae.generators.network import BEYOND, SLOPE, Generator, GeneratorConfig, Width, begin, bounded
+from audioae.generators.network import BEYOND, SLOPE, GeneratorConfig, GeneratorNetwork, Width, begin, bounded
 from audioae.settings.config import Field
 
 HIDDEN_MEAN = (1 - SLOPE) / math.sqrt(2 * math.pi)
@@ -23,7 +23,7 @@ class Config(GeneratorConfig):
     critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, max_length=16, description="of the critic's layers")
 
 
-class Model(Generator):
+class Model(GeneratorNetwork):
     """Random numbers ``(B, size)`` to images ``(B, 1, K, P)``."""
 
     def __init__(self, config: Config) -> None:

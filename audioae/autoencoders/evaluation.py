@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,15 +11,15 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from audioae.audio.files import read
+from audioae.autoencoders import measures
+from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.gaussian import importance_bound, log_weights
-from audioae.autoencoders.models.autoencoder import Model as Autoencoder
-from audioae.autoencoders.patches import patches_of
 from audioae.autoencoders.stacks import Pass
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
-from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import BundleError, DataError
-from audioae.measures.table import CODE_MEASURES
+from audioae.errors import DataError
+from audioae.recipe import Recipe, recipe_of
+from audioae.settings.registry import public_functions
 
 NUDGE = 0.1
 """Deviation of the noise on standardised patches that :func:`figures` shakes the code with."""
@@ -44,60 +43,62 @@ class HeldOut:
     files: NDArray[np.int64]
 
 
-def held_out(denoiser: Denoiser, files: Sequence[tuple[Path, Path]]) -> HeldOut:
+def training(model: Autoencoder) -> Recipe:
+    """The recipe that the model was trained with, as far as it is known."""
+    return recipe_of(model)
+
+
+def held_out(model: Autoencoder, files: Sequence[tuple[Path, Path]]) -> HeldOut:
     """The patches of recordings, noisy and clean side; autoencoders that were not trained on noise hear the clean one.
 
     Raises:
-        BundleError: not an autoencoder.
         InputError: a file cannot be read.
     """
-    if denoiser.recipe.family != "codes":
-        raise BundleError(f"{denoiser.name}: is a {denoiser.recipe.model.kind}, which has no codes: give an autoencoder")
     given, wanted, owner = [], [], []
     with torch.no_grad():
         for number, (noisy, clean) in enumerate(files):
             target, rate = _mono(clean)
-            heard = _mono(noisy)[0] if denoiser.recipe.corruption.noise else target
-            found = patches_of(denoiser, heard, rate)
+            heard = _mono(noisy)[0] if training(model).corruption.noise else target
+            found = model.patches(heard, rate)
             given.append(found.values[0])
-            wanted.append(patches_of(denoiser, target, rate, found.level).values[0])
+            wanted.append(model.patches(target, rate, found.level).values[0])
             owner += [number] * len(given[-1])
     return HeldOut(torch.cat(given), torch.cat(wanted), np.array(owner))
 
 
-def codes_of(denoiser: Denoiser, patches: HeldOut) -> NDArray[np.float32]:
+def codes_of(model: Autoencoder, patches: HeldOut) -> NDArray[np.float32]:
     """Codes ``(M, D)`` of held-out patches."""
     with torch.no_grad():
-        return cast(Autoencoder, denoiser.model).encode(patches.given).cpu().numpy()
+        return model.network.encode(patches.given).cpu().numpy()
 
 
-def figures(denoiser: Denoiser, patches: HeldOut, seed: int = 0) -> dict[str, float]:
+def figures(model: Autoencoder, patches: HeldOut, seed: int = 0) -> dict[str, float]:
     """All measures of one autoencoder; not a number where one is not of its make.
 
     ``code`` is D; ``jacobian_norm`` and ``code_shift`` are relative to the variance of the code, which neither can be made
     smaller by a code of smaller numbers; ``elbo`` and ``importance_bound`` are in nats for each patch.
     """
-    model = cast(Autoencoder, denoiser.model)
+    network = model.network
     torch.manual_seed(seed)
     with torch.no_grad():
-        passed: Pass = model.autoencode(patches.given, patches.wanted)
+        passed: Pass = network.autoencode(patches.given, patches.wanted)
         assert passed.code is not None
         spread = float(passed.code.var(0).sum())
-        shaken = model.encode(patches.given + NUDGE * torch.randn_like(patches.given))
+        shaken = network.encode(patches.given + NUDGE * torch.randn_like(patches.given))
         shift = float((shaken - passed.code).square().sum(1).mean()) / spread
-    found = {"code": float(model.config.code)}
+    found = {"code": float(model.settings.code)}
     # Of a network's Jacobian there are gradients to be taken, which is why there is no inference mode here.
-    found |= {name: function(passed) for name, function in CODE_MEASURES.items()}
+    found |= {name: function(passed) for name, function in public_functions(measures).items()}
     found["jacobian_relative"] = found["jacobian_norm"] / spread
     found["code_shift"] = shift
-    return found | _activity(denoiser, passed) | _bounds(denoiser, passed)
+    return found | _activity(model, passed) | _bounds(model, passed)
 
 
-def components(denoiser: Denoiser, clean: Sequence[str], patches: HeldOut, sizes: Sequence[int]) -> dict[int, float]:
+def components(model: Autoencoder, clean: Sequence[str], patches: HeldOut, sizes: Sequence[int]) -> dict[int, float]:
     """Reconstruction error of principal components by their number, fit on patches as this model was trained on.
 
     Args:
-        denoiser: the autoencoder, whose recipe says how recordings become patches.
+        model: the autoencoder, whose recipe says how recordings become patches.
         clean: what its ``data.clean`` was.
         patches: held out.
         sizes: numbers of components.
@@ -105,37 +106,37 @@ def components(denoiser: Denoiser, clean: Sequence[str], patches: HeldOut, sizes
     Raises:
         DataError: no recordings, or too few for so many components.
     """
-    model = fit_components(denoiser, clean, max(sizes))
+    fitted = fit_components(model, clean, max(sizes))
     flat = patches.wanted.flatten(1).cpu().numpy()
-    centred = flat - model.mean_
+    centred = flat - fitted.mean_
     errors = {}
     for size in sizes:
-        directions = model.components_[:size]
+        directions = fitted.components_[:size]
         errors[size] = float(np.square(centred - centred @ directions.T @ directions).mean())
     return errors
 
 
-def fit_components(denoiser: Denoiser, clean: Sequence[str], size: int) -> PCA:
+def fit_components(model: Autoencoder, clean: Sequence[str], size: int) -> PCA:
     """Principal components of training patches; see :func:`components`."""
-    data = denoiser.recipe.data.model_copy(update={"clean": tuple(clean)})
-    mixer = Mixer(data, denoiser.recipe.seed, Sources.of(data))
-    model = cast(Autoencoder, denoiser.model)
+    recipe, network = training(model), model.network
+    data = recipe.data.model_copy(update={"clean": tuple(clean)})
+    mixer = Mixer(data, recipe.seed, Sources.of(data))
     found = []
     with torch.no_grad():
         for index in range(BATCHES):
             batch = mixer.batch(index, range(data.batch_size))
-            spec = denoiser.transform(batch.rate)(batch.clean.to(denoiser.device))[:, 0]
-            found.append(model.patches(spec, model.features.level(spec)).flatten(0, 1).flatten(1))
+            spec = model.transform(batch.rate)(batch.clean.to(model.device))[:, 0]
+            found.append(network.patches(spec, network.features.level(spec)).flatten(0, 1).flatten(1))
     flat = torch.cat(found).cpu().numpy()
     if len(flat) < 2 * size or flat.shape[1] < size:
         raise DataError(f"{len(flat)} training patches of {flat.shape[1]} numbers are too few for {size} components")
     return PCA(size, svd_solver="covariance_eigh").fit(flat)
 
 
-def _activity(denoiser: Denoiser, passed: Pass) -> dict[str, float]:
+def _activity(model: Autoencoder, passed: Pass) -> dict[str, float]:
     """How far the mean activity is from rho, and how far units are from one another, both relative to rho."""
     names = ("activity_error", "activity_spread")
-    term = denoiser.recipe.losses.get("kl_sparsity")
+    term = training(model).losses.get("kl_sparsity")
     if term is None or passed.code is None:
         return dict.fromkeys(names, float("nan"))
     rho = float(term.rho)  # type: ignore[attr-defined]
@@ -143,16 +144,16 @@ def _activity(denoiser: Denoiser, passed: Pass) -> dict[str, float]:
     return dict(zip(names, (abs(float(activity.mean()) - rho) / rho, float(activity.std()) / rho), strict=True))
 
 
-def _bounds(denoiser: Denoiser, passed: Pass) -> dict[str, float]:
+def _bounds(model: Autoencoder, passed: Pass) -> dict[str, float]:
     names = ("elbo", "importance_bound", "divergence")
     if passed.mean is None or passed.log_variance is None:
         return dict.fromkeys(names, float("nan"))
-    prior = denoiser.recipe.losses.get("kl_prior")
+    prior = training(model).losses.get("kl_prior")
     weight = float(prior.weight) if prior is not None else 0.0  # type: ignore[attr-defined]
     # A mean squared error with a prior of this weight is the bound of a Gaussian of this variance.
     variance = 0.5 * weight * passed.target[0].numel() or float((passed.output - passed.target).square().mean())
     with torch.no_grad():
-        decode = cast(Autoencoder, denoiser.model).decode
+        decode = model.network.decode
         weights = log_weights(decode, passed.mean, passed.log_variance, passed.target, variance, DRAWS)
         divergence = 0.5 * (passed.mean.square() + passed.log_variance.exp() - 1 - passed.log_variance).sum(1)
     bound = importance_bound(weights)

@@ -1,0 +1,244 @@
+"""Autoencoders: codes of recordings, and sound from codes.
+
+A code is D numbers for each patch of a recording; with it goes the time at which the patch begins.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
+from audioae.autoencoders.codes import Codes
+from audioae.autoencoders.models.autoencoder import Config
+from audioae.autoencoders.models.autoencoder import Model as Network
+from audioae.errors import AudioaeWarning, BundleError, InputError
+from audioae.nn.trained import StreamingModel
+from audioae.recipe import recipe_of
+from audioae.signal.phase import griffin_lim
+from audioae.signal.resample import resample
+from audioae.signal.seeds import checked_count, checked_seed, generator
+from audioae.signal.stft import HOP_SECONDS, hop_length
+from audioae.system.threads import for_sound
+
+LEVEL = 1.2e-3
+"""Level of sounds that are not made from a recording: that of speech at -26 dBFS."""
+AT_ONCE = 512
+MOST_SOUNDS = 10_000
+LONGEST = 3 * 3600
+"""Seconds of sound, of all channels together, that are made at once."""
+
+
+class Patches(NamedTuple):
+    """A recording in patches of P frames; the last one is filled up with silence.
+
+    Attributes:
+        spec: spectra ``(C, F, M * P)``.
+        level: of each channel, which the patches are relative to, ``(C,)``.
+        values: patches one after the other, ``(C, M, K, P)``.
+    """
+
+    spec: Tensor
+    level: Tensor
+    values: Tensor
+
+
+class Autoencoder(StreamingModel):
+    """A trained autoencoder: recordings to codes and back; a denoiser too if it was trained on noise.
+
+    >>> import audioae
+    >>> autoencoder = audioae.load("vae_2d", family=audioae.Autoencoder)
+    >>> codes = autoencoder.encode(np.zeros(16000, np.float32), 16000)
+    >>> codes.values.shape[2] == autoencoder.settings.code
+    True
+    """
+
+    settings: Config
+    network: Network
+
+    @property
+    def rebuilds_noise(self) -> bool:
+        """Whether the model was not trained to remove noise: it rebuilds noise and speech alike."""
+        return not recipe_of(self).corruption.noise
+
+    def patches(self, wave: Tensor, rate: int, level: Tensor | None = None) -> Patches:
+        """The patches of a wave.
+
+        Args:
+            wave: ``(C, N)``.
+            rate: Hz.
+            level: what the patches are relative to, ``(C,)``; the wave's own level by default.
+        """
+        stft = self.transform(rate)
+        length = self.settings.frames
+        whole = max(1, -(-stft.frames(wave.shape[-1]) // length)) * length
+        # The transform of this many samples has exactly as many frames.
+        padded = pad(wave.to(self.device), (0, (whole - 1) * stft.hop - wave.shape[-1]))
+        spec = stft(padded.unsqueeze(0))[0]
+        if level is None:
+            level = self.network.features.level(spec)
+        return Patches(spec, level, self.network.patches(spec, level))
+
+    def encode(self, audio: Audio, rate: int) -> Codes:
+        """The codes of a recording.
+
+        Args:
+            audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
+            rate: sample rate in Hz.
+
+        Raises:
+            InputError: an unusable array or rate.
+            BundleError: the model gives codes that are not finite, or its weights are not float32.
+        """
+        self.check_precision()
+        wave = _one(to_wave(audio)[0])
+        with torch.inference_mode(), for_sound(wave.numel(), whole_rate(rate)):
+            found = self.patches(wave, whole_rate(rate))
+            patches, level = found.values, found.level / self.transform(whole_rate(rate)).hop
+            values = _in_parts(self.network.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+        if not values.isfinite().all():
+            raise BundleError(f"{self.name}: gives codes that are not finite: use another model")
+        times = np.arange(patches.shape[1], dtype=np.float64) * (self.settings.frames * HOP_SECONDS)
+        own = self.name, self.fingerprint()
+        return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), *own)
+
+    def decode(self, codes: Codes, seed: int = 0, force: bool = False) -> NDArray[np.float32]:
+        """A sound ``(frames, channels)`` at the recording's rate and of its length, from its codes alone.
+
+        Args:
+            codes: from :meth:`encode`.
+            seed: of the phase that Griffin-Lim begins with.
+            force: accept codes of another model, if they are of the same size.
+
+        Raises:
+            InputError: codes of another model, or that claim more samples than they hold.
+            BundleError: the model's weights are not float32.
+
+        Warns:
+            AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
+        """
+        checked_seed(seed)
+        self.check_precision()
+        self._check_origin(codes, force)
+        self._check_length(codes)
+        sound = self._sound(torch.from_numpy(codes.values), torch.from_numpy(codes.levels), seed)
+        own = self.settings.rate
+        wave = np.stack([resample(channel.numpy(), own, codes.rate) for channel in sound], axis=1)
+        missing = max(0, codes.samples - len(wave))
+        return np.pad(wave, ((0, missing), (0, 0)))[: codes.samples]
+
+    def reconstruct(self, audio: Audio, rate: int, phase: Literal["input", "griffin_lim"] = "input") -> Audio:
+        """A recording encoded and decoded, of the same type and shape.
+
+        Args:
+            audio: as in :meth:`encode`.
+            rate: sample rate in Hz.
+            phase: ``input`` keeps the recording's phase and the fine structure within bands; ``griffin_lim`` estimates one.
+
+        Raises:
+            InputError: an unusable array, rate or setting.
+            BundleError: the model gives samples that are not finite, or its weights are not float32.
+        """
+        if phase not in ("input", "griffin_lim"):
+            raise InputError(f"phase {phase!r}: give 'input' or 'griffin_lim'")
+        self.check_precision()
+        wave, back = to_wave(audio)
+        if phase == "griffin_lim":
+            return back(torch.from_numpy(self.decode(self.encode(audio, rate)).T.copy()).unsqueeze(0))
+        network = self.network
+        with torch.inference_mode(), for_sound(wave.numel(), whole_rate(rate)):
+            spec, _, given = self.patches(_one(wave), whole_rate(rate))
+            rebuilt = _in_parts(lambda p: network.decode(network.encode(p)), given.flatten(0, 1)).view_as(given)
+            wanted, present = (side.transpose(-1, -2).flatten(1, 2) for side in (rebuilt, given))  # (C, M * P, K)
+            gain = network.features.gain(wanted, present, spec.shape[1])
+            clean = self.transform(whole_rate(rate)).inverse((spec * gain).unsqueeze(0), wave.shape[-1])
+        return back(self.checked(clean))
+
+    def sample(self, count: int = 1, seed: int = 0, patches: int = 1) -> tuple[NDArray[np.float32], int]:
+        """New sounds ``(count, frames)`` of a variational autoencoder, drawn from its prior, and their rate in Hz.
+
+        Args:
+            count: how many.
+            seed: the same seed gives the same sounds.
+            patches: drawn independently, one after the other.
+
+        Raises:
+            InputError: an unusable count or seed.
+            BundleError: the model is not variational.
+        """
+        count = checked_count(count, "count", most=MOST_SOUNDS)
+        patches = checked_count(patches, "patches", most=MOST_SOUNDS)
+        source = generator(seed)
+        self.check_precision()
+        if not self.settings.variational:
+            raise BundleError(f"{self.name}: is not variational: only such a model can be sampled from")
+        values = torch.randn(count, patches, self.settings.code, generator=source)
+        return self._sound(values, torch.full((count,), LEVEL), seed).numpy(), self.settings.rate
+
+    def _check_origin(self, codes: Codes, force: bool) -> None:
+        """Reject codes of other weights.
+
+        Raises:
+            InputError: they are.
+        """
+        size, own = codes.values.shape[2], self.settings.code
+        if size != own:
+            raise InputError(f"codes of {size} numbers, made by {codes.model}: {self.name} has {own}")
+        if force:
+            return
+        if codes.fingerprint and codes.fingerprint != self.fingerprint():
+            other = f"other weights of {codes.model}" if codes.model == self.name else codes.model
+            raise InputError(
+                f"the codes were made by {other}, which {self.name} makes noise of: give that model, or force it"
+            )
+        if not codes.fingerprint and codes.model != self.name:
+            raise InputError(f"the codes were made by {codes.model}, not by {self.name}: give that model, or force it")
+        if not codes.fingerprint:
+            warnings.warn(
+                f"codes of an earlier version do not say which weights made them: they were taken for {self.name}'s",
+                AudioaeWarning,
+                stacklevel=4,
+            )
+
+    def _check_length(self, codes: Codes) -> None:
+        """Reject codes whose recording is longer than their patches, or too long to be made at once.
+
+        Raises:
+            InputError: it is.
+        """
+        channels, patches, _ = codes.values.shape
+        frames = patches * self.settings.frames
+        if codes.samples > frames * hop_length(codes.rate):
+            raise InputError(
+                f"codes of {patches} patches that say that they are of {codes.samples} samples: they are damaged"
+            )
+        if channels * frames * HOP_SECONDS > LONGEST:
+            hours = channels * frames * HOP_SECONDS / 3600
+            raise InputError(f"codes of {hours:.0f} h of sound, of all channels together: {LONGEST // 3600} h at most")
+
+    def _sound(self, values: Tensor, levels: Tensor, seed: int) -> Tensor:
+        """Codes ``(B, M, D)`` and levels ``(B,)`` to waves ``(B, N)`` at the model's own rate."""
+        rate, network = self.settings.rate, self.network
+        stft = self.transform(rate)
+        frames = values.shape[0] * values.shape[1] * self.settings.frames
+        with torch.inference_mode(), for_sound(frames * stft.hop, rate):
+            patches = _in_parts(network.decode, values.to(self.device).flatten(0, 1)).unflatten(0, values.shape[:2])
+            bands = patches.transpose(-1, -2).flatten(1, 2)
+            magnitude = network.features.magnitude(bands) * (levels.to(bands) * stft.hop)[:, None, None]
+            return self.checked(griffin_lim(magnitude, stft, seed).cpu())
+
+
+def _one(wave: Tensor) -> Tensor:
+    """The only recording ``(C, N)`` of ``(B, C, N)``."""
+    if len(wave) != 1:
+        raise InputError(f"a batch of {len(wave)} recordings: give one at a time")
+    return finite_or_warn(wave)[0]
+
+
+def _in_parts(function: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
+    return torch.cat([function(part) for part in patches.split(AT_ONCE)])

@@ -1,0 +1,166 @@
+"""Training two players: a critic that tells real from drawn, and the generator that it is to take for real."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from audioae import task
+from audioae.data.mixer import Mixer
+from audioae.family import every_family, weighted_sum
+from audioae.generators.generator import Generator
+from audioae.generators.listening import Listening, alarms, as_judge, show
+from audioae.generators.losses import PENALTIES, Verdict
+from audioae.generators.measures import Beside
+from audioae.generators.network import Game, GeneratorNetwork
+from audioae.recipe import Recipe, ValidConfig
+from audioae.settings.registry import find
+from audioae.task import SCOUTED, Loader, Losses, places
+
+GROUPED = 160
+"""Batches that a generator of groups sees before the first step: each group needs some images."""
+MEMORY = 0.98
+"""Of the running share of pairs that the critic gets right."""
+MOST_LEVELS = 6
+"""Of a pyramid; all other generators have one."""
+WON = 0.995
+"""Share beyond which the generator learns little more."""
+
+
+class Task(task.Task):
+    """Random numbers to images: the critic's turns come first, the generator's last."""
+
+    model: Generator
+    staged = True
+
+    def __init__(self, model: Generator, recipe: Recipe, rank: int, load: Loader) -> None:
+        super().__init__(model, recipe, rank, load)
+        self.critic: nn.Module = find(recipe.model.kind, "generators.models").Critic(recipe.model)
+        self.to(memory_format=torch.channels_last)  # two thirds of the time, on a CPU
+        self.turns = self.recipe.train.critic_steps + 1
+        self.shares = _Shares()
+
+    @property
+    def network(self) -> GeneratorNetwork:
+        """The network of the generator."""
+        return self.model.network
+
+    @property
+    def others(self) -> dict[str, nn.Module]:
+        """The critic, which is in no bundle, and how it stands."""
+        return {"critic": self.critic, "shares": self.shares}
+
+    @property
+    def alarms(self) -> list[str]:
+        """What seems to go wrong in the game itself."""
+        pyramid = hasattr(self.network, "levels")
+        return [
+            f"the critic{f' of level {level}' * pyramid} has won: it tells {share:.1%} of real and drawn apart; "
+            "lower model.critic_widths or train.critic_steps, or give losses.real_gradient"
+            for level, share in enumerate(self.shares.right.tolist())
+            if share >= WON
+        ]
+
+    @torch.no_grad()
+    def begin(self, mixer: Mixer) -> None:
+        """Take the level of the first batches as the typical one, and let the generator see their images."""
+        levels, images = [], []
+        for index in range(GROUPED if self.network.groups is not None else SCOUTED):
+            batch = mixer.batch(index, range(self.recipe.data.batch_size))
+            spec = self.model.transform(batch.rate)(batch.clean.to(self.model.device))[:, 0]
+            levels.append(self.network.image.level(spec))
+            images.append(self.network.image(spec))
+        self.network.image.fit(torch.cat(levels))
+        self.network.begin_with(torch.cat(images), self.recipe.seed)
+
+    def stage(self, step: int, turn: int = 0) -> None:
+        """Train the critic or the generator, the other one frozen."""
+        last = turn == self.turns - 1
+        self.critic.requires_grad_(not last)
+        self.model.requires_grad_(last)
+
+    def forward(
+        self, noisy: Tensor, clean: Tensor, rate: int, step: int, labels: Sequence[str] = (), turn: int = 0
+    ) -> Losses:
+        """The loss of the player whose turn it is, over all of the generator's games, and its terms."""
+        last = turn == self.turns - 1
+        self.seed(step * self.turns + turn)
+        real = self.network.image(self.model.transform(rate)(clean)[:, 0])
+        chosen: Tensor | None = None
+        if self.network.config.classes:
+            chosen = places(self.network.config.classes, labels, clean.device)
+        elif self.network.groups is not None:
+            chosen = self.network.groups(real)
+        with torch.set_grad_enabled(last and torch.is_grad_enabled()):
+            games = self.network.games(real, self.network.draw(len(real)).to(real), chosen)
+        loss = real.new_zeros(())
+        values: dict[str, Tensor] = {}
+        for game in games:
+            own, named = weighted_sum(self.recipe.losses, (self._verdict(game, chosen, last),))
+            loss = loss + own
+            name = "generator" if last else "critic"
+            mark = f"_{game.level}" if len(games) > 1 else ""
+            values |= {f"{name}_{term}{mark}": value for term, value in named.items() if not (last and term in PENALTIES)}
+        return loss, values
+
+    def _verdict(self, game: Game, chosen: Tensor | None, last: bool) -> Verdict:
+        critic = partial(self.critic, labels=chosen, level=game.level)
+        if last:
+            return Verdict(critic(game.fake))
+        real, fake = critic(game.real), critic(game.fake)
+        self.shares.add(game.level, real.detach(), fake.detach())
+        share = game.real[0, 0].numel() / (self.network.config.rows * self.network.config.frames)
+        return Verdict(fake, real, game.fake, game.real, critic, share)
+
+
+class Validation(task.Validation):
+    """Generators are measured on as many sounds as there are recordings, by a classifier if the recipe names one."""
+
+    def __init__(self, recipe: Recipe, load: Loader, config: ValidConfig | None = None) -> None:
+        super().__init__(recipe, load, config)
+        judge = as_judge(load(self.config.judge)) if self.config.judge else None
+        self.listening = Listening([clean for _, clean in self.files], judge)
+        self.generated: tuple[Beside, NDArray[np.float32]] | None = None
+
+    def estimate(self, model: Any, clock: Callable[[], float] = time.monotonic) -> float:
+        """Seconds that :meth:`run` takes, measured by running it."""
+        start = clock()
+        self.run(model)
+        return clock() - start
+
+    def of_model(self, model: Generator) -> dict[str, float]:
+        """Measures of generated sounds beside real ones."""
+        self.generated = self.listening.hear(model)
+        self.alarms = alarms(self.generated[0])
+        functions = every_family()["generators"].measures
+        return {name: functions[name](self.generated[0]) for name in self.others}
+
+    def show(self, folder: Path, name: str) -> None:
+        """Leave a grid of images and a few sounds of the last :meth:`run` in a folder.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if self.generated is not None:
+            show(*self.generated, getattr(self.recipe.model, "rate", 0), folder, name)
+
+
+class _Shares(nn.Module):
+    """The running share of pairs that the critic gets right, for each level; in the checkpoint, with the other player."""
+
+    right: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("right", torch.full((MOST_LEVELS,), 0.5))
+
+    def add(self, level: int, real: Tensor, fake: Tensor) -> None:
+        """Scores ``(B,)`` of either side; those that are not finite do not count."""
+        if torch.isfinite(real).all() and torch.isfinite(fake).all():
+            self.right[level].lerp_((real > fake).float().mean(), 1 - MEMORY)

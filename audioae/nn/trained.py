@@ -1,0 +1,295 @@
+"""Bases of the models that :func:`audioae.load` returns: a network with its settings and its name.
+
+:class:`TrainedModel` is the base of every family's class, :class:`StreamingModel` of those that take waves to waves.
+"""
+
+import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave, whole_rate
+from audioae.errors import BundleError, InputError
+from audioae.nn.settings import ModelConfig
+from audioae.settings.registry import find
+from audioae.signal.stft import STFT, hop_length
+from audioae.system.threads import for_sound
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much noise reduction is applied; the same in every way of running.
+
+    Args:
+        atten_limit: largest attenuation in dB: the noisy input stays in the result this far down. None is no limit.
+        mix: share of the cleaned signal, 1 is all, 0 gives the input back.
+
+    Raises:
+        InputError: a negative limit, or a mix outside 0 to 1.
+
+    >>> round(Strength(atten_limit=20).dry, 6)
+    0.1
+    """
+
+    atten_limit: float | None = None
+    mix: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.atten_limit is not None and not self.atten_limit >= 0:
+            raise InputError(f"attenuation limit {self.atten_limit} dB: give 0 or more, or none for no limit")
+        if not 0 <= self.mix <= 1:
+            raise InputError(f"mix {self.mix}: give a number from 0 (input) to 1 (cleaned)")
+
+    @property
+    def dry(self) -> float:
+        """Share of the noisy input in the result."""
+        floor = 0.0 if self.atten_limit is None else 10 ** (-self.atten_limit / 20)
+        return 1 - self.mix * (1 - floor)
+
+
+FULL = Strength()
+
+
+class SpectralNetwork(nn.Module):
+    """Base of networks that take noisy spectra to clean ones, frame by frame.
+
+    Attributes:
+        delay: frames by which the result lags behind the input.
+        receptive_field: frames that one output frame depends on, itself included; None if unbounded.
+    """
+
+    delay: int = 0
+    receptive_field: int | None = None
+
+    def initial_state(self, batch: int, channels: int, bins: int) -> State:
+        """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
+        raise NotImplementedError
+
+    def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
+        """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
+        raise NotImplementedError
+
+
+class TrainedModel(nn.Module):
+    """A network with its settings.
+
+    Args:
+        settings: of the network.
+        name: what people call the model.
+        network: the network; built from the settings if it is not given.
+
+    Attributes:
+        recipe_text: the recipe that the model was trained with, as text; empty if unknown. Nothing depends on it.
+    """
+
+    settings: ModelConfig
+    network: nn.Module
+
+    def __init__(self, settings: ModelConfig, name: str = "untrained", network: nn.Module | None = None) -> None:
+        super().__init__()
+        self.settings, self.name = settings, name
+        self.recipe_text = ""
+        self.network = find(settings.kind, f"{settings.family}.models").Model(settings) if network is None else network
+        self._transforms: dict[int, STFT] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights; waves are moved there and back."""
+        for values in (self.network.parameters(), self.network.buffers()):
+            for each in values:
+                return each.device
+        return torch.device("cpu")
+
+    def fingerprint(self) -> str:
+        """Hash of all weights, 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def check_precision(self) -> None:
+        """Reject weights that are not float32, which all waves and spectra are.
+
+        Raises:
+            BundleError: ``half()``, ``double()`` or the like was called.
+        """
+        dtype = next((each.dtype for each in self.network.parameters()), torch.float32)
+        if dtype != torch.float32:
+            raise BundleError(f"{self.name}: its weights are {dtype}: call float(), for models run in torch.float32")
+
+    def transform(self, rate: int) -> STFT:
+        """The STFT at ``rate`` Hz, on the model's device.
+
+        Raises:
+            InputError: the rate is not within 8 to 192 kHz.
+        """
+        stft = self._transforms.get(rate)
+        if stft is None or stft.window.device != self.device:
+            with torch.inference_mode(False):  # kept beyond the call, and used in training too
+                settings = self.settings
+                stft = STFT(rate, settings.hop_seconds, settings.window_seconds).to(self.device)
+                self._transforms[rate] = stft
+        return stft
+
+    def checked(self, wave: Tensor) -> Tensor:
+        """A wave that this model gave, if it is finite. The input was finite, so a model that gives NaN is broken.
+
+        Raises:
+            BundleError: samples are NaN or infinite.
+        """
+        if finite(wave)[1] and not wave.isfinite().all():  # samples beyond [-1, 1] are limited where they are written
+            raise BundleError(f"{self.name}: gives samples that are NaN or infinite: use another model")
+        return wave
+
+
+class StreamingModel(TrainedModel):
+    """A model from waves to waves, at any rate from 8 to 192 kHz and any number of channels; whole or in chunks."""
+
+    network: SpectralNetwork
+
+    @property
+    def rebuilds_noise(self) -> bool:
+        """Whether the model was not trained to remove noise."""
+        return False
+
+    def hop(self, rate: int) -> int:
+        """Samples of which :meth:`step` takes a whole multiple.
+
+        Raises:
+            InputError: the rate is not within 8 to 192 kHz.
+        """
+        return hop_length(rate, self.settings.hop_seconds)
+
+    def receptive_field_samples(self, rate: int) -> int | None:
+        """Receptive field in samples, looking back; None if unbounded."""
+        field = self.network.receptive_field
+        return None if field is None else (field + self.transform(rate).late) * self.hop(rate)
+
+    def delay(self, rate: int) -> int:
+        """Samples by which the result of :meth:`step` lags: the overlap of the STFT and the network's look-ahead."""
+        stft = self.transform(rate)
+        return stft.hop * (stft.late + self.network.delay)
+
+    def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
+        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
+
+        Raises:
+            BundleError: the weights are not float32.
+        """
+        self.check_precision()
+        stft = self.transform(rate)
+        streams = (batch, channels) if linked else (batch * channels, 1)
+        state = {f"model.{k}": v for k, v in self.network.initial_state(*streams, stft.bins).items()}
+        state |= {"analysis": stft.carry(batch, channels), "synthesis": stft.carry(batch, channels)}
+        return state | {"noisy": state["analysis"].new_zeros(batch, channels, self.delay(rate))}
+
+    def step(
+        self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
+    ) -> tuple[Tensor, State]:
+        """Whole hops in, as many out, :meth:`delay` samples late: the one forward pass of every way of running.
+
+        Args:
+            wave: ``(B, C, T * hop)``, finite.
+            state: from :meth:`initial_state` or the step before.
+            rate: Hz.
+            strength: how much noise reduction is applied, the same from step to step.
+            linked: one mask for all channels, which keeps the stereo image, or one for each.
+
+        Returns:
+            The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, and the next state.
+
+        Raises:
+            InputError: the wave is not a whole number of hops long.
+        """
+        if wave.shape[-1] % self.hop(rate):
+            raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {self.hop(rate)}: feed a Streamer")
+        with self._threads(wave, rate):
+            return self._step(wave, state, rate, strength, linked)
+
+    def _threads(self, wave: Tensor, rate: int) -> AbstractContextManager[None]:
+        """One thread for a small wave; in training those that it has chosen."""
+        return nullcontext() if self.training else for_sound(wave.numel(), rate)
+
+    def _step(self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool) -> tuple[Tensor, State]:
+        stft = self.transform(rate)
+        after: State = {}
+        spec, after["analysis"] = stft.analyze(wave, state["analysis"])
+        streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)
+        inner = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        clean, inner = self.network(streams, inner)
+        clean = clean if linked else clean.reshape(spec.shape)
+        after |= {f"model.{k}": v for k, v in inner.items()}
+        result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
+        after["noisy"] = state["noisy"]
+        if strength.dry > 0:  # otherwise the input is not needed again
+            noisy = torch.cat([state["noisy"], wave], dim=-1)
+            after["noisy"] = noisy[..., wave.shape[-1] :].clone()
+            result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
+        return result, after
+
+    def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
+        """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
+        samples = wave.shape[-1]
+        delay = self.delay(rate)
+        padded = nn.functional.pad(wave, (0, -samples % self.hop(rate) + delay))
+        state = self.initial_state(wave.shape[0], wave.shape[1], rate, linked)
+        return self.step(padded, state, rate, strength, linked)[0][..., delay : delay + samples]
+
+    def forward(
+        self,
+        audio: Audio,
+        rate: int,
+        atten_limit: float | None = None,
+        mix: float = 1.0,
+        channels: str = "linked",
+    ) -> Audio:
+        """Clean a recording that fits in memory.
+
+        Args:
+            audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
+            rate: sample rate in Hz, 8 000 to 192 000.
+            atten_limit: largest attenuation in dB.
+            mix: 1 for the cleaned signal, 0 for the input, or between.
+            channels: ``linked`` for one mask on all channels, ``independent`` for one each.
+
+        Returns:
+            The cleaned recording, of the same type, shape, dtype and device.
+
+        Raises:
+            InputError: an unusable array, rate or setting.
+            BundleError: the model gives samples that are not finite.
+
+        Warns:
+            AudioaeWarning: NaN or infinite samples, which are taken as zero.
+        """
+        wave, back = to_wave(audio)
+        linked = is_linked(channels)
+        device = wave.device
+        with self._threads(wave, whole_rate(rate)):
+            clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
+        # In training a result that is not finite is a step to skip; it may also be of another precision.
+        return back((clean if self.training else self.checked(clean)).to(device))
+
+    if TYPE_CHECKING:  # so that type checkers know the result, which torch declares as Any
+
+        def __call__(
+            self, audio: Audio, rate: int, atten_limit: float | None = None, mix: float = 1.0, channels: str = "linked"
+        ) -> Audio:
+            """See :meth:`forward`."""
+
+
+def is_linked(channels: str) -> bool:
+    """Whether ``channels`` is ``linked``, not ``independent``.
+
+    Raises:
+        InputError: any other word.
+    """
+    if channels not in ("linked", "independent"):
+        raise InputError(f"channels {channels!r}: give 'linked' or 'independent'")
+    return channels == "linked"
