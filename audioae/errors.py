@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions with a message that a person can act on.
+"""Exceptions with a message that a person can act on.
 
 Everything that a user can cause (a broken file, a recipe with a typo, a full disk) is raised as a subclass of
 :class:`AudioaeError`; the command line prints its one line and leaves with exit code 1. An ``assert`` in this package

@@ -45,7 +45,7 @@ class Family:
 
     @property
     def singular(self) -> str:
-        """What one model of the family is called, such as ``denoiser``."""
+        """Name of one model of the family, such as ``denoiser``."""
         return self.name.removesuffix("s")
 
     @property

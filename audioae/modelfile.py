@@ -46,7 +46,7 @@ STATISTICS = frozenset(
 
 @dataclass(frozen=True)
 class BundleInfo:
-    """What a bundle says of itself, read from its header without the weights.
+    """Facts about a model file, read from its header without the weights.
 
     Attributes:
         name: what :func:`load` knows it by when it ships with the package, else the file's stem.
@@ -105,7 +105,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def identity(name_or_path: str | os.PathLike[str]) -> tuple[str, int, int, int]:
-    """What changes when a model's file is replaced or written to: path, size, time of the last change and inode.
+    """Identity of a model's file, which changes when it is replaced: path, size, time of the last change and inode.
 
     Raises:
         BundleError: neither a shipped name nor a file.

@@ -22,7 +22,7 @@ from audioae.settings.registry import did_you_mean, model_packages
 
 
 class TrainConfig(Config):
-    """How long, how fast and how carefully to train."""
+    """Schedule, optimiser and resources of a training."""
 
     init: str | tuple[str, ...] = Field(
         "",
@@ -77,7 +77,7 @@ class TrainConfig(Config):
 
 
 class ValidConfig(Config):
-    """What the model is validated on while it trains."""
+    """Validation set and measures."""
 
     pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
     clean: tuple[str, ...] = Field((), description="in place of pairs, for all but denoisers: clean recordings")
@@ -103,7 +103,7 @@ class ValidConfig(Config):
 
 
 class Corruption(Config):
-    """What an autoencoder hears in place of what it is to rebuild, which makes it a denoising one."""
+    """Corruption of an autoencoder's input, which makes it a denoising autoencoder."""
 
     noise: bool = Field(False, description="the noisy side of the mixtures of `data`")
     masking: Share = Field(0.0, description="share of the bands and frames of a patch that are set to the mean")

@@ -105,7 +105,7 @@ class Validation:
     def __init__(self, recipe: Recipe, load: Loader, config: ValidConfig | None = None) -> None:
         self.recipe, self.config = recipe, config or recipe.valid
         self.alarms: list[str] = []
-        """What the last :meth:`run` found to have gone wrong."""
+        """Warnings of the last :meth:`run`."""
         self.of_waves = [name for name in self.config.measures if name in MEASURES]
         self.others = [name for name in self.config.measures if name not in MEASURES]
         if self.config.clean:

@@ -19,7 +19,7 @@ from audioae.measures.signal import si_sdr
 from audioae.modelfile import SHIPPED
 from audioae.nn.trained import StreamingModel
 from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import Wishes
+from audioae.runtime.jobs import DenoiseOptions
 from audioae.signal.resample import resample
 
 FORMATS = [
@@ -198,7 +198,7 @@ def test_7_removed_and_result_add_up_to_the_input(
     denoiser: Denoiser, noisy: Callable[..., Path], tmp_path: Path, subtype: str
 ) -> None:
     source, target, removed = noisy("a.wav", subtype, channels=2), tmp_path / "clean.wav", tmp_path / "removed.wav"
-    denoise_file(denoiser, source, target, Wishes(atten_limit=30), removed)
+    denoise_file(denoiser, source, target, DenoiseOptions(atten_limit=30), removed)
     parts = [soundfile.read(path, dtype="int32")[0].astype(np.int64) for path in (source, target, removed)]
     assert np.array_equal(parts[0], parts[1] + parts[2])
     assert np.abs(parts[2]).max() > 0
@@ -213,7 +213,7 @@ def test_8_a_stop_leaves_the_old_file_whole(denoiser: Denoiser, noisy: Callable[
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        denoise_file(denoiser, source, target, Wishes(overwrite=True), removed, progress=stop)
+        denoise_file(denoiser, source, target, DenoiseOptions(overwrite=True), removed, progress=stop)
     assert target.read_bytes() == b"what was here before"
     assert sorted(tmp_path.iterdir()) == before
 
@@ -239,3 +239,25 @@ def test_9_no_pickle_is_loaded(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, evil)
     with pytest.raises(audioae.BundleError, match="not a safetensors file"):
         audioae.load(evil)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_16_bit_samples_are_taken_as_pcm(channels: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (8000, channels))
+    pcm = np.rint(noise * 32768).astype(np.int16).squeeze()
+    made = audioae.denoise(pcm, 16000, model="conv1d_dae")
+    assert made.dtype == np.int16 and made.shape == pcm.shape
+    expected = audioae.denoise(pcm.astype(np.float32) / 32768, 16000, model="conv1d_dae")
+    assert np.abs(made - expected * 32768).max() <= 0.5 + 1e-3
+    tensor = audioae.denoise(
+        torch.from_numpy(pcm.T.copy()), 16000, model=audioae.load("conv1d_dae", family=audioae.Denoiser)
+    )
+    assert tensor.dtype == torch.int16 and np.array_equal(tensor.numpy().T, made)
+    full = np.array([-32768, 32767] * 500, np.int16)
+    assert np.array_equal(audioae.denoise(full, 16000, model="conv1d_dae", mix=0.0), full)
+
+
+def test_errors_are_those_that_python_has_too() -> None:
+    with pytest.raises(ValueError, match="sample rate"):
+        audioae.denoise(np.zeros(10), "fast")  # type: ignore[arg-type]
+    assert issubclass(audioae.MissingExtraError, ImportError)

@@ -13,6 +13,7 @@ import torch
 
 import audioae
 from audioae.modelfile import SHIPPED, info, load, save_bundle, shipped
+from audioae.recipe import recipe_of
 from audioae.settings.registry import find, kinds, model_packages
 
 Parts = tuple[dict[str, Any], bytes]
@@ -248,3 +249,39 @@ def test_a_device_that_is_not_there_is_told_in_a_line(device: object) -> None:
     with pytest.raises(audioae.BundleError, match="is not available here: use --device auto or cpu") as caught:
         audioae.load("conv1d_dae", device)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[", "not a recipe", '{"train": {"steps": -1}}', "model: {kind: from_the_future}"])
+def test_the_text_of_the_recipe_never_decides_whether_a_file_opens(tmp_path: Path, text: str) -> None:
+    before = load("conv1d_dae")
+    before.recipe_text = text
+    path = tmp_path / "m.safetensors"
+    save_bundle(path, before, {"si_sdr": 1.0})
+    after = load(path)
+    assert after.recipe_text == text and after.settings == before.settings and after.fingerprint() == before.fingerprint()
+    assert info(path).figures == {"si_sdr": 1.0} and recipe_of(after).model == before.settings
+
+
+def test_old_files_are_saved_anew_with_the_settings_of_the_model_alone(tmp_path: Path) -> None:
+    for name in ("conv_dae_large", "vae_2d", "lapgan", "digits"):
+        old = load(name)
+        save_bundle(tmp_path / "m.safetensors", old)
+        again = load(tmp_path / "m.safetensors")
+        assert type(again) is type(old) and again.settings == old.settings and again.fingerprint() == old.fingerprint()
+        size = struct.unpack("<Q", (tmp_path / "m.safetensors").read_bytes()[:8])[0]
+        header = json.loads((tmp_path / "m.safetensors").read_bytes()[8 : 8 + size])["__metadata__"]
+        assert header["format"] == "audioae model 3" and json.loads(header["model"])["kind"] == old.settings.kind
+
+
+def test_a_mistake_in_the_settings_of_a_new_file_is_told(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "m.safetensors", load("conv1d_dae"))
+    data = (tmp_path / "m.safetensors").read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    for model, told in [
+        ('{"kind": "conv1d_dae", "channels": -1}', "model.channels: should be greater"),
+        ('{"kind": "nothing"}', "unknown kind 'nothing'"),
+        ("[1", "model"),
+    ]:
+        header["__metadata__"]["model"] = model
+        assert told in refusal(joined(tmp_path / "m.safetensors", header, data[8 + size :]))

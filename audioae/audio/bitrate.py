@@ -10,7 +10,7 @@ from audioae.audio.formats import CODED, AudioInfo
 from audioae.errors import OutputError
 
 _OPUS = (6_000, 256_000)
-"""Of each channel, between which libsndfile's level lies."""
+"""Bit rates of one channel between which libsndfile's level interpolates."""
 _LOWEST_LEVEL = 0.999
 """LAME refuses its own lowest level, 1."""
 _MP3_HEADER = 160

@@ -88,7 +88,7 @@ Ranges = list[tuple[int, int]]
 
 
 def _beside(file: BinaryIO, rules: Grammar) -> tuple[Ranges, Ranges, Ranges]:
-    """Where the chunks to keep lie: before the format, between it and the sound, and after the sound."""
+    """Places of the chunks to keep: before the format, between it and the sound, and after the sound."""
     parts: tuple[Ranges, Ranges, Ranges] = ([], [], [])
     place = 0
     for chunk in walk(file, rules):

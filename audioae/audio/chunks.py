@@ -24,7 +24,7 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Grammar:
-    """How the chunks of a container lie in a file.
+    """Layout of the chunks of a container.
 
     Attributes:
         order: ``<`` or ``>``, the byte order of sizes.
@@ -54,7 +54,7 @@ class Grammar:
 
     @property
     def size_field(self) -> struct.Struct:
-        """Of a chunk's header."""
+        """Size of a chunk's header."""
         return struct.Struct(self.order + ("Q" if self.wide else "I"))
 
     def same_as(self, other: "Grammar") -> bool:
@@ -130,7 +130,7 @@ def find(file: BinaryIO, rules: Grammar, name: bytes) -> Chunk | None:
 
 
 def end_of_sound(file: BinaryIO) -> int | None:
-    """Where the sound of a W64 ends, and None for other files."""
+    """End of the sound of a W64; None for other files."""
     rules = grammar(file)
     sound = find(file, rules, rules.sound) if rules is W64 else None
     return sound.stop if sound is not None and sound.whole else None
@@ -153,7 +153,7 @@ class Surplus(NamedTuple):
 
 
 def surplus(file: BinaryIO) -> Surplus | None:
-    """What lies behind the last chunk; None where there is nothing, or where the file is not of chunks."""
+    """Bytes after the last chunk; None if there are none, or if the file has no chunks."""
     rules = grammar(file)
     if rules is None:
         return None

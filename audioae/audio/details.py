@@ -1,4 +1,4 @@
-"""What libsndfile does not tell of a file: its bit rate, and which loudspeakers its channels are for."""
+"""Facts that libsndfile does not report: bit rate and channel layout."""
 
 import os
 import struct
@@ -16,7 +16,7 @@ from audioae.audio.formats import CODED, AudioInfo
 
 FLAC_SPEAKERS = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
 _DAMAGED = (MutagenError, OSError, ValueError, KeyError, IndexError, struct.error)
-"""What mutagen raises for files that are damaged."""
+"""Exceptions that mutagen raises for damaged files."""
 
 
 def described(info: AudioInfo, file: BinaryIO) -> AudioInfo:

@@ -39,7 +39,7 @@ _NEGLIGIBLE = 64
 
 
 def name_for_libsndfile(path: Path) -> str | bytes:
-    """Where names are bytes, as the bytes that they are: not all of them are text."""
+    """The path as bytes if the system's names are bytes: not all of them are text."""
     return os.fsencode(path) if os.name == "posix" else os.fspath(path)
 
 
@@ -111,7 +111,7 @@ class Reader:
             raise InputError(f"{self.path}: {why}") from None
 
     def _survey(self) -> AudioInfo:
-        """What all parts are together; where each ends is noted."""
+        """Format and length of all parts together; notes the end of each part."""
         kinds = [_kind(self._file)]
         for part in range(1, len(self._parts)):
             with self._open(part) as file:
@@ -279,7 +279,7 @@ def _promised(log: str, frames: int) -> int:
 
 
 def _piped(path: Path) -> BinaryIO | None:
-    """What a pipe gives; None for a file, which can be opened by name."""
+    """Contents of a pipe; None for a file, which can be opened by name."""
     try:
         if path.is_dir():
             raise InputError(f"{path}: is a folder, not an audio file")

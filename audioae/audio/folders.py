@@ -19,7 +19,7 @@ FOREIGN = frozenset(
 
 @dataclass
 class Listing:
-    """What a folder holds.
+    """Contents of a folder.
 
     Attributes:
         files: recordings of every kind, sorted, those that cannot be read among them.

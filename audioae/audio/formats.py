@@ -36,7 +36,7 @@ _PREFERRED = ("PCM_24", "PCM_16", "FLOAT", "VORBIS", "MPEG_LAYER_III")
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says.
+    """Contents of a file's header.
 
     Attributes:
         rate: Hz.

@@ -159,7 +159,7 @@ def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
 
 
 def _after_tag(file: BinaryIO, at: int) -> int:
-    """Where an ID3 tag that begins there ends; the place itself where none does."""
+    """End of the ID3 tag that begins here; the same place if there is none."""
     head = _at(file, at, 10)
     if len(head) < 10 or head[:3] != b"ID3":
         return at + 3 * (head[:3] == b"ID3")

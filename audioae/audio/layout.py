@@ -15,7 +15,7 @@ from torch import Tensor
 from audioae.errors import AudioaeWarning, InputError
 
 Audio = TypeVar("Audio", bound=np.ndarray | Tensor)
-"""What people pass; they get back the same type, shape, dtype and device."""
+"""Audio at the public edge; results have the same type, shape, dtype and device."""
 
 MAX_CHANNELS = 256
 LARGEST = 1e6

@@ -37,7 +37,7 @@ def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, al
 
 
 def sound(part: Window) -> Window:
-    """What libsndfile can be given of a part: a W64 without the chunks behind the sound, which it takes for sound."""
+    """The part of a file for libsndfile: a W64 without the chunks after the sound, which it would read as sound."""
     end = None if part.patches else chunks.end_of_sound(part.opened())
     return part if end is None else Window(part.file, part.start, part.start + end, {16: struct.pack("<Q", end)})
 

@@ -1,4 +1,4 @@
-"""What a finished file really holds: read to its end, before it replaces another."""
+"""Reading back of finished files, before they replace others."""
 
 import re
 import zlib
@@ -17,7 +17,7 @@ _SIZES = re.compile(
 
 @dataclass(frozen=True)
 class Heard:
-    """What a file holds when it is read to its end.
+    """Contents of a file, read to its end.
 
     Attributes:
         rate: Hz.

@@ -1,4 +1,4 @@
-"""What cannot be sought in, such as pipes, as private temporary files, which can."""
+"""Copies of pipes and the like in private temporary files, which are seekable."""
 
 import io
 import os

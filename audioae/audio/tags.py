@@ -62,7 +62,7 @@ def carry(reader: Reader, writer: Writer) -> list[str]:
 
 
 def system_error(error: BaseException | None) -> OSError | None:
-    """What the system said, where that is behind an error: mutagen wraps it."""
+    """The system's error behind an error of mutagen, if there is one."""
     while error is not None:
         if isinstance(error, OSError):
             return error
@@ -105,7 +105,7 @@ def _copy_ape(source: BinaryIO, target: Path) -> None:
 
 
 def _lost(reader: Reader, source: BinaryIO, target: Path) -> list[str]:
-    """What the result of another container lacks: fields that it has no place for, and what is no field of libsndfile's."""
+    """Tags that the result's container cannot hold."""
     with Reader(target, joined=False) as result:
         fields = [name for name in reader.tags if name not in (*result.tags, "software")]
     if reader.info.container in BY_CHUNKS:

@@ -220,7 +220,7 @@ class Writer:
             self.discard()
 
     def failed(self, error: Exception | str) -> OutputError:
-        """What to say where something could not be written."""
+        """The error for a failed write."""
         if isinstance(error, OSError):
             return self._temporary.failed(error)
         return self._temporary.failed(error if isinstance(error, str) else _reason(error))

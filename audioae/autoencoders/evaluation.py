@@ -14,7 +14,7 @@ from audioae.audio.files import read
 from audioae.autoencoders import measures
 from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.gaussian import importance_bound, log_weights
-from audioae.autoencoders.stacks import Pass
+from audioae.autoencoders.stacks import AutoencoderOutput
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
 from audioae.errors import DataError
@@ -81,17 +81,17 @@ def figures(model: Autoencoder, patches: HeldOut, seed: int = 0) -> dict[str, fl
     network = model.network
     torch.manual_seed(seed)
     with torch.no_grad():
-        passed: Pass = network.autoencode(patches.given, patches.wanted)
-        assert passed.code is not None
-        spread = float(passed.code.var(0).sum())
+        result: AutoencoderOutput = network.autoencode(patches.given, patches.wanted)
+        assert result.code is not None
+        spread = float(result.code.var(0).sum())
         shaken = network.encode(patches.given + NUDGE * torch.randn_like(patches.given))
-        shift = float((shaken - passed.code).square().sum(1).mean()) / spread
+        shift = float((shaken - result.code).square().sum(1).mean()) / spread
     found = {"code": float(model.settings.code)}
     # Of a network's Jacobian there are gradients to be taken, which is why there is no inference mode here.
-    found |= {name: function(passed) for name, function in public_functions(measures).items()}
+    found |= {name: function(result) for name, function in public_functions(measures).items()}
     found["jacobian_relative"] = found["jacobian_norm"] / spread
     found["code_shift"] = shift
-    return found | _activity(model, passed) | _bounds(model, passed)
+    return found | _activity(model, result) | _bounds(model, result)
 
 
 def components(model: Autoencoder, clean: Sequence[str], patches: HeldOut, sizes: Sequence[int]) -> dict[int, float]:
@@ -133,29 +133,29 @@ def fit_components(model: Autoencoder, clean: Sequence[str], size: int) -> PCA:
     return PCA(size, svd_solver="covariance_eigh").fit(flat)
 
 
-def _activity(model: Autoencoder, passed: Pass) -> dict[str, float]:
-    """How far the mean activity is from rho, and how far units are from one another, both relative to rho."""
+def _activity(model: Autoencoder, result: AutoencoderOutput) -> dict[str, float]:
+    """Deviation of the mean activity from rho, and spread of the activity over units, both relative to rho."""
     names = ("activity_error", "activity_spread")
     term = training(model).losses.get("kl_sparsity")
-    if term is None or passed.code is None:
+    if term is None or result.code is None:
         return dict.fromkeys(names, float("nan"))
     rho = float(term.rho)  # type: ignore[attr-defined]
-    activity = passed.code.mean(0)
+    activity = result.code.mean(0)
     return dict(zip(names, (abs(float(activity.mean()) - rho) / rho, float(activity.std()) / rho), strict=True))
 
 
-def _bounds(model: Autoencoder, passed: Pass) -> dict[str, float]:
+def _bounds(model: Autoencoder, result: AutoencoderOutput) -> dict[str, float]:
     names = ("elbo", "importance_bound", "divergence")
-    if passed.mean is None or passed.log_variance is None:
+    if result.mean is None or result.log_variance is None:
         return dict.fromkeys(names, float("nan"))
     prior = training(model).losses.get("kl_prior")
     weight = float(prior.weight) if prior is not None else 0.0  # type: ignore[attr-defined]
     # A mean squared error with a prior of this weight is the bound of a Gaussian of this variance.
-    variance = 0.5 * weight * passed.target[0].numel() or float((passed.output - passed.target).square().mean())
+    variance = 0.5 * weight * result.target[0].numel() or float((result.output - result.target).square().mean())
     with torch.no_grad():
         decode = model.network.decode
-        weights = log_weights(decode, passed.mean, passed.log_variance, passed.target, variance, DRAWS)
-        divergence = 0.5 * (passed.mean.square() + passed.log_variance.exp() - 1 - passed.log_variance).sum(1)
+        weights = log_weights(decode, result.mean, result.log_variance, result.target, variance, DRAWS)
+        divergence = 0.5 * (result.mean.square() + result.log_variance.exp() - 1 - result.log_variance).sum(1)
     bound = importance_bound(weights)
     return dict(zip(names, (float(weights.mean()), float(bound.mean()), float(divergence.mean())), strict=True))
 

@@ -1,4 +1,4 @@
-"""How likely an autoencoder with a Gaussian code holds what it rebuilds."""
+"""Likelihood bounds of autoencoders with a Gaussian code."""
 
 import math
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Measures of autoencoders on held-out patches: functions from one :class:`~audioae.autoencoders.stacks.Pass` to a
-number."""
+"""Measures of autoencoders on held-out patches: functions from one :class:`~audioae.autoencoders.stacks.AutoencoderOutput`
+to a number."""
 
-from audioae.autoencoders.stacks import Pass
+from audioae.autoencoders.stacks import AutoencoderOutput
 from audioae.measures import table
 from audioae.measures.table import MEASURES
 
@@ -21,47 +21,47 @@ DEAD = 1e-3
 """A unit whose code never goes further from 0, in units of the mean magnitude of all, is dead."""
 
 
-def reconstruction_error(passed: Pass) -> float:
+def reconstruction_error(result: AutoencoderOutput) -> float:
     """Mean squared difference of standardised patches: 1 is what the mean of all patches has."""
-    return float((passed.output - passed.target).square().mean())
+    return float((result.output - result.target).square().mean())
 
 
-def explained_variance(passed: Pass) -> float:
+def explained_variance(result: AutoencoderOutput) -> float:
     """Share of the patches' variance that is rebuilt (each band and frame about its own mean)."""
-    spread = (passed.target - passed.target.mean(0)).square().sum()
-    return 1 - float((passed.output - passed.target).square().sum() / spread)
+    spread = (result.target - result.target.mean(0)).square().sum()
+    return 1 - float((result.output - result.target).square().sum() / spread)
 
 
-def mean_activity(passed: Pass) -> float:
+def mean_activity(result: AutoencoderOutput) -> float:
     """Mean of the code, which sparsity by KL holds at rho."""
-    return float("nan") if passed.code is None else float(passed.code.mean())
+    return float("nan") if result.code is None else float(result.code.mean())
 
 
-def code_l0(passed: Pass) -> float:
+def code_l0(result: AutoencoderOutput) -> float:
     """Mean share of a code's units whose magnitude exceeds a hundredth of the largest one's."""
-    if passed.code is None:
+    if result.code is None:
         return float("nan")
-    magnitude = passed.code.abs()
+    magnitude = result.code.abs()
     return float((magnitude > 0.01 * magnitude.max()).float().mean())
 
 
-def dead_units(passed: Pass) -> float:
+def dead_units(result: AutoencoderOutput) -> float:
     """Share of units that stay at 0 on every patch."""
-    if passed.code is None:
+    if result.code is None:
         return float("nan")
-    magnitude = passed.code.abs()
+    magnitude = result.code.abs()
     return float((magnitude.amax(0) <= DEAD * magnitude.mean()).float().mean())
 
 
-def active_units(passed: Pass) -> float:
+def active_units(result: AutoencoderOutput) -> float:
     """Share of the units of a variational code that it uses (Burda et al., "Importance weighted autoencoders", 2016)."""
-    if passed.mean is None or passed.log_variance is None:
+    if result.mean is None or result.log_variance is None:
         return float("nan")
-    return float((passed.mean.var(0) > QUIET).float().mean())
+    return float((result.mean.var(0) > QUIET).float().mean())
 
 
-def jacobian_norm(passed: Pass, probes: int = 8) -> float:
+def jacobian_norm(result: AutoencoderOutput, probes: int = 8) -> float:
     """Mean squared Frobenius norm of the encoder's Jacobian."""
-    if passed.jacobian is None:
+    if result.jacobian is None:
         return float("nan")
-    return float(passed.jacobian(probes).mean().detach())
+    return float(result.jacobian(probes).mean().detach())

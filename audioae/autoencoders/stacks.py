@@ -19,11 +19,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": tanh,
     "sigmoid": sigmoid,
 }
-"""Of the units between levels."""
+"""Activations between levels."""
 
 
-class Pass(NamedTuple):
-    """One way through an autoencoder, for losses and measures.
+class AutoencoderOutput(NamedTuple):
+    """Result of one forward pass of an autoencoder, for losses and measures.
 
     Attributes:
         target: patches to rebuild, ``(B, K, P)``.
@@ -132,7 +132,7 @@ class Stack(nn.Module):
         return x.flatten(1) if depth is None else x
 
     def decode(self, x: Tensor, depth: int | None = None) -> Tensor:
-        """What :meth:`encode` gave, back to patches ``(B, K, P)``."""
+        """The result of :meth:`encode`, back to patches ``(B, K, P)``."""
         if depth is None:
             x = x.unflatten(1, self.shapes[-1])
         for level in reversed(list(self.levels)[:depth]):

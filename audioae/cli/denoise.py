@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audioae.cli import options
-from audioae.runtime.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 if TYPE_CHECKING:
     from audioae.nn.trained import StreamingModel
@@ -100,22 +100,22 @@ def denoise(
         raise click.UsageError(f"--engine ray takes files: {piped[0]} is a pipe, which this process alone can read")
     processes = jobs if several and jobs and not piped else 1
     workers = _workers(processes, jobs if processes == 1 else None, engine)
-    wishes = Wishes(atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0))
+    chosen = DenoiseOptions(atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0))
     journal = None
     if resume:
         if not planned.folder or out is None:
             raise click.UsageError("--resume needs a folder for the results: -o FOLDER")
         _make_folder(Path(out))
-        journal = _journal(Path(out), model, backend, wishes)
+        journal = _journal(Path(out), model, backend, chosen)
     done: list[dict[str, Any]] = [{"input": str(place), "error": f"{place}: {why}"} for place, why in planned.unread]
     failed = len(planned.unread)
     for row in done:
         above(f"audioae: {row['error']}", lines=False)
-    left: list[tuple[Job, Wishes]] = []
+    left: list[tuple[Job, DenoiseOptions]] = []
     for job in planned.jobs:
         if journal and journal.is_done(job):
             continue
-        left.append((job, _as_left(wishes, journal, job)))
+        left.append((job, _as_left(chosen, journal, job)))
     if len(left) < len(planned.jobs) and not quiet:
         above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are already done and unchanged")
 
@@ -166,34 +166,34 @@ def _workers(processes: int, parts: int | None, engine: str) -> int:
     return parts or max(1, torch.get_num_threads() // processes)
 
 
-def _journal(folder: Path, model: str, backend: str, wishes: "Wishes") -> "Journal":
+def _journal(folder: Path, model: str, backend: str, chosen: "DenoiseOptions") -> "Journal":
     """The journal of a folder. Results of another model or other settings count as not done."""
     from audioae import __version__
     from audioae.modelfile import locate
     from audioae.runtime.journal import Journal
 
     digest = hashlib.sha256(locate(model).read_bytes())
-    settings = (wishes.atten_limit, wishes.mix, wishes.channels, wishes.salvage, wishes.bitrate)
+    settings = (chosen.atten_limit, chosen.mix, chosen.channels, chosen.salvage, chosen.bitrate)
     digest.update(" ".join(map(str, (__version__, backend, *settings))).encode())
     return Journal(folder, digest.hexdigest()[:16])
 
 
-def _as_left(wishes: Wishes, journal: "Journal | None", job: Job) -> Wishes:
+def _as_left(chosen: DenoiseOptions, journal: "Journal | None", job: Job) -> DenoiseOptions:
     """The options for a job: results that an earlier run left unfinished may be replaced."""
     from audioae.runtime.journal import Standing
 
     if journal is None:
-        return wishes
+        return chosen
     standing = journal.standing(job)
     return replace(
-        wishes,
-        overwrite=wishes.overwrite or standing is Standing.MADE,
+        chosen,
+        overwrite=chosen.overwrite or standing is Standing.MADE,
         again=standing in (Standing.FREE, Standing.BEGUN),
     )
 
 
 def _one_by_one(
-    jobs: "Sequence[tuple[Job, Wishes]]",
+    jobs: "Sequence[tuple[Job, DenoiseOptions]]",
     choice: ModelChoice,
     begun: "Callable[[Job], bool]",
     several: bool,
@@ -205,17 +205,22 @@ def _one_by_one(
     from audioae.runtime.attempt import attempt
 
     denoiser = choice.load()
-    for number, (job, wishes) in enumerate(jobs, 1):
+    for number, (job, chosen) in enumerate(jobs, 1):
         label = f"{number}/{len(jobs)} {job.source.name}" if several else job.source.name
         form = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         with bar(1.0, label, quiet, form) as shown:
-            made = attempt(partial(_clean, denoiser, job, wishes, begun, folders, _Watch(shown)), job)
+            made = attempt(partial(_clean, denoiser, job, chosen, begun, folders, _Watch(shown)), job)
         if made is not None:
             yield job, made
 
 
 def _clean(
-    denoiser: "StreamingModel", job: Job, wishes: Wishes, begun: "Callable[[Job], bool]", folders: bool, watch: "_Watch"
+    denoiser: "StreamingModel",
+    job: Job,
+    chosen: DenoiseOptions,
+    begun: "Callable[[Job], bool]",
+    folders: bool,
+    watch: "_Watch",
 ) -> "Report | None":
     """Clean one recording. None if another run has done it meanwhile."""
     from audioae.runtime.files import denoise_file
@@ -224,11 +229,11 @@ def _clean(
         _make_folders(job)
     if not begun(job):
         return None
-    return denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture, watch)
+    return denoise_file(denoiser, job.source, job.target, chosen, job.removed, job.picture, watch)
 
 
 def _side_by_side(
-    jobs: "Sequence[tuple[Job, Wishes]]",
+    jobs: "Sequence[tuple[Job, DenoiseOptions]]",
     choice: ModelChoice,
     processes: int | None,
     begun: "Callable[[Job], bool]",
@@ -243,13 +248,13 @@ def _side_by_side(
     clean = cluster.clean if engine == "ray" else corpus.clean
     choice.load()  # so that an error is reported once, not by every process
     ready = []
-    for job, wishes in jobs:
+    for job, chosen in jobs:
         try:
             _make_folders(job)
         except AudioaeError as error:
             yield job, error
         else:
-            ready.append((job, wishes))
+            ready.append((job, chosen))
     outcomes: Generator[Outcome, None, None] = clean(ready, choice, processes, begun)
     with bar(len(ready), "recordings", quiet) as shown, closing(outcomes):
         for outcome in outcomes:

@@ -110,7 +110,7 @@ RECORDINGS = {
     "valid.clean": "clean recordings to measure on",
     "valid.pairs": "a folder with noisy/ and clean/ to measure on",
 }
-"""What each path of a recipe stands for."""
+"""Meaning of each path in a recipe."""
 SAMPLES = "samples"
 
 

@@ -1,4 +1,4 @@
-"""What a recipe's ``data`` section may set: where the recordings are and how they are mixed and damaged."""
+"""Settings of a recipe's ``data`` section: recordings, mixing and augmentation."""
 
 from typing import ClassVar, Literal, Self
 
@@ -245,7 +245,7 @@ class Codec(Config):
 
 
 class Augment(Config):
-    """How recordings become mixtures. ``share`` is the part of all examples that a section touches; 0 turns it off."""
+    """Augmentation and mixing. ``share`` is the part of all examples that a section touches; 0 turns it off."""
 
     snr: Snr = Snr()
     level: Level = Level()
@@ -281,7 +281,7 @@ class Augment(Config):
 
 
 class DataConfig(Config):
-    """Where the recordings are. Each list holds folders, globs, files, or CSV/JSONL manifests with a ``file`` column.
+    """The dataset. Each list holds folders, globs, files, or CSV/JSONL manifests with a ``file`` column.
 
     Paths are relative to the folder that the command runs in, those within a manifest to the manifest.
     """

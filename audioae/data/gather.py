@@ -11,7 +11,7 @@ from audioae.errors import DataError
 
 @dataclass
 class Sources:
-    """What there is to mix."""
+    """Recordings to mix."""
 
     clean: Found
     noise: Found

@@ -19,7 +19,7 @@ Wave = NDArray[np.float32]
 REHEARSAL = Path(__file__).parent / "rehearsal"
 """Speech and noise of the package, for going on hearing what is not new."""
 LEARN_SHARE = 0.75
-"""Of a recording that is divided in time, its beginning to learn from."""
+"""Share at the beginning of a recording that is used for training, if it is divided in time."""
 LEAST_SECONDS = 8.0
 SPEECH_RMS = 0.05
 SILENT_RMS = 1e-5

@@ -15,7 +15,7 @@ from torch import Tensor
 from audioae.data import degrade, noises, rooms, voices
 from audioae.data.config import DataConfig
 from audioae.data.gather import Sources, class_of
-from audioae.data.sources import Clip, Shelf, check_skipped
+from audioae.data.sources import AudioCache, Clip, check_skipped
 from audioae.errors import DataError, InputError
 from audioae.signal.levels import active_rms, from_db, rms, to_db
 
@@ -65,7 +65,7 @@ class Mixer:
     """Files that turned out to be damaged when they were decoded."""
 
     def __post_init__(self) -> None:
-        self._shelf = Shelf(self.config.memory_mb / max(1, self.workers))
+        self._cache = AudioCache(self.config.memory_mb / max(1, self.workers))
         self._chosen: dict[tuple[int, int], list[Clip]] = {}
 
     def rate(self, index: int) -> int:
@@ -323,7 +323,7 @@ class Mixer:
         if clip.path in self.skipped:
             return None
         try:
-            wave = self._shelf.crop(clip, rate, start, seconds)
+            wave = self._cache.crop(clip, rate, start, seconds)
         except InputError as error:
             self.skipped[clip.path] = str(error)
             everything = self.sources.clean.clips + self.sources.noise.clips + self.sources.rir.clips

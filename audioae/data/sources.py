@@ -175,7 +175,7 @@ def check_skipped(skipped: Sequence[tuple[Path, str]], total: int, max_skipped: 
         raise DataError(f"{len(skipped)} of {total} files cannot be read (data.max_skipped is {max_skipped:g}):\n{shown}")
 
 
-class Shelf:
+class AudioCache:
     """Decoded audio kept in memory as 16-bit mono, so that a file is decoded and resampled once.
 
     Args:

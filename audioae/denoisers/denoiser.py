@@ -35,7 +35,7 @@ class Denoiser(StreamingModel):
         super().__init__(settings, name, network)
         parts: Any = zip(getattr(settings, "members", ()), getattr(self.network, "members", ()), strict=False)
         self.members: list[Denoiser] = [Denoiser(own, name, part) for own, part in parts] if members is None else members
-        """Of an ensemble: a denoiser for each network, which shares its weights."""
+        """Members of an ensemble: a denoiser for each network, which shares its weights; empty for others."""
 
     def receptive_field_samples(self, rate: int) -> int | None:
         """Receptive field in samples, looking back; None if unbounded."""

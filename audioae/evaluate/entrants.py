@@ -1,4 +1,4 @@
-"""What can be compared: models, folders of results, other programs."""
+"""Entrants of a comparison: models, folders of results, other programs."""
 
 import json
 import multiprocessing

@@ -19,7 +19,7 @@ from audioae.system.printable import printable
 
 _DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
 _DECIDING = ("si_sdr", "pesq")
-"""What the worst recording is looked for by."""
+"""Measures by which the worst recording is found."""
 
 
 def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
@@ -40,7 +40,7 @@ def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequen
 
 
 def worse_table(changes: Sequence[Change]) -> str:
-    """What became worse than its input, as a table of its own."""
+    """Table of the recordings that are worse than their input."""
     if not changes:
         return "No recording came out worse than it went in.\n"
     return "\n".join(["Worse than the input:", "", *_changes_table(changes)]) + "\n"
@@ -143,7 +143,7 @@ def _cell_text(text: str) -> str:
 
 
 def _shown(rows: dict[str, dict[str, Mean]], names: Sequence[str]) -> list[str]:
-    """What could be measured at all: below 16 kHz there is no band above 8 kHz."""
+    """Measures with a value: below 16 kHz there is no band above 8 kHz."""
     return [name for name in names if any(figures[name].count for figures in rows.values())]
 
 

@@ -1,4 +1,4 @@
-"""What runs in the process that an entrant has to itself, so that its peak memory is its own.
+"""The process of one entrant, which measures its own peak memory.
 
 It imports little: what is imported here counts for every entrant.
 """

@@ -52,7 +52,7 @@ def worst(scores: Sequence[Score]) -> dict[str, dict[str, Change]]:
 
 
 def worse(scores: Sequence[Score]) -> list[Change]:
-    """What became worse than its input by more than :data:`LIMITS`."""
+    """Recordings that are worse than their input by more than :data:`LIMITS`."""
     changes = _changes(scores)
     wide = {change.pair for change in changes if change.measure == "pesq" and not math.isnan(change.before)}
     return [

@@ -1,4 +1,4 @@
-"""What generators draw: log-magnitude spectrograms as images in [-1, 1], and the way back to magnitudes."""
+"""The spectrogram codec: log-magnitude spectrograms as images in [-1, 1], and back to magnitudes."""
 
 import torch
 from torch import Tensor, nn

@@ -25,8 +25,8 @@ def figures(model: Generator, files: Sequence[Path], load: Loader, seed: int = 0
         InputError: a recording cannot be read.
     """
     judge = recipe_of(model).valid.judge
-    beside, _ = Listening(files, as_judge(load(judge)) if judge else None).hear(model, seed=seed)
-    return {name: take(beside) for name, take in public_functions(measures).items() if judge or name not in OF_JUDGE}
+    report, _ = Listening(files, as_judge(load(judge)) if judge else None).hear(model, seed=seed)
+    return {name: take(report) for name, take in public_functions(measures).items() if judge or name not in OF_JUDGE}
 
 
 def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int = 0) -> None:

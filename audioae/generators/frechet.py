@@ -1,4 +1,4 @@
-"""How far apart two sets of sounds are, in the embedding of a classifier."""
+"""Frechet distance between two sets of sounds, in the embedding of a classifier."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What a generator draws, beside real recordings: what it is measured by, what is wrong, and what to look at and hear."""
+"""Evaluation of a generator against real recordings: measures, warnings, pictures and sounds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from audioae.audio.formats import AudioInfo, format_for
 from audioae.audio.writer import Writer
 from audioae.errors import BundleError, OutputError
 from audioae.generators.generator import Generator
-from audioae.generators.measures import Beside, image_diversity
+from audioae.generators.measures import GenerationReport, image_diversity
 from audioae.nn.trained import TrainedModel
 from audioae.plot import save_patches
 
@@ -67,45 +67,47 @@ class Listening:
             heard = [read(path) for path in self.files]
             self.real = np.concatenate([self.judge.embed([wave.mean(1)], rate) for wave, rate in heard])
 
-    def hear(self, model: Generator, count: int | None = None, seed: int = 0) -> tuple[Beside, NDArray[np.float32]]:
+    def hear(
+        self, model: Generator, count: int | None = None, seed: int = 0
+    ) -> tuple[GenerationReport, NDArray[np.float32]]:
         """New sounds ``(count, N)``, as many as there are recordings if not told, and all that they are measured by."""
         real = model.images_of_files(self.files)
         images, waves = model.draw(count or len(self.files), seed)
-        beside = Beside(images, real)
+        report = GenerationReport(images, real)
         if self.judge is not None:
             rate, classes = model.rate, model.classes
             sounds, known = list(waves.numpy()), self.judge.classes
             asked = [known.index(name) if name in known else -1 for name in classes]
-            beside = beside._replace(
+            report = report._replace(
                 embeddings=self.judge.embed(sounds, rate),
                 real_embeddings=self.real,
                 probabilities=self.judge.probabilities(sounds, rate),
                 asked=np.array([asked[n % len(asked)] for n in range(len(sounds))] if asked else [], int),
             )
-        return beside, waves.numpy()
+        return report, waves.numpy()
 
 
-def alarms(beside: Beside) -> list[str]:
-    """What is wrong with drawn sounds, to tell whoever trains the generator."""
+def alarms(report: GenerationReport) -> list[str]:
+    """Warnings about generated sounds: mode collapse and silence."""
     found = []
-    if (share := image_diversity(beside)) < COLLAPSED:
+    if (share := image_diversity(report)) < COLLAPSED:
         found.append(
             f"collapse: the sounds differ {share:.0%} as much as real ones do; lower train.learning_rate, "
             "or choose another loss"
         )
-    loudness = float((beside.images + 1).mean() / (beside.real_images + 1).mean().clamp_min(1e-6))
+    loudness = float((report.images + 1).mean() / (report.real_images + 1).mean().clamp_min(1e-6))
     if loudness < QUIET:
         found.append(f"silence: the images hold {loudness:.0%} of what real ones do; lower train.learning_rate")
     return found
 
 
-def show(beside: Beside, waves: NDArray[np.float32], rate: int, folder: Path, name: str) -> None:
+def show(report: GenerationReport, waves: NDArray[np.float32], rate: int, folder: Path, name: str) -> None:
     """Leave a grid of images and a few sounds in a folder.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    images = beside.images[:, 0].cpu().numpy()
+    images = report.images[:, 0].cpu().numpy()
     starts = range(0, min(len(images), ROWS * COLUMNS), COLUMNS)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Losses of generators and their critics: from one :class:`Verdict` to a scalar.
+"""Losses of generators and their critics: from one :class:`CriticOutput` to a scalar.
 
 Each is for both players: with real images it is the critic's, without the generator's. Penalties are the critic's alone.
 """
@@ -17,8 +17,8 @@ PENALTIES = frozenset({"gradient_penalty", "real_gradient"})
 """Losses of the critic that train nothing by themselves."""
 
 
-class Verdict(NamedTuple):
-    """What a critic says.
+class CriticOutput(NamedTuple):
+    """Scores of a critic, with the images that they are for.
 
     Attributes:
         fake: scores of drawn images ``(B,)``.
@@ -37,49 +37,49 @@ class Verdict(NamedTuple):
     share: float = 1.0
 
 
-def non_saturating(verdict: Verdict) -> Tensor:
+def non_saturating(output: CriticOutput) -> Tensor:
     """Logistic losses; the generator's is the one that does not saturate (Goodfellow et al. 2014)."""
-    if verdict.real is None:
-        return softplus(-verdict.fake).mean()
-    return softplus(-verdict.real).mean() + softplus(verdict.fake).mean()
+    if output.real is None:
+        return softplus(-output.fake).mean()
+    return softplus(-output.real).mean() + softplus(output.fake).mean()
 
 
-def hinge(verdict: Verdict) -> Tensor:
+def hinge(output: CriticOutput) -> Tensor:
     """Hinge losses (Lim & Ye, "Geometric GAN", 2017)."""
-    if verdict.real is None:
-        return -verdict.fake.mean()
-    return (1 - verdict.real).relu().mean() + (1 + verdict.fake).relu().mean()
+    if output.real is None:
+        return -output.fake.mean()
+    return (1 - output.real).relu().mean() + (1 + output.fake).relu().mean()
 
 
-def wasserstein(verdict: Verdict) -> Tensor:
+def wasserstein(output: CriticOutput) -> Tensor:
     """Difference of mean scores (Arjovsky et al. 2017); the critic has to be held back, as by :func:`gradient_penalty`."""
-    if verdict.real is None:
-        return -verdict.fake.mean()
-    return verdict.fake.mean() - verdict.real.mean()
+    if output.real is None:
+        return -output.fake.mean()
+    return output.fake.mean() - output.real.mean()
 
 
-def gradient_penalty(verdict: Verdict, slope: Slope = 1.0) -> Tensor:
+def gradient_penalty(output: CriticOutput, slope: Slope = 1.0) -> Tensor:
     """Squared difference of the critic's gradient from ``slope``, between real and drawn (Gulrajani et al. 2017)."""
-    if verdict.real_images is None or verdict.fake_images is None:
-        return verdict.fake.new_zeros(())
-    share = torch.rand(len(verdict.fake), 1, 1, 1, device=verdict.fake.device)
-    between = torch.lerp(verdict.real_images, verdict.fake_images.detach(), share)
-    return (_squared_gradient(verdict, between) + 1e-12).sqrt().sub(slope).square().mean()
+    if output.real_images is None or output.fake_images is None:
+        return output.fake.new_zeros(())
+    share = torch.rand(len(output.fake), 1, 1, 1, device=output.fake.device)
+    between = torch.lerp(output.real_images, output.fake_images.detach(), share)
+    return (_squared_gradient(output, between) + 1e-12).sqrt().sub(slope).square().mean()
 
 
-def real_gradient(verdict: Verdict) -> Tensor:
+def real_gradient(output: CriticOutput) -> Tensor:
     """Squared gradient of the critic at real images, called R1 (Mescheder et al. 2018).
 
     Small images differ less from each other than large ones of the same contents do, so that their critic needs a steeper
     gradient: it is multiplied by their share of the pixels (as Karras et al. 2020 choose the weight by resolution).
     """
-    if verdict.real_images is None:
-        return verdict.fake.new_zeros(())
-    return verdict.share * _squared_gradient(verdict, verdict.real_images).mean()
+    if output.real_images is None:
+        return output.fake.new_zeros(())
+    return output.share * _squared_gradient(output, output.real_images).mean()
 
 
-def _squared_gradient(verdict: Verdict, images: Tensor) -> Tensor:
-    assert verdict.critic is not None, "a verdict with images comes with its critic"
+def _squared_gradient(output: CriticOutput, images: Tensor) -> Tensor:
+    assert output.critic is not None, "a output with images comes with its critic"
     images = images.detach().requires_grad_()
-    scores = verdict.critic(images)
+    scores = output.critic(images)
     return torch.autograd.grad(scores.sum(), images, create_graph=True)[0].square().flatten(1).sum(1)

@@ -15,7 +15,7 @@ OF_JUDGE = frozenset({"frechet_of_sounds", "inception_score", "diversity", "clas
 """Measures that need a classifier."""
 
 
-class Beside(NamedTuple):
+class GenerationReport(NamedTuple):
     """Drawn sounds beside real ones; what a judge says of them is empty where there is no judge.
 
     Attributes:
@@ -35,48 +35,49 @@ class Beside(NamedTuple):
     asked: NDArray[np.integer] = np.empty(0, int)
 
 
-def sliced_wasserstein(beside: Beside) -> float:
+def sliced_wasserstein(report: GenerationReport) -> float:
     """Mean distance of images along random directions (Rabin et al. 2011), each set sorted; needs no judge."""
-    count = min(len(beside.images), len(beside.real_images))
+    count = min(len(report.images), len(report.real_images))
     generator = torch.Generator().manual_seed(0)
-    sides = [side[:count].flatten(1).cpu() for side in (beside.images, beside.real_images)]
+    sides = [side[:count].flatten(1).cpu() for side in (report.images, report.real_images)]
     directions = torch.randn(sides[0].shape[1], PROJECTIONS, generator=generator)
     directions /= directions.norm(dim=0)
     a, b = ((side @ directions).sort(dim=0).values for side in sides)
     return float((a - b).abs().mean())
 
 
-def frechet_of_sounds(beside: Beside) -> float:
+def frechet_of_sounds(report: GenerationReport) -> float:
     """Frechet distance to real sounds in the judge's embedding; see :func:`audioae.generators.frechet.frechet_distance`."""
-    return frechet.frechet_distance(beside.embeddings, beside.real_embeddings)
+    return frechet.frechet_distance(report.embeddings, report.real_embeddings)
 
 
-def inception_score(beside: Beside) -> float:
-    """How sure the judge is of each sound, and how evenly the classes come (Salimans et al. 2016): 1 to their number.
+def inception_score(report: GenerationReport) -> float:
+    """Inception score (Salimans et al. 2016), 1 to the number of classes: high for sounds of clear and evenly spread
+    classes.
 
     >>> sure = np.eye(10).repeat(3, axis=0)
-    >>> round(inception_score(Beside(torch.zeros(0), torch.zeros(0), probabilities=sure)), 6)
+    >>> round(inception_score(GenerationReport(torch.zeros(0), torch.zeros(0), probabilities=sure)), 6)
     10.0
     """
-    each = np.clip(beside.probabilities.astype(np.float64), 1e-12, 1)
+    each = np.clip(report.probabilities.astype(np.float64), 1e-12, 1)
     return float(np.exp((each * (np.log(each) - np.log(each.mean(0)))).sum(1).mean()))
 
 
-def diversity(beside: Beside) -> float:
+def diversity(report: GenerationReport) -> float:
     """Mean distance between two drawn sounds in the judge's embedding, as a share of that between two real ones."""
-    return _spread(beside.embeddings) / _spread(beside.real_embeddings)
+    return _spread(report.embeddings) / _spread(report.real_embeddings)
 
 
-def class_accuracy(beside: Beside) -> float:
+def class_accuracy(report: GenerationReport) -> float:
     """Share of the sounds that the judge takes for the class that was asked for; not a number where none was."""
-    if not len(beside.asked):
+    if not len(report.asked):
         return float("nan")
-    return float((beside.probabilities.argmax(1) == beside.asked).mean())
+    return float((report.probabilities.argmax(1) == report.asked).mean())
 
 
-def image_diversity(beside: Beside) -> float:
+def image_diversity(report: GenerationReport) -> float:
     """Mean distance between two drawn images, as a share of that between two real ones; needs no judge."""
-    drawn, real = (_spread(side.flatten(1).cpu().numpy()) for side in (beside.images, beside.real_images))
+    drawn, real = (_spread(side.flatten(1).cpu().numpy()) for side in (report.images, report.real_images))
     return drawn / real
 
 

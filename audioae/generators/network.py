@@ -1,4 +1,4 @@
-"""What all generators have in common: settings, the spectrogram codec, and how they are played against their critic."""
+"""Bases of all generators: settings, random numbers, layers, and the pairs of images that critics are trained on."""
 
 import itertools
 import math
@@ -51,7 +51,7 @@ class GeneratorConfig(ModelConfig):
 
 
 class HalvingConfig(GeneratorConfig):
-    """Of generators whose images grow by doubling."""
+    """Base of the settings of generators whose images grow by doubling."""
 
     widths: tuple[Width, ...] = ()
 
@@ -68,7 +68,7 @@ class HalvingConfig(GeneratorConfig):
 
     @property
     def doublings(self) -> int:
-        """How often an image doubles, from its beginnings to full size."""
+        """Number of doublings from the smallest image to full size."""
         raise NotImplementedError
 
 
@@ -78,7 +78,7 @@ def _check_units(units: int) -> None:
 
 
 class Game(NamedTuple):
-    """What a critic is shown, of one size of images.
+    """Real and generated images of one size, for the critic.
 
     Attributes:
         real: ``(B, C, H, W)``.
@@ -124,19 +124,20 @@ class GeneratorNetwork(nn.Module):
         held = math.sqrt(2) * torch.erfinv((2 * uniform - 1) * within).float()
         return held if self.groups is None else torch.cat([held[:, :-1], numbers[:, -1:]], 1)
 
-    def told(self, numbers: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The numbers without the one that chooses a group, and what to draw of: ``labels``, or the groups chosen."""
+    def split_labels(self, numbers: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The numbers without the one that chooses a group, and the labels: those given, or the chosen groups."""
         if self.groups is None:
             return numbers, labels
         return numbers[:, :-1], self.groups.drawn(numbers[:, -1]) if labels is None else labels
 
     def begin_with(self, images: Tensor, seed: int) -> None:
-        """What there is to take from training images ``(M, 1, K, P)`` before the first step."""
+        """Initialise from training images ``(M, 1, K, P)`` before the first step."""
         if self.groups is not None:
             self.groups.fit(images, seed)
 
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
-        """What the critic is to tell apart, given real images ``(B, 1, K, P)`` and what :meth:`draw` gave."""
+        """Pairs of real and generated images for the critic, from real images ``(B, 1, K, P)`` and the numbers of
+        :meth:`draw`."""
         return [Game(real, self(numbers, labels))]
 
 
@@ -172,7 +173,7 @@ class Up(nn.Module):
         return leaky_relu(x, SLOPE)
 
 
-class Judgement(nn.Module):
+class Discriminator(nn.Module):
     """Images ``(B, C, H, W)`` to scores ``(B,)``: convolutions that halve them, and how much a batch differs within itself.
 
     The deviation over the batch, as one more channel, lets a critic see that all images are alike (Karras et al. 2018).

@@ -16,8 +16,8 @@ from audioae.data.mixer import Mixer
 from audioae.family import every_family, weighted_sum
 from audioae.generators.generator import Generator
 from audioae.generators.listening import Listening, alarms, as_judge, show
-from audioae.generators.losses import PENALTIES, Verdict
-from audioae.generators.measures import Beside
+from audioae.generators.losses import PENALTIES, CriticOutput
+from audioae.generators.measures import GenerationReport
 from audioae.generators.network import Game, GeneratorNetwork
 from audioae.recipe import Recipe, ValidConfig
 from audioae.settings.registry import find
@@ -26,11 +26,11 @@ from audioae.task import SCOUTED, Loader, Losses, places
 GROUPED = 160
 """Batches that a generator of groups sees before the first step: each group needs some images."""
 MEMORY = 0.98
-"""Of the running share of pairs that the critic gets right."""
+"""Decay of the running share of pairs that the critic ranks correctly."""
 MOST_LEVELS = 6
-"""Of a pyramid; all other generators have one."""
+"""Most levels of a pyramid; all other generators have one level."""
 WON = 0.995
-"""Share beyond which the generator learns little more."""
+"""Share above which the generator hardly learns."""
 
 
 class Task(task.Task):
@@ -58,7 +58,7 @@ class Task(task.Task):
 
     @property
     def alarms(self) -> list[str]:
-        """What seems to go wrong in the game itself."""
+        """Signs that the adversarial training is out of balance."""
         pyramid = hasattr(self.network, "levels")
         return [
             f"the critic{f' of level {level}' * pyramid} has won: it tells {share:.1%} of real and drawn apart; "
@@ -102,21 +102,21 @@ class Task(task.Task):
         loss = real.new_zeros(())
         values: dict[str, Tensor] = {}
         for game in games:
-            own, named = weighted_sum(self.recipe.losses, (self._verdict(game, chosen, last),))
+            own, named = weighted_sum(self.recipe.losses, (self._critic_output(game, chosen, last),))
             loss = loss + own
             name = "generator" if last else "critic"
             mark = f"_{game.level}" if len(games) > 1 else ""
             values |= {f"{name}_{term}{mark}": value for term, value in named.items() if not (last and term in PENALTIES)}
         return loss, values
 
-    def _verdict(self, game: Game, chosen: Tensor | None, last: bool) -> Verdict:
+    def _critic_output(self, game: Game, chosen: Tensor | None, last: bool) -> CriticOutput:
         critic = partial(self.critic, labels=chosen, level=game.level)
         if last:
-            return Verdict(critic(game.fake))
+            return CriticOutput(critic(game.fake))
         real, fake = critic(game.real), critic(game.fake)
         self.shares.add(game.level, real.detach(), fake.detach())
         share = game.real[0, 0].numel() / (self.network.config.rows * self.network.config.frames)
-        return Verdict(fake, real, game.fake, game.real, critic, share)
+        return CriticOutput(fake, real, game.fake, game.real, critic, share)
 
 
 class Validation(task.Validation):
@@ -126,7 +126,7 @@ class Validation(task.Validation):
         super().__init__(recipe, load, config)
         judge = as_judge(load(self.config.judge)) if self.config.judge else None
         self.listening = Listening([clean for _, clean in self.files], judge)
-        self.generated: tuple[Beside, NDArray[np.float32]] | None = None
+        self.generated: tuple[GenerationReport, NDArray[np.float32]] | None = None
 
     def estimate(self, model: Any, clock: Callable[[], float] = time.monotonic) -> float:
         """Seconds that :meth:`run` takes, measured by running it."""

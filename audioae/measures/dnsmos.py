@@ -29,17 +29,17 @@ _MAPS = (
 
 
 def dnsmos_sig(estimate: Wave, clean: Wave, rate: int) -> float:
-    """How undistorted the speech is."""
+    """Quality of the speech signal (SIG)."""
     return _scores(estimate, rate)[0]
 
 
 def dnsmos_bak(estimate: Wave, clean: Wave, rate: int) -> float:
-    """How little the background disturbs."""
+    """Quality of the background (BAK)."""
     return _scores(estimate, rate)[1]
 
 
 def dnsmos_ovrl(estimate: Wave, clean: Wave, rate: int) -> float:
-    """How good the whole is."""
+    """Overall quality (OVRL)."""
     return _scores(estimate, rate)[2]
 
 

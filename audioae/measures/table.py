@@ -25,7 +25,7 @@ PACKAGES = {
     "dnsmos_bak": ("speechmos", "onnxruntime"),
     "dnsmos_ovrl": ("speechmos", "onnxruntime"),
 }
-"""What each measure is computed by; the others are this package's own."""
+"""Libraries that compute the measures; the others are this package's own."""
 
 
 def measure(names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int) -> dict[str, float]:
@@ -54,7 +54,7 @@ def libraries(packages: Sequence[str]) -> str:
 
 
 def library(name: str) -> str:
-    """What a measure is computed by, with the version, such as ``pesq 0.0.4``."""
+    """The library that computes a measure, with its version, such as ``pesq 0.0.4``."""
     return libraries(PACKAGES.get(name, ("audioae",)))
 
 

@@ -93,7 +93,7 @@ class CausalDepthwise(nn.Module):
         self.ahead = nn.Parameter(torch.zeros(ahead, channels)) if ahead else None
 
     def past(self, like: Tensor) -> Tensor:
-        """What came before the first frame of ``(B, T, ..., C)``: zeros ``(B, span, ..., C)``."""
+        """State before the first frame of ``(B, T, ..., C)``: zeros ``(B, span, ..., C)``."""
         return like.new_zeros(like.shape[0], self.span, *like.shape[2:])
 
     @property

@@ -1,4 +1,4 @@
-"""What autoencoders read and write: standardised logarithms of spectral magnitudes, on mel bands or on single bins."""
+"""Standardised log magnitudes, on mel bands or on single bins: the features of autoencoders and classifiers."""
 
 import math
 
@@ -68,7 +68,7 @@ class LogBands(nn.Module):
         return self.standardise(self.relative(spec, level)).unfold(1, frames, frames)
 
     def standardise(self, logarithms: Tensor) -> Tensor:
-        """What :meth:`log` gives, by mean and deviation."""
+        """The result of :meth:`log`, standardised by mean and deviation."""
         return (logarithms - self.mean) / self.deviation
 
     def log(self, magnitude: Tensor) -> Tensor:

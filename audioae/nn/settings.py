@@ -1,4 +1,4 @@
-"""What the settings of every kind of model have in common."""
+"""Base of the settings of every model kind."""
 
 from typing import Self
 
@@ -28,30 +28,30 @@ class ModelConfig(Config):
         return names
 
     def of_format_1(self) -> Self:
-        """The settings that a model file of format 1 with these stands for: what came later is off."""
+        """These settings as model files of format 1 mean them: later features are off."""
         return self
 
     @property
     def delay(self) -> int:
-        """Frames that what comes out of the model is late by, which is how far it looks ahead."""
+        """Look-ahead in frames, by which the output lags."""
         return 0
 
     @property
     def hop_seconds(self) -> float:
-        """Time from frame to frame of the spectra that the model takes."""
+        """Hop of the STFT in seconds."""
         return HOP_SECONDS
 
     @property
     def window_seconds(self) -> float:
-        """Length of the frames that those spectra are of."""
+        """Window of the STFT in seconds."""
         return 2 * HOP_SECONDS
 
     @property
     def hops(self) -> int:
-        """Hops that a window consists of."""
+        """Window length in hops."""
         return hops_of(self.hop_seconds, self.window_seconds)
 
     @property
     def latency(self) -> float:
-        """Seconds from the moment that sound is fed to a stream until it is back at the latest."""
+        """Latency of a stream in seconds: STFT overlap and look-ahead."""
         return (self.hops + self.delay) * self.hop_seconds

@@ -23,7 +23,7 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Strength:
-    """How much noise reduction is applied; the same in every way of running.
+    """Strength of the noise reduction; the same in every way of running.
 
     Args:
         atten_limit: largest attenuation in dB: the noisy input stays in the result this far down. None is no limit.

@@ -81,7 +81,7 @@ def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Stre
 
 
 def why_no_denoiser(name: str) -> str:
-    """What to say of a model of this name that :attr:`~audioae.nn.trained.StreamingModel.rebuilds_noise`."""
+    """Message for a model of this name that :attr:`~audioae.nn.trained.StreamingModel.rebuilds_noise`."""
     return (
         f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
         "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"

@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 def attempt(work: Callable[[], Made], job: Job) -> Made | AudioaeError:
-    """What the work on a recording returns, or what went wrong, as an error that names the recording.
+    """The result of work on a recording, or its error, with a message that names the recording.
 
     Errors are values here: they go from process to process as they are.
 

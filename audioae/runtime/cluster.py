@@ -17,10 +17,10 @@ from audioae.errors import AudioaeError, InputError, MissingExtraError
 from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.corpus import Outcome
 from audioae.runtime.files import Report, denoise_file
-from audioae.runtime.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 ATTEMPTS = 3
-"""How often a recording whose worker is lost is tried."""
+"""Attempts for a recording whose worker is lost."""
 AHEAD = 2
 """Recordings that are handed out for each worker, so that none waits."""
 PATIENCE_TO_CONNECT = 10.0
@@ -32,7 +32,7 @@ PATIENCE_TO_START = 300.0
 
 
 def clean(
-    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, workers: int | None, begun: Callable[[Job], bool]
+    jobs: Sequence[tuple[Job, DenoiseOptions]], choice: ModelChoice, workers: int | None, begun: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
     """:func:`audioae.runtime.corpus.clean` on the cluster that ``RAY_ADDRESS`` names, or on one of this machine alone.
 
@@ -91,7 +91,7 @@ def _join(workers: int | None) -> None:
 
 @dataclass
 class _Place:
-    """Where a worker is, or will be once the cluster has room for it."""
+    """A worker's place: running, or waiting for room in the cluster."""
 
     worker: Any
     ready: bool = False
@@ -103,7 +103,7 @@ class _Place:
 @dataclass(frozen=True)
 class _Task:
     job: Job
-    wishes: Wishes
+    options: DenoiseOptions
     attempt: int
     place: _Place
     worker: Any
@@ -126,16 +126,18 @@ class _Crew:
         for place in self.places:
             self._start(place)
 
-    def clean(self, jobs: Sequence[tuple[Job, Wishes]], begun: Callable[[Job], bool]) -> Generator[Outcome, None, None]:
-        waiting = deque((job, wishes, 1) for job, wishes in jobs)
+    def clean(
+        self, jobs: Sequence[tuple[Job, DenoiseOptions]], begun: Callable[[Job], bool]
+    ) -> Generator[Outcome, None, None]:
+        waiting = deque((job, options, 1) for job, options in jobs)
         while waiting or self.running:
             while waiting and (place := self._idlest()):
-                job, wishes, attempt = waiting.popleft()
+                job, options, attempt = waiting.popleft()
                 if not begun(job):
                     continue
                 place.busy += 1
-                task = _Task(job, wishes, attempt, place, place.worker)
-                self.running[place.worker.clean.remote(_absolute(job), wishes)] = task
+                task = _Task(job, options, attempt, place, place.worker)
+                self.running[place.worker.clean.remote(_absolute(job), options)] = task
             if not (waiting or self.running):  # another run has done the rest meanwhile
                 break
             patience = None if self.running else PATIENCE_TO_START
@@ -152,7 +154,7 @@ class _Crew:
             outcome = self._outcome(task, done[0])
             if isinstance(outcome, int):
                 # It may be done, but could not be told.
-                waiting.appendleft((task.job, replace(task.wishes, again=True), outcome))
+                waiting.appendleft((task.job, replace(task.options, again=True), outcome))
             else:
                 yield task.job, outcome
 
@@ -192,7 +194,7 @@ class _Crew:
         place.ready, place.failed = True, 0
 
     def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | int:
-        """What came of a recording, or which try is next if its worker was lost."""
+        """The outcome for a recording, or the number of the next attempt if its worker was lost."""
         place = task.place
         try:
             outcome = self.ray.get(done)
@@ -215,7 +217,7 @@ class _Crew:
 
 
 class Worker:
-    """What runs on each GPU or core: a model that stays loaded.
+    """The actor on each GPU or core, with a model that stays loaded.
 
     Args:
         choice: which one.
@@ -225,7 +227,7 @@ class Worker:
         self.choice = choice
 
     def problem(self) -> AudioaeError | None:
-        """What keeps it from its work, such as a model that is not on its machine; it loads its model."""
+        """Loads the model; returns the reason if that is impossible, such as a model that is not on its machine."""
         try:
             import torch
 
@@ -237,9 +239,9 @@ class Worker:
             return fault(error, self.choice.model)
         return None
 
-    def clean(self, job: Job, wishes: Wishes) -> Any:
+    def clean(self, job: Job, options: DenoiseOptions) -> Any:
         """The report on a recording, or what is wrong with it: errors are values here, that Ray does not dress them up."""
-        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
+        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, options, job.removed, job.picture), job)
 
 
 def _line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from audioae.errors import AudioaeError, InputError
 from audioae.nn.trained import StreamingModel
 from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.files import Report, denoise_file
-from audioae.runtime.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.runtime.signals import unwind_on_signals
 
 AHEAD = 2
@@ -29,7 +29,7 @@ Outcome = tuple[Job, Report | AudioaeError]
 
 
 def clean(
-    jobs: Sequence[tuple[Job, Wishes]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], bool]
+    jobs: Sequence[tuple[Job, DenoiseOptions]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
     """Clean recordings in several processes; what came of each is told as it is done, in any order.
 
@@ -43,7 +43,7 @@ def clean(
         begun: called before a recording is begun; false where it is not to be.
     """
     waiting = deque(jobs)
-    running: dict[Future[Report | AudioaeError], tuple[Job, Wishes]] = {}
+    running: dict[Future[Report | AudioaeError], tuple[Job, DenoiseOptions]] = {}
     lost: set[Job] = set()
     processes = processes or torch.get_num_threads()
     pool = _pool(choice, processes)
@@ -51,23 +51,23 @@ def clean(
         while waiting or running:
             crashed = False
             while waiting and len(running) < (1 if lost else AHEAD * processes) and not crashed:
-                job, wishes = waiting.popleft()
+                job, options = waiting.popleft()
                 if not begun(job):
                     continue
                 try:
-                    running[pool.submit(_clean, job, wishes)] = (job, wishes)
+                    running[pool.submit(_clean, job, options)] = (job, options)
                 except BrokenProcessPool:
-                    waiting.appendleft((job, wishes))
+                    waiting.appendleft((job, options))
                     crashed = True
             again = []
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job, wishes = running.pop(future)
+                job, options = running.pop(future)
                 try:
                     outcome: Report | AudioaeError = future.result()
                 except (BrokenProcessPool, SystemExit):
                     crashed = True
                     if job not in lost:
-                        again.append((job, wishes))
+                        again.append((job, options))
                         continue
                     outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
                 except Exception as error:  # what could not be sent between the processes
@@ -78,10 +78,10 @@ def clean(
                 pool.shutdown(cancel_futures=True)
                 again += running.values()
                 running.clear()
-                for job, wishes in reversed(again):
+                for job, options in reversed(again):
                     job.sweep()
                     lost.add(job)
-                    waiting.appendleft((job, replace(wishes, again=True)))  # it may be done, but could not be told
+                    waiting.appendleft((job, replace(options, again=True)))  # it may be done, but could not be told
                 pool = _pool(choice, processes)
     except BaseException:
         for child in multiprocessing.active_children():
@@ -105,7 +105,7 @@ _denoiser: StreamingModel | AudioaeError | None = None
 
 
 def _begin(choice: ModelChoice, threads: int) -> None:
-    """What each process does first."""
+    """Initialisation of each process."""
     global _denoiser
     unwind_on_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its children
@@ -119,12 +119,12 @@ def _begin(choice: ModelChoice, threads: int) -> None:
         _denoiser = fault(error, choice.model)
 
 
-def _clean(job: Job, wishes: Wishes) -> Report | AudioaeError:
+def _clean(job: Job, options: DenoiseOptions) -> Report | AudioaeError:
     denoiser = _denoiser
     assert denoiser is not None, "every process loads the model first"
     if isinstance(denoiser, AudioaeError):
         return denoiser
-    return attempt(lambda: denoise_file(denoiser, job.source, job.target, wishes, job.removed, job.picture), job)
+    return attempt(lambda: denoise_file(denoiser, job.source, job.target, options, job.removed, job.picture), job)
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,7 @@ from audioae.audio.writer import Writer
 from audioae.errors import InputError, OutputError
 from audioae.nn.trained import StreamingModel
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
-from audioae.runtime.jobs import STANDARD, Wishes
+from audioae.runtime.jobs import STANDARD, DenoiseOptions
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
 from audioae.runtime.streamer import Streamer
@@ -40,7 +40,7 @@ COPIED = 2**20
 
 @dataclass
 class Report:
-    """What was done with one file.
+    """Report on one cleaned file.
 
     Attributes:
         input: path of the recording.
@@ -98,7 +98,7 @@ class _Excerpt:
 
 
 class _Waiting:
-    """What was read and has not been cleaned yet, block by block."""
+    """Blocks that were read and are not cleaned yet."""
 
     def __init__(self) -> None:
         self.blocks: deque[Wave] = deque()
@@ -125,7 +125,7 @@ def denoise_file(
     denoiser: StreamingModel,
     source: Path,
     target: Path,
-    wishes: Wishes | None = None,
+    options: DenoiseOptions | None = None,
     removed: Path | None = None,
     plot: Path | None = None,
     progress: Callable[[int, int, int], None] | None = None,
@@ -136,7 +136,7 @@ def denoise_file(
         denoiser: from :func:`audioae.load`.
         source: any file that libsndfile reads, a pipe that gives one, or ``-`` for standard input.
         target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
-        wishes: strength and the like.
+        options: strength and the like.
         removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
         plot: picture of the spectrograms before, after, and of what was removed.
         progress: called with the frames done, their number, and the rate.
@@ -145,16 +145,16 @@ def denoise_file(
         InputError: the file cannot be read, or breaks off.
         OutputError: a result cannot be written, is there already, or is the input itself.
     """
-    wishes = wishes or Wishes()
+    options = options or DenoiseOptions()
     for path in (target, removed, plot):
-        check_target(path, source, wishes.overwrite or wishes.again)
+        check_target(path, source, options.overwrite or options.again)
     if removed is not None and removed == target:
         raise OutputError(f"{removed}: the removed part and the result need different files")
     if target != STANDARD:
-        return _denoise(denoiser, source, target, wishes, removed, plot, progress)
+        return _denoise(denoiser, source, target, options, removed, plot, progress)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "result.wav"
-        report = _denoise(denoiser, source, place, wishes, removed, plot, progress)
+        report = _denoise(denoiser, source, place, options, removed, plot, progress)
         report.output = str(STANDARD)
         with open(place, "rb") as file:
             while data := file.read(COPIED):
@@ -166,18 +166,18 @@ def _denoise(
     denoiser: StreamingModel,
     source: Path,
     target: Path,
-    wishes: Wishes,
+    options: DenoiseOptions,
     removed: Path | None,
     plot: Path | None,
     progress: Callable[[int, int, int], None] | None,
 ) -> Report:
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, wishes.salvage))
+        reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, options.salvage))
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
-        result = stack.enter_context(_writer(target, source, reader, wishes))
-        rest = stack.enter_context(_writer(removed, source, reader, wishes)) if removed else None
-        report = _run(denoiser, reader, result, rest, picture, wishes, progress)
+        result = stack.enter_context(_writer(target, source, reader, options))
+        rest = stack.enter_context(_writer(removed, source, reader, options)) if removed else None
+        report = _run(denoiser, reader, result, rest, picture, options, progress)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
@@ -186,10 +186,10 @@ def _denoise(
                 notes.update(dict.fromkeys(tags.carry(reader, writer)))
                 writer.verify()
         report.notes = list(notes)
-        if plot and picture and not (wishes.again and plot.exists()):
+        if plot and picture and not (options.again and plot.exists()):
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
             waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
-            save_spectrograms(waves, reader.info.rate, plot, overwrite=wishes.overwrite)
+            save_spectrograms(waves, reader.info.rate, plot, overwrite=options.overwrite)
     return report
 
 
@@ -206,11 +206,11 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
     check_place(path, overwrite)
 
 
-def _writer(path: Path, source: Path, reader: Reader, wishes: Wishes) -> Writer:
-    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=wishes.bitrate)
-    if wishes.bitrate and info.subtype in CODED:
-        bitrate.check(wishes.bitrate, info, str(path))
-    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags, wishes.overwrite, wishes.again)
+def _writer(path: Path, source: Path, reader: Reader, options: DenoiseOptions) -> Writer:
+    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=options.bitrate)
+    if options.bitrate and info.subtype in CODED:
+        bitrate.check(options.bitrate, info, str(path))
+    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags, options.overwrite, options.again)
 
 
 def _keeps_container(path: Path, source: Path) -> bool:
@@ -226,13 +226,13 @@ def _run(
     result: Writer,
     rest: Writer | None,
     picture: _Excerpt | None,
-    wishes: Wishes,
+    options: DenoiseOptions,
     progress: Callable[[int, int, int], None] | None,
 ) -> Report:
     info: AudioInfo = reader.info
     report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
     try:
-        streamer = Streamer(denoiser, info.rate, wishes.atten_limit, wishes.mix, wishes.channels)
+        streamer = Streamer(denoiser, info.rate, options.atten_limit, options.mix, options.channels)
     except InputError as error:
         raise InputError(f"{reader.path}: {error}") from None
     meter, clipping = Meter(), Clipping()
@@ -261,7 +261,7 @@ def _run(
         if progress is not None:
             progress(done, info.frames, info.rate)
 
-    with in_background(streamer, wishes.workers, info.frames, info.channels) as cleaning:
+    with in_background(streamer, options.workers, info.frames, info.channels) as cleaning:
         for block in reader.blocks(block_frames):
             wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
             report.non_finite += bad

@@ -40,8 +40,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """How files are to be cleaned; see :class:`~audioae.runtime.streamer.Streamer` and ``audioae denoise --help``."""
+class DenoiseOptions:
+    """Options of cleaning files; see :class:`~audioae.runtime.streamer.Streamer` and ``audioae denoise --help``."""
 
     atten_limit: float | None = None
     mix: float = 1.0
@@ -49,7 +49,7 @@ class Wishes:
     overwrite: bool = False
     salvage: bool = False
     workers: int = 1
-    """How many segments of a long recording are cleaned side by side."""
+    """Segments of a long recording that are cleaned in parallel."""
     bitrate: int = 0
     """Bits per second of results in MP3, Vorbis and Opus; 0 for those of the recording."""
     again: bool = False

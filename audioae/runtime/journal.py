@@ -1,4 +1,4 @@
-"""What was begun and what is done, so that work that was cut off can be gone on with."""
+"""The journal of begun and finished files, with which interrupted work is resumed."""
 
 import json
 import os
@@ -17,7 +17,7 @@ NAME = ".audioae.jsonl"
 
 
 class Standing(Enum):
-    """What is in the places of a job's results."""
+    """State of a job's result files."""
 
     FREE = "nothing"
     MADE = "results that an earlier run has finished, and that may be replaced"
@@ -95,7 +95,7 @@ class Journal:
         )
 
     def standing(self, job: Job) -> Standing:
-        """Whose files are in the places of the results."""
+        """Which run wrote the result files."""
         there = {key for key, path in zip(_keys(job), job.outputs, strict=True) if path.exists()}
         if not there:
             return Standing.FREE

@@ -20,7 +20,7 @@ WAITING = 8
 
 @dataclass
 class Status:
-    """How a live stream is doing.
+    """State of a live stream.
 
     Attributes:
         seconds: since it began.

@@ -61,5 +61,5 @@ class Clipping:
 
     @property
     def samples(self) -> int:
-        """How many so far."""
+        """Number of clipped samples so far."""
         return self._closed + int(self._open[self._open >= CLIPPED_RUN].sum())

@@ -118,7 +118,7 @@ def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 4
 
 
 def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
-    """What :func:`export` writes."""
+    """Contents of the file that :func:`export` writes."""
     if isinstance(denoiser, Denoiser) and denoiser.members:
         raise BundleError(
             f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 ENCODINGS = {"u8": (1, 8), "s16": (1, 16), "s24": (1, 24), "s32": (1, 32), "f32": (3, 32), "f64": (3, 64)}
 """Little-endian samples: their code in WAV (1 for integers, 3 for floats) and their bits."""
 UNKNOWN_SIZE = 0xFFFFFFFF
-"""What stands in a WAV header for a length that nobody knows yet."""
+"""Length in a WAV header that stands for: not known yet."""
 
 
 @dataclass(frozen=True)
 class Pcm:
-    """How samples lie in a stream.
+    """Sample format of a stream.
 
     Attributes:
         rate: Hz.

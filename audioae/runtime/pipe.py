@@ -14,7 +14,7 @@ from audioae.runtime.streamer import Streamer
 
 @dataclass
 class Flow:
-    """What a stream came to.
+    """Totals of a finished stream.
 
     Attributes:
         seconds: of sound.

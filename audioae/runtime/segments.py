@@ -27,7 +27,7 @@ MOST_NUMBERS = 16 * 2**20
 
 
 def in_background(streamer: Streamer, workers: int, frames: int, channels: int) -> "AbstractContextManager[Cleaning]":
-    """What cleans a recording in threads: segments in several of them where that pays, else the streamer itself in one.
+    """Clean a recording in threads: in segments if that is faster, else as one stream.
 
     Args:
         streamer: at its beginning.
@@ -84,7 +84,7 @@ class _Pooled:
         torch.set_num_threads(self._own)
 
     def _ready(self, most: int) -> list[Tensor]:
-        """What is done, in order, and as much more as leaves at most so many running."""
+        """Finished segments in order; waits until at most this many are running."""
         ready = []
         while self._running and (len(self._running) > most or self._running[0].done()):
             ready.append(self._running.popleft().result())
@@ -193,5 +193,5 @@ def _between(parts: list[Tensor], start: int, stop: int) -> list[Tensor]:
 
 
 def _joined(made: list[Tensor], like: Tensor) -> Tensor:
-    """What was made, one after the other, wherever it lies; without any, nothing, of the channels of ``like``."""
+    """Concatenation of results from any device; empty, with the channels of ``like``, if there are none."""
     return torch.cat(made, dim=-1) if made else like[..., :0]

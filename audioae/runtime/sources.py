@@ -1,4 +1,4 @@
-"""Where the samples of a stream come from: raw, or as WAV, whose header may know less than what comes."""
+"""Sources of a stream's samples: raw PCM, or WAV, whose header may not know the length."""
 
 import struct
 import warnings
@@ -11,7 +11,7 @@ from audioae.runtime.pcm import ENCODINGS, Pcm
 EXTENSIBLE = 0xFFFE
 """Code in WAV for a code that stands further down."""
 NEARLY_UNKNOWN = (range(0x7FFFF000, 2**31), range(2**32 - 2**12, 2**32), range(2**63 - 2**12, 2**64))
-"""What other programs write there."""
+"""Lengths that other programs write if they do not know it."""
 LONGEST_FORM = 4096
 CHUNKS = frozenset(
     name.ljust(4)
@@ -28,11 +28,11 @@ class Readable(Protocol):
         """So many bytes, or all until the end."""
 
     def read1(self, size: int, /) -> bytes:
-        """What is there, so many bytes at most; none at the end."""
+        """Available bytes, at most this many; none at the end."""
 
 
 class Source(Protocol):
-    """Where samples come from."""
+    """A source of samples."""
 
     pcm: Pcm
 
@@ -52,7 +52,7 @@ class RawSource:
     def __init__(self, file: Readable, pcm: Pcm, size: int | None = None) -> None:
         self.file, self.pcm, self.size = file, pcm, size
         self._rest = b""
-        """What came and is no whole frame yet."""
+        """Bytes of an incomplete frame."""
 
     def chunks(self) -> Iterator[bytes]:
         """Whole frames, as soon as there are any.
@@ -110,7 +110,7 @@ class WavSource(RawSource):
         super().__init__(file, _pcm(form), None if _unknown(size) else size)
 
     def _header(self) -> tuple[bytes, int]:
-        """What the format chunk holds, and the size of the samples, at whose beginning the file is then."""
+        """Contents of the format chunk, and the size of the samples; leaves the file at the first sample."""
         form, large = b"", 0
         while True:
             name, size = struct.unpack("<4sI", self._exactly(8))
@@ -188,7 +188,7 @@ class WavSource(RawSource):
 
 
 def _pcm(form: bytes) -> Pcm:
-    """What a format chunk says of the samples."""
+    """The sample format that a format chunk describes."""
     if not form:
         raise InputError(f"standard input: not a WAV stream (it does not say what its samples are): {ADVICE}")
     code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16])

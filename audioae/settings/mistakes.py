@@ -1,4 +1,4 @@
-"""What is wrong with a document, in words that need no knowledge of Python, each with its place."""
+"""Mistakes in a document, in words that need no knowledge of Python, each with its place."""
 
 import json
 from collections.abc import Sequence

@@ -63,7 +63,7 @@ def _read(text: str, place: Place) -> Document:
 
 
 def _opened(container: Any, step: str | int) -> Any:
-    """What stands under ``step``; a new section where there is nothing yet."""
+    """The section or item under ``step``; a new section if there is none."""
     if isinstance(container, dict) and container.get(step) is None:
         container[step] = {}
     return container[step]

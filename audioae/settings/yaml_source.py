@@ -26,7 +26,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where something was written. Places sort as one reads: the file from its top, then the overrides."""
+    """Place of a key or value. Places sort in reading order: the file from its top, then the overrides."""
 
     source: int
     line: int
@@ -97,7 +97,7 @@ def read_yaml(text: str, locate: Callable[[int, int], Place]) -> Document:
 
 
 def plain(text: str) -> str | int | float | bool | None:
-    """What text without quotes means: null, a boolean, a number or itself.
+    """Value of text without quotes: null, a boolean, a number or the text itself.
 
     >>> plain("1e-3"), plain("~"), plain("no")
     (0.001, None, 'no')

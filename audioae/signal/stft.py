@@ -127,7 +127,7 @@ class STFT(nn.Module):
         return math.ceil(samples / self.hop) + self.late
 
     def carry(self, batch: int, channels: int) -> Tensor:
-        """What :meth:`analyze` and :meth:`synthesize` start from: zeros ``(B, C, late * hop)``."""
+        """Initial state of :meth:`analyze` and :meth:`synthesize`: zeros ``(B, C, late * hop)``."""
         return self.window.new_zeros(batch, channels, self.late * self.hop)
 
     def analyze(self, wave: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,7 @@ from audioae.nn.trained import StreamingModel, Strength
 from audioae.runtime.attempt import fault
 from audioae.runtime.codes import decode, encode, interpolate, sample
 from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import ModelChoice
-from audioae.runtime.jobs import Wishes as DenoiseOptions
+from audioae.runtime.jobs import DenoiseOptions, ModelChoice
 from audioae.runtime.latent import Latent, sound_of
 from audioae.runtime.onnx_run import resolved
 from audioae.runtime.pcm import ENCODINGS, Pcm

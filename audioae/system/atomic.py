@@ -111,7 +111,7 @@ class Temporary:
             self._close()
 
     def failed(self, error: Exception | str) -> OutputError:
-        """What to say where something could not be written."""
+        """The error for a failed write."""
         if isinstance(error, OSError) and error.errno not in FULL:
             return OutputError(f"{self.target}: cannot write: {error.strerror or error}")
         reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error)

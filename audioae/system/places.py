@@ -1,4 +1,4 @@
-"""Where a result may be put: links, devices, pipes and open files, and a renaming that replaces nothing."""
+"""Places of results: links, devices, pipes and open files, and renaming without replacing."""
 
 import ctypes
 import os
@@ -13,13 +13,13 @@ from audioae.errors import OutputError
 MOST_LINKS = 40
 OLD = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 NEW = OLD | os.O_CREAT | os.O_EXCL
-"""How files are opened that are there, and that are not there yet."""
+"""Flags for opening files that exist, and for creating new ones."""
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(?:/task/\d+)?/fd")
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
 
 
 def place_of(path: Path) -> Path:
-    """Where a file of this name really lies: behind symbolic links, but not behind those to open files (``/dev/stdout``).
+    """The real path of a file: behind symbolic links, but not behind those to open files (``/dev/stdout``).
 
     Raises:
         OutputError: the links go round in circles, or the system does not let us look there.

@@ -1,4 +1,4 @@
-"""How many CPU threads compute: one for small work, as many as there are for large.
+"""Number of CPU threads: one for small work, all for large.
 
 Threads share each operation and wait for one another at its end. On a machine with other work one of them is always late,
 so that small work, of many short operations, is done much sooner by one thread. Long recordings are cut into segments

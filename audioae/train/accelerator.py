@@ -88,7 +88,7 @@ class Parallel:
 
     @property
     def scaler_state(self) -> dict[str, float] | None:
-        """What the scaler of half precision has to remember; None without one."""
+        """State of the gradient scaler of half precision; None without one."""
         return self._accelerator.scaler.state_dict() if self._accelerator.scaler is not None else None
 
     @scaler_state.setter

@@ -29,7 +29,7 @@ from audioae.train.watcher import Watcher
 
 SNRS = (-5.0, 0.0, 5.0, 10.0)
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
-"""How much of the way from the old weights to the new is tried, most first."""
+"""Interpolation factors between old and new weights that are tried, largest first."""
 DECIDING = "si_sdr"
 OWN_SHARE = 1.5
 """Recordings of one's own for each that is rehearsed."""
@@ -52,7 +52,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of it.
+    """Result of :func:`adapt`.
 
     Attributes:
         own: on the held-out part of the new noise.

@@ -17,9 +17,9 @@ from audioae.train.folder import LAST
 
 FORMAT = "audioae checkpoint 1"
 MOMENTS = "optimizer."
-"""What the names of the optimiser's tensors begin with; the number of the parameter follows."""
+"""Prefix of the optimiser's tensors; the number of the parameter follows."""
 HELD = ({"step", "exp_avg", "exp_avg_sq"}, {"step", "momentum"})
-"""What AdamW and Muon keep of each weight."""
+"""State that AdamW and Muon keep for each weight."""
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 DECIDING = ("best", "pairs", "at_most")
 """Settings of ``valid`` without which a best value cannot be compared with one from before."""
@@ -27,7 +27,7 @@ DECIDING = ("best", "pairs", "at_most")
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """Progress of a training.
 
     Attributes:
         step: optimiser steps taken, which is also the index of the next batch.

@@ -1,4 +1,4 @@
-"""What happened in a training: JSON lines, TensorBoard events and a picture of the curves."""
+"""The log of a training: JSON lines, TensorBoard events and a picture of the curves."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What turns gradients into steps: AdamW, or Muon for the matrices between layers and AdamW for the rest."""
+"""Optimisers: AdamW, or Muon for the matrices between layers and AdamW for the rest."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from audioae.recipe import TrainConfig
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the polynomial of singular values (Jordan et al. 2024)."""
+"""Coefficients of the Newton-Schulz iteration (Jordan et al. 2024)."""
 MOMENTUM = 0.95
 
 

@@ -1,4 +1,4 @@
-"""How a training ended, and whether anything came of it."""
+"""The result of a training, and whether it learnt anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from audioae.train.checkpoint import Progress
 
 @dataclass(frozen=True)
 class Result:
-    """How a training ended.
+    """Result of a training.
 
     Attributes:
         progress: steps, seconds, skipped steps.

@@ -40,7 +40,7 @@ class Budget:
 
 
 class Schedule:
-    """How much of a training is done.
+    """Progress of a training, by steps or by a time budget.
 
     The end is planned so that another step, the last validation and the last checkpoint still fit into the budget. Those two
     are expected to take as long as the longest of their kind so far, a step as long as the one before.
@@ -77,7 +77,7 @@ class Schedule:
         self.expect(kind, self._time.clock() - start)
 
     def share(self, step: int) -> float:
-        """How much is done before the step with this index, by steps or by time, whichever is more; 1 is the end."""
+        """Share of the training that is done before this step, by steps or by time, whichever is more; 1 is the end."""
         if self._setup is None:
             self._setup = self._time.spent
         share = step / max(self.steps, 1)

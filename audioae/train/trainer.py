@@ -181,7 +181,7 @@ class _Run:
         self.parallel.close()
 
     def _share(self) -> float:
-        """How much of the training is done, by steps or by time, the same in all processes, which have to ask together."""
+        """Share of the training that is done; collective, and the same in all processes."""
         self.progress.seconds = self.schedule.seconds
         share = self.schedule.share(self.progress.step)
         if self.schedule.limit is None:

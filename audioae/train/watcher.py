@@ -1,4 +1,4 @@
-"""Who looks on at a training."""
+"""Observers of a training."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from audioae.recipe import Recipe
 
 
 class Watcher(Protocol):
-    """What someone who looks on is told."""
+    """Callbacks of a training."""
 
     def started(self, recipe: Recipe, parameters: int, sources: Sources, noisy: dict[str, float]) -> None:
         """All is ready; ``noisy`` are the measures of the unprocessed validation input."""

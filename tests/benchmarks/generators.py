@@ -247,7 +247,7 @@ class Heard:
     def __init__(self, judge, waves: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> None:
         from audioae.generators import measures as sounds
 
-        beside = sounds.Beside(
+        beside = sounds.GenerationReport(
             torch.zeros(0),
             torch.zeros(0),
             judge.embed(waves, 8000),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioae.data.sources import Clip, Shelf, list_files
+from audioae.data.sources import AudioCache, Clip, list_files
 from audioae.errors import DataError
 
 RATE = 16_000
@@ -22,7 +22,7 @@ def test_a_recording_keeps_16_bits_of_its_own_peak(samples: Path, tmp_path: Path
     wave = speech(samples)
     wave *= 10 ** (peak_db / 20) / np.abs(wave).max()
     soundfile.write(tmp_path / "a.wav", wave, RATE, "FLOAT")
-    kept = Shelf(10).crop(Clip(tmp_path / "a.wav", RATE, len(wave)), RATE, 0, len(wave) / RATE)
+    kept = AudioCache(10).crop(Clip(tmp_path / "a.wav", RATE, len(wave)), RATE, 0, len(wave) / RATE)
     error = kept.astype(np.float64) - wave
     # Noise of steps of 2 ** -15 of the peak, evenly spread over a step.
     expected = 10 * np.log10(np.mean((wave / np.abs(wave).max()) ** 2) / (2.0**-30 / 12))
@@ -31,7 +31,7 @@ def test_a_recording_keeps_16_bits_of_its_own_peak(samples: Path, tmp_path: Path
 
 def test_silence_stays_silence(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(100), RATE)
-    assert not Shelf(10).crop(Clip(tmp_path / "a.wav", RATE, 100), RATE, 0, 1).any()
+    assert not AudioCache(10).crop(Clip(tmp_path / "a.wav", RATE, 100), RATE, 0, 1).any()
 
 
 @pytest.mark.parametrize("name", NASTY)

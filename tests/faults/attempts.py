@@ -19,7 +19,7 @@ import soundfile
 import audioae
 from audioae.errors import AudioaeError
 from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import Wishes
+from audioae.runtime.jobs import DenoiseOptions
 
 KINDS = ["write", "seek", "sync", "close", "rename"]
 OLD = b"the old result"
@@ -66,7 +66,7 @@ class Attempts:
         self.tries = self.lost = 0
 
     def clean(self, overwrite: bool) -> None:
-        denoise_file(self.denoiser, self.source, self.target, Wishes(overwrite=overwrite))
+        denoise_file(self.denoiser, self.source, self.target, DenoiseOptions(overwrite=overwrite))
 
     def run(self) -> None:
         self.clean(False)

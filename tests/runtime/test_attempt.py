@@ -15,7 +15,7 @@ from audioae.errors import AudioaeError, InputError, UnexpectedError
 from audioae.runtime import corpus, files
 from audioae.runtime.attempt import attempt
 from audioae.runtime.files import Report
-from audioae.runtime.jobs import STANDARD, Job, ModelChoice, Wishes
+from audioae.runtime.jobs import STANDARD, DenoiseOptions, Job, ModelChoice
 
 JOB = Job(Path("in/a.wav"), Path("out/a.wav"))
 OWN = "an error in audioae itself"
@@ -120,7 +120,7 @@ def test_side_by_side_a_bug_is_told_as_such_and_a_death_by_name(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "out").mkdir()
-    jobs = [(Job(path, tmp_path / "out" / path.name), Wishes()) for path in sorted(folder.iterdir())]
+    jobs = [(Job(path, tmp_path / "out" / path.name), DenoiseOptions()) for path in sorted(folder.iterdir())]
     choice = sabotaged("Saboteur", tmp_path, monkeypatch)
     outcomes = {job.source.stem: outcome for job, outcome in corpus.clean(jobs, choice, 2, lambda _: True)}
     assert isinstance(outcomes["a"], Report) and isinstance(outcomes["z"], Report)
@@ -137,5 +137,5 @@ def test_a_model_that_no_process_can_load_is_told_as_such(
 ) -> None:
     job = Job(folder / "a.wav", tmp_path / "a.wav")
     choice = sabotaged("NeverLoads", tmp_path, monkeypatch)
-    ((_, outcome),) = corpus.clean([(job, Wishes())], choice, 1, lambda _: True)
+    ((_, outcome),) = corpus.clean([(job, DenoiseOptions())], choice, 1, lambda _: True)
     assert isinstance(outcome, UnexpectedError) and "ZeroDivisionError: no model" in str(outcome)

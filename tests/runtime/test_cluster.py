@@ -14,7 +14,7 @@ import audioae
 from audioae.denoisers.denoiser import Denoiser
 from audioae.runtime import cluster
 from audioae.runtime.files import Report
-from audioae.runtime.jobs import Job, ModelChoice, Wishes
+from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -75,7 +75,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def clean(job: Job, choice: ModelChoice) -> list[object]:
-    return [outcome for _, outcome in cluster.clean([(job, Wishes())], choice, 1, lambda _: True)]
+    return [outcome for _, outcome in cluster.clean([(job, DenoiseOptions())], choice, 1, lambda _: True)]
 
 
 def test_a_worker_that_never_begins_is_an_error_in_the_end(job: Job) -> None:

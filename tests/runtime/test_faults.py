@@ -26,7 +26,7 @@ from audioae.audio.files import Reader, read
 from audioae.cli.app import main
 from audioae.errors import AudioaeError, InputError
 from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import Wishes
+from audioae.runtime.jobs import DenoiseOptions
 
 
 def denoise(*arguments: object) -> tuple[int, str]:
@@ -188,7 +188,7 @@ def test_headers_of_any_kind(tmp_path: Path, place: int, garbage: bytes, kind: s
     path.write_bytes(content)
     out.unlink(missing_ok=True)
     try:
-        denoise_file(audioae.load("conv1d_dae"), path, out, Wishes(salvage=True))
+        denoise_file(audioae.load("conv1d_dae"), path, out, DenoiseOptions(salvage=True))
     except AudioaeError as error:
         assert str(path.parent) in str(error) and not out.exists()
     else:
@@ -250,7 +250,7 @@ def test_a_full_pipe_of_threads_ends_with_the_command(noisy: Callable[..., Path]
     path.write_bytes(content[: len(content) * 3 // 4])
     before = threading.active_count()
     with pytest.raises(InputError, match="breaks off"):
-        denoise_file(audioae.load("conv1d_dae"), path, out, Wishes(workers=3))
+        denoise_file(audioae.load("conv1d_dae"), path, out, DenoiseOptions(workers=3))
     while threading.active_count() > before:  # those of the pool end after it
         time.sleep(0.01)
     assert not out.exists()

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import audioae
 from audioae.cli.app import main
 from audioae.runtime.files import BLOCK_SAMPLES, denoise_file
-from audioae.runtime.jobs import Wishes
+from audioae.runtime.jobs import DenoiseOptions
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_blocks_of_many_channels_are_short(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", wave, 8000, "FLOAT")
     longest = []
     denoise_file(
-        audioae.load("conv1d_dae"), tmp_path / "a.wav", tmp_path / "b.wav", Wishes(mix=0.0),
+        audioae.load("conv1d_dae"), tmp_path / "a.wav", tmp_path / "b.wav", DenoiseOptions(mix=0.0),
         progress=lambda done, frames, rate: longest.append(done),
     )  # fmt: skip
     assert max(np.diff([0, *longest])) <= BLOCK_SAMPLES // channels

@@ -18,7 +18,7 @@ from audioae.errors import AppearedError, BundleError, OutputError
 from audioae.runtime import codes
 from audioae.runtime.files import denoise_file
 from audioae.runtime.generate import generate
-from audioae.runtime.jobs import Job, Wishes
+from audioae.runtime.jobs import DenoiseOptions, Job
 
 Make = Callable[..., Path]
 
@@ -47,7 +47,7 @@ def test_a_model_that_gives_no_sound_gives_no_result(noisy: Make, tmp_path: Path
         audioae.Streamer(model, rate).feed(wave)
     (tmp_path / "out.wav").write_bytes(b"old")
     with pytest.raises(BundleError, match="NaN"):
-        denoise_file(model, source, tmp_path / "out.wav", Wishes(overwrite=True))
+        denoise_file(model, source, tmp_path / "out.wav", DenoiseOptions(overwrite=True))
     assert (tmp_path / "out.wav").read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "out.wav"]
 
@@ -93,12 +93,12 @@ def test_a_second_try_takes_the_same_sound_for_its_own_and_nothing_else(
     source, target = noisy("in.wav", seconds=0.5), tmp_path / name
     denoise_file(quick, source, target)
     whole = target.read_bytes()
-    denoise_file(quick, source, target, Wishes(again=True))
+    denoise_file(quick, source, target, DenoiseOptions(again=True))
     assert target.read_bytes() == whole
     soundfile.write(target, soundfile.read(source)[0], 16000)
     theirs = target.read_bytes()
     with pytest.raises(AppearedError, match="is kept"):
-        denoise_file(quick, source, target, Wishes(again=True))
+        denoise_file(quick, source, target, DenoiseOptions(again=True))
     assert target.read_bytes() == theirs
 
 
@@ -179,6 +179,6 @@ def test_reports_go_to_standard_output_and_leave_devices_alone(noisy: Make, tmp_
 
 
 def test_the_place_of_a_flag_is_no_matter() -> None:
-    """Jobs and wishes are made in several places."""
-    assert [field.name for field in dataclasses.fields(Wishes)][-1] == "again"
+    """Jobs and options are made in several places."""
+    assert [field.name for field in dataclasses.fields(DenoiseOptions)][-1] == "again"
     assert Job(Path("a"), Path("b")).outputs == [Path("b")]

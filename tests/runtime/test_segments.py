@@ -15,7 +15,7 @@ import audioae
 from audioae.audio.files import Reader
 from audioae.audio.writer import Writer
 from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import Wishes
+from audioae.runtime.jobs import DenoiseOptions
 from audioae.runtime.segments import AheadStreamer, SegmentStreamer, in_background
 
 
@@ -108,7 +108,7 @@ def test_files(tmp_path: Path) -> None:
     made = {}
     for workers in (1, 3):
         target, removed = tmp_path / f"{workers}.wav", tmp_path / f"{workers}-removed.wav"
-        report = denoise_file(denoiser, tmp_path / "long.wav", target, Wishes(workers=workers), removed)
+        report = denoise_file(denoiser, tmp_path / "long.wav", target, DenoiseOptions(workers=workers), removed)
         assert report.seconds == 150
         made[workers] = [soundfile.read(path)[0] for path in (target, removed)]
     for one, three in zip(made[1], made[3], strict=True):

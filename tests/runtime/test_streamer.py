@@ -161,7 +161,7 @@ def test_wrong_use_is_refused_with_the_fix(denoiser: Denoiser) -> None:
         streamer.feed(np.zeros(100))
     for audio, words in [
         (np.zeros((2, 2_000_000)), r"audio\.T"),
-        (np.zeros(10, np.int16), "32768"),
+        (np.zeros(10, np.int32), "int16"),
         (np.zeros((1, 2, 3)), "frames"),
         ([0.0, 1.0], "numpy array or a torch tensor"),
     ]:

@@ -11,7 +11,7 @@ import audioae
 from audioae.errors import RecipeError
 from audioae.generators.generator import Generator
 from audioae.generators.listening import alarms
-from audioae.generators.measures import Beside
+from audioae.generators.measures import GenerationReport
 from audioae.generators.task import Task
 from audioae.recipe import Recipe
 from audioae.settings.config import parse
@@ -127,8 +127,8 @@ def test_a_critic_that_has_won_at_one_level_of_a_pyramid_is_told() -> None:
 
 def test_generators_that_are_silent_or_all_alike_are_told() -> None:
     real = torch.rand(6, 1, 128, 64) * 2 - 1
-    assert alarms(Beside(real, real)) == []
-    told = " ".join(alarms(Beside(torch.full_like(real, -1.0), real)))
+    assert alarms(GenerationReport(real, real)) == []
+    told = " ".join(alarms(GenerationReport(torch.full_like(real, -1.0), real)))
     assert "collapse" in told and "silence" in told
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softshrink
 
 from audioae.autoencoders.jacobian import dense_norm, hutchinson_norm
-from audioae.autoencoders.stacks import Level, Pass, Stack
+from audioae.autoencoders.stacks import AutoencoderOutput, Level, Stack
 from audioae.nn.causal import delay_spectrum
 from audioae.nn.log_bands import LogBands
 from audioae.nn.settings import MOST_UNITS, ModelConfig
@@ -35,7 +35,7 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Config(ModelConfig):
-    """What a recipe's ``model`` section may set for ``kind: autoencoder``."""
+    """Settings of the ``model`` section for ``kind: autoencoder``."""
 
     backbone: Literal["1d", "2d"] = Field("2d", description="convolutions over frames, or over bands and frames")
     features: Literal["log_mel", "log_magnitude"] = "log_mel"
@@ -155,14 +155,14 @@ class Model(SpectralNetwork):
             patches = patches + self.linear_from_code(code).view_as(patches)
         return patches
 
-    def autoencode(self, patches: Tensor, target: Tensor, depth: int | None = None) -> Pass:
+    def autoencode(self, patches: Tensor, target: Tensor, depth: int | None = None) -> AutoencoderOutput:
         """Rebuild ``target`` from ``patches``, through the first ``depth`` levels of the stack or through the code.
 
         A variational code is drawn while training (the reparameterisation of Kingma & Welling, "Auto-encoding variational
         Bayes", 2014), and is its mean otherwise.
         """
         if depth is not None:
-            return Pass(target, self.stack.decode(self.stack.encode(patches, depth), depth))
+            return AutoencoderOutput(target, self.stack.decode(self.stack.encode(patches, depth), depth))
         mean, log_variance = self._before(patches)
         code = self._bottleneck(mean)
         if log_variance is not None and self.training:
@@ -172,7 +172,9 @@ class Model(SpectralNetwork):
                 self.activity.lerp_(code.mean(0).to(self.activity.dtype), FORGETTING)
         output = self.decode(code)
         before = mean if log_variance is not None else None
-        return Pass(target, output, code, before, log_variance, self.activity, lambda n: self.jacobian_norm(patches, n))
+        return AutoencoderOutput(
+            target, output, code, before, log_variance, self.activity, lambda n: self.jacobian_norm(patches, n)
+        )
 
     def jacobian_norm(self, patches: Tensor, probes: int = 1) -> Tensor:
         """Squared Frobenius norm ``(B,)`` of the code's derivative by the patch.

@@ -20,7 +20,7 @@ SLOPE = 0.1
 
 
 class Config(ModelConfig):
-    """What a recipe's ``model`` section may set for ``kind: classifier``."""
+    """Settings of the ``model`` section for ``kind: classifier``."""
 
     classes: tuple[str, ...] = Field(tuple("0123456789"), min_length=2, description="their names, as in the files' names")
     rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="twice the frequency that the bands end at, in Hz")

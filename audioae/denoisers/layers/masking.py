@@ -1,4 +1,4 @@
-"""What all denoisers that lay a mask on the noisy spectrum have in common."""
+"""Base of denoisers that multiply the noisy spectrum by a mask."""
 
 import torch
 from torch import Tensor

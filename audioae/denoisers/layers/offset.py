@@ -37,7 +37,7 @@ class OffsetRemoval(nn.Module):
         self.window, self.partial = window, min(partial, window - 1)
 
     def past(self, batch: int, channels: int, like: Tensor) -> Tensor:
-        """What came before the first frame: zeros ``(B, window - 1, C, 2)``, which do not count."""
+        """State before the first frame: zeros ``(B, window - 1, C, 2)``, which do not count."""
         return like.new_zeros(batch, self.window - 1, channels, 2)
 
     def forward(self, parts: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:

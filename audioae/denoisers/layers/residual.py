@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def past(self, like: Tensor) -> Tensor:
-        """What came before the first frame of ``(B, T, ...)``: zeros."""
+        """State before the first frame of ``(B, T, ...)``: zeros."""
         return self.time.past(like)
 
     def forward(self, x: Tensor, past: Tensor | Heard) -> tuple[Tensor, Tensor]:

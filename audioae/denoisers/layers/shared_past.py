@@ -38,12 +38,12 @@ class SharedPast(nn.Module):
         self.count, self.length = len(layers), max(layer.span for layer in layers)
 
         def rows(back: Sequence[int]) -> Tensor:
-            """Of each block that which is so many frames old."""
+            """For each block the frame that is this many frames old."""
             places = [(self.length - frames) * self.count + n for n, frames in enumerate(back)]
             return torch.tensor(places, device=layers[0].weight.device)
 
         def of(layer: CausalDepthwise, tap: int) -> tuple[int, Tensor]:
-            """How old the frame at a tap is, and its weights; where there is no such tap, any frame and zeros."""
+            """Age of the frame at a tap, and the tap's weights; any frame and zeros if there is no such tap."""
             taps = layer.taps
             return (layer.span - tap * layer.dilation, taps[tap]) if tap < len(taps) - 1 else (1, torch.zeros_like(taps[0]))
 
@@ -61,7 +61,7 @@ class SharedPast(nn.Module):
                 self.register_buffer("late_rows", rows([layer.delay for layer in layers]))
 
     def zeros(self, like: Tensor) -> Tensor:
-        """What came before the first frame of ``(B, T, ..., C)``: zeros ``(B, length * count, ..., C)``."""
+        """State before the first frame of ``(B, T, ..., C)``: zeros ``(B, length * count, ..., C)``."""
         return like.new_zeros(like.shape[0], self.length * self.count, *like.shape[2:])
 
     def forward(self, past: Tensor) -> list[Heard]:

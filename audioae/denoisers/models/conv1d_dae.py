@@ -22,7 +22,7 @@ from audioae.settings.config import Field, model_validator
 
 
 class Config(MaskConfig):
-    """What a recipe's ``model`` section may set for ``kind: conv1d_dae``."""
+    """Settings of the ``model`` section for ``kind: conv1d_dae``."""
 
     channels: int = Field(256, ge=4, le=4096, description="C, channels of every block")
     dilations: tuple[Dilation, ...] = Field(

@@ -25,7 +25,7 @@ from audioae.settings.config import Field, model_validator
 
 
 class Config(MaskConfig):
-    """What a recipe's ``model`` section may set for ``kind: conv_dae``."""
+    """Settings of the ``model`` section for ``kind: conv_dae``."""
 
     channels: int = Field(96, ge=4, le=1024, description="C, channels at every position")
     stride: int = Field(8, ge=2, le=32, description="bands from one position to the next; the kernel is twice as wide")

@@ -19,7 +19,7 @@ from audioae.settings.config import Field, model_validator
 
 
 class Config(conv_dae.Config):
-    """What a recipe's ``model`` section may set for ``kind: crn_dae``: all of ``conv_dae``, and the memory."""
+    """Settings of the ``model`` section for ``kind: crn_dae``: all of ``conv_dae``, and the memory."""
 
     memory_after: tuple[Annotated[int, Field(ge=1, le=MOST_BLOCKS)], ...] = Field(
         (6, 10), min_length=1, max_length=MOST_BLOCKS, description="blocks after which the recurrent units stand"

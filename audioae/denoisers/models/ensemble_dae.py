@@ -18,7 +18,7 @@ from audioae.settings.config import Field, model_validator
 
 
 class Config(ModelConfig):
-    """What a recipe's ``model`` section may set for ``kind: ensemble_dae``."""
+    """Settings of the ``model`` section for ``kind: ensemble_dae``."""
 
     members: tuple[conv_dae.Config, ...] = Field(
         (conv_dae.Config(), conv_dae.Config(look_ahead=(1, 1, 1, 1, 0, 0, 1, 1, 1, 1))),

@@ -10,7 +10,7 @@ from audioae.settings.config import Field
 
 
 class Config(dcgan.Config):
-    """What a recipe's ``model`` section may set for ``kind: cgan``."""
+    """Settings of the ``model`` section for ``kind: cgan``."""
 
     classes: Annotated[tuple[str, ...], Field(min_length=2, description="their names, as in the files' names")] = tuple(
         "0123456789"

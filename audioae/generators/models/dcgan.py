@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from audioae.generators.network import SLOPE, GeneratorNetwork, HalvingConfig, Judgement, Up, Width, bounded
+from audioae.generators.network import SLOPE, Discriminator, GeneratorNetwork, HalvingConfig, Up, Width, bounded
 from audioae.settings.config import Field
 
 
 class Config(HalvingConfig):
-    """What a recipe's ``model`` section may set for ``kind: dcgan``."""
+    """Settings of the ``model`` section for ``kind: dcgan``."""
 
     widths: tuple[Width, ...] = Field(
         (96, 64, 32, 16), min_length=2, max_length=10, description="of the generator, the smallest image first"
@@ -41,7 +41,7 @@ class Model(GeneratorNetwork):
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
         """See the class."""
-        numbers, labels = self.told(numbers, labels)
+        numbers, labels = self.split_labels(numbers, labels)
         if self.of_class is not None:
             numbers = torch.cat([numbers, self.of_class(labels)], 1)
         x = leaky_relu(self.norm(self.begin(numbers).view(-1, *self.shape)), SLOPE)
@@ -56,7 +56,7 @@ class Critic(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.judge = Judgement(1, config.rows, config.frames, config.critic_widths, config.spectral_norm, config.parts)
+        self.judge = Discriminator(1, config.rows, config.frames, config.critic_widths, config.spectral_norm, config.parts)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
         """See the class."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-from audioae.generators.network import SLOPE, Game, GeneratorNetwork, HalvingConfig, Judgement, Up, Width, bounded
+from audioae.generators.network import SLOPE, Discriminator, Game, GeneratorNetwork, HalvingConfig, Up, Width, bounded
 from audioae.settings.config import Field
 
 WIDEST = 4
@@ -16,7 +16,7 @@ WIDEST = 4
 
 
 class Config(HalvingConfig):
-    """What a recipe's ``model`` section may set for ``kind: lapgan``."""
+    """Settings of the ``model`` section for ``kind: lapgan``."""
 
     widths: tuple[Width, ...] = Field(
         (48, 32, 16, 12), min_length=2, max_length=6, description="channels of each level, the smallest image first"
@@ -60,7 +60,7 @@ class Model(GeneratorNetwork):
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None, levels: int | None = None) -> Tensor:
         """See the class; with ``levels`` given, what so many levels draw, in their own size."""
-        numbers, labels = self.told(numbers, labels)
+        numbers, labels = self.split_labels(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
         image: Tensor = self.levels[0](parts[0], labels)
         for level, noise, shape in list(zip(self.levels, parts, self.shapes, strict=True))[1:levels]:
@@ -70,7 +70,7 @@ class Model(GeneratorNetwork):
 
     def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
         """One for each level, with real images below."""
-        numbers, labels = self.told(numbers, labels)
+        numbers, labels = self.split_labels(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
         pyramid = [real]
         for _ in self.shapes[1:]:
@@ -135,7 +135,7 @@ class Critic(nn.Module):
             widths = tuple(width * min(WIDEST, 2**n) for width in config.critic_widths)
             channels = 1 if n == len(config.widths) - 1 else 2
             size = config.rows >> n, config.frames >> n
-            self.judges.append(Judgement(channels, *size, widths, config.spectral_norm, config.parts))
+            self.judges.append(Discriminator(channels, *size, widths, config.spectral_norm, config.parts))
 
     def forward(self, images: Tensor, labels: Tensor | None = None, level: int = 0) -> Tensor:
         """See the class."""

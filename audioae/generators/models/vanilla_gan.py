@@ -13,11 +13,11 @@ from audioae.settings.config import Field
 
 HIDDEN_MEAN = (1 - SLOPE) / math.sqrt(2 * math.pi)
 HIDDEN_DEVIATION = math.sqrt((1 + SLOPE**2) / 2 - HIDDEN_MEAN**2)
-"""Of normal numbers after the leaky rectifier."""
+"""Mean and deviation of normal numbers after the leaky rectifier."""
 
 
 class Config(GeneratorConfig):
-    """What a recipe's ``model`` section may set for ``kind: vanilla_gan``."""
+    """Settings of the ``model`` section for ``kind: vanilla_gan``."""
 
     widths: tuple[Width, ...] = Field((128, 192), min_length=1, max_length=16, description="of the generator's layers")
     critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, max_length=16, description="of the critic's layers")
@@ -53,7 +53,7 @@ class Model(GeneratorNetwork):
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None) -> Tensor:
         """See the class."""
-        x, labels = self.told(numbers, labels)
+        x, labels = self.split_labels(numbers, labels)
         if self.of_class is not None:
             x = torch.cat([x, self.of_class(labels)], 1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
