@@ -8,13 +8,15 @@ A family is a folder of the package with a folder ``models`` in it. It holds, by
 - ``settings.py``: ``problems(recipe)`` lists what is wrong with a recipe of this family;
 - ``losses.py``, or modules in a folder ``losses``: every public function is a loss;
 - ``measures.py``: every public function is a measure, and ``LOWER_IS_BETTER`` names those that are best when small;
-- ``task.py``: ``Task`` and ``Validation``, which training runs.
+- ``task.py``: ``Task`` and ``Validation``, which training runs;
+- ``evaluation.py``, if it has measures of its own: ``rows`` and ``pictures``, which ``audioae evaluate`` shows.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -42,6 +44,10 @@ class Family:
     def module(self, name: str) -> ModuleType:
         """The module ``audioae.<family>.<name>``."""
         return import_module(f"audioae.{self.name}.{name}")
+
+    def has(self, name: str) -> bool:
+        """Whether the family has a module of this name."""
+        return find_spec(f"audioae.{self.name}.{name}") is not None
 
     @property
     def singular(self) -> str:

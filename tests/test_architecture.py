@@ -46,6 +46,14 @@ OWNERS = {
     "uvicorn": {"studio.server"},
     "yaml": {"settings.yaml_source"},
 }
+OF_FAMILIES = {
+    "",
+    "__init__",
+    "cli.codes",
+    "cli.generate",
+    *(f"runtime.{n}" for n in "codes generate onnx_run onnx_export".split()),
+}
+"""Modules that may import a family by name: they hold functions and commands of that family alone, or its exported types."""
 MODULES = {
     ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): p for p in PACKAGE.rglob("*.py")
 }
@@ -78,6 +86,13 @@ def test_imports_go_down_only(module: str) -> None:
         if (name := other.removeprefix("audioae.")) in MODULES and other != name:
             assert layer(room(name)) <= layer(own), f"{module} imports {other}"
             assert {own, room(name)} not in SEPARATE, f"{module} imports {other}"
+
+
+def test_families_are_independent_and_only_their_own_functions_and_commands_import_them() -> None:
+    for module in MODULES:
+        rooms = {room(name) for i in imports(module) if (name := i.removeprefix("audioae.")) in MODULES and i != name}
+        named = (rooms & {*families()}) - {room(module)}
+        assert not named or module in OF_FAMILIES, f"{module} imports {', '.join(named)}"
 
 
 @pytest.mark.parametrize("library", sorted(OWNERS))

@@ -15,17 +15,24 @@ from audioae.autoencoders import measures
 from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.gaussian import importance_bound, log_weights
 from audioae.autoencoders.stacks import AutoencoderOutput
-from audioae.data.gather import Sources
+from audioae.data.gather import Sources, class_of
 from audioae.data.mixer import Mixer
 from audioae.errors import DataError
+from audioae.plot import save_histogram, save_map, save_patches
 from audioae.recipe import Recipe, recipe_of
 from audioae.settings.registry import public_functions
+from audioae.task import Loader
 
 NUDGE = 0.1
 """Deviation of the noise on standardised patches that :func:`figures` shakes the code with."""
 DRAWS = 64
 BATCHES = 300
 """Batches of training patches that components are fit on."""
+SHOWN = 8
+"""Patches and units in a picture."""
+STEPS = (-3, -2, -1, 0, 1, 2, 3)
+"""Deviations by which a unit of the code is moved."""
+Files = Sequence[tuple[Path, Path]]
 
 
 @dataclass(frozen=True)
@@ -163,3 +170,75 @@ def _bounds(model: Autoencoder, result: AutoencoderOutput) -> dict[str, float]:
 def _mono(path: Path) -> tuple[Tensor, int]:
     wave, rate = read(path)
     return torch.from_numpy(wave.mean(1, keepdims=True).T.copy()), rate
+
+
+def rows(label: str, model: Autoencoder, files: Files, fit_on: Sequence[str], load: Loader) -> dict[str, dict[str, float]]:
+    """Figures of a model by its label, and of principal components of the same size if there is data to fit them on."""
+    patches = held_out(model, files)
+    found = {label: figures(model, patches)}
+    if fit_on:
+        size = model.settings.code
+        error = components(model, fit_on, patches, [size])[size]
+        found[f"{size} principal components for {label}"] = {"code": float(size), "reconstruction_error": error}
+    return found
+
+
+def pictures(label: str, model: Autoencoder, files: Files, stem: Path) -> list[Path]:
+    """Draw rebuilt patches, a map of codes, the activity of units, and what each unit does.
+
+    Args:
+        label: what the model is called.
+        model: to draw.
+        files: noisy and clean side of recordings.
+        stem: beginning of the pictures' paths.
+
+    Raises:
+        OutputError: a picture cannot be written.
+    """
+    patches = held_out(model, files)
+    paths = [stem.with_name(f"{stem.name}-{what}.png") for what in ("rebuilt", "map", "activity", "traversal")]
+    _rebuilt(model, patches, paths[0])
+    _map(model, patches, files, paths[1])
+    codes = codes_of(model, patches)
+    save_histogram({label: np.abs(codes).mean(0)}, paths[2], "mean magnitude of a unit over all patches")
+    _traversal(model, codes, paths[3])
+    return paths
+
+
+def _loudest(patches: HeldOut) -> NDArray[np.int64]:
+    """Some patches with more in them than silence, from different recordings where there are as many."""
+    loudness = patches.wanted.mean((1, 2)).cpu().numpy()
+    best = [max(np.flatnonzero(patches.files == number), key=lambda i: loudness[i]) for number in np.unique(patches.files)]
+    return np.array(best[:: max(1, len(best) // SHOWN)][:SHOWN])
+
+
+def _rebuilt(model: Autoencoder, patches: HeldOut, path: Path) -> None:
+    network, some = model.network, torch.from_numpy(_loudest(patches))
+    with torch.inference_mode():
+        rows = {"wanted": patches.wanted[some], "rebuilt": network.decode(network.encode(patches.given[some]))}
+        if training(model).corruption.noise:
+            rows = {"heard": patches.given[some], **rows}
+    save_patches({name: row.cpu().numpy() for name, row in rows.items()}, path)
+
+
+def _map(model: Autoencoder, patches: HeldOut, files: Files, path: Path) -> None:
+    codes = codes_of(model, patches)
+    centred = codes - codes.mean(0)
+    plane = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    part = training(model).data.label
+    classes = [class_of(files[number][1], part) if part is not None else "" for number in patches.files]
+    save_map(centred @ plane.T, classes, path, f"{len(codes)} codes of {model.name}")
+
+
+def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path) -> None:
+    """The units that vary most, each moved by itself from the mean code."""
+    deviation = codes.std(0)
+    mean = torch.from_numpy(codes.mean(0))
+    rows = {}
+    for unit in np.argsort(-deviation)[:SHOWN]:
+        moved = mean.repeat(len(STEPS), 1)
+        moved[:, unit] += torch.tensor(STEPS) * float(deviation[unit])
+        with torch.inference_mode():
+            patches = model.network.decode(moved.to(model.device))
+        rows[f"unit {unit}"] = patches.cpu().numpy()
+    save_patches(rows, path, [f"{step:+d} dev." for step in STEPS])

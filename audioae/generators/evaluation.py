@@ -44,3 +44,21 @@ def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int =
         for number, start in enumerate(range(0, len(images), ACROSS)):
             rows[f"{name} {number + 1}"] = images[start : start + ACROSS, 0].cpu().numpy()
     save_patches(rows, path)
+
+
+def rows(
+    label: str, model: Generator, files: Sequence[tuple[Path, Path]], fit_on: Sequence[str], load: Loader
+) -> dict[str, dict[str, float]]:
+    """Figures of a model by its label."""
+    return {label: figures(model, [clean for _, clean in files], load)}
+
+
+def pictures(label: str, model: Generator, files: Sequence[tuple[Path, Path]], stem: Path) -> list[Path]:
+    """Draw real spectrograms above generated ones.
+
+    Raises:
+        OutputError: the picture cannot be written.
+    """
+    path = stem.with_name(f"{stem.name}-beside.png")
+    save_beside(model, [clean for _, clean in files], path)
+    return [path]

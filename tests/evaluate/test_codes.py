@@ -135,5 +135,5 @@ def test_the_judge_of_the_package_names_digits() -> None:
     assert rows["digits"]["accuracy"] >= 0.9
     with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which names no classes: give a classifier"):
         audioae.load("conv_dae", family=audioae.Classifier)
-    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which has no codes"):
+    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which is measured by its sound alone"):
         families.tables([("conv_dae", "conv_dae")], files())
