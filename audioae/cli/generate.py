@@ -124,7 +124,7 @@ def _refuse_beside_latent() -> None:
 
 def _from_latent(model: "Generator", path: Path) -> tuple[Any, Any, int]:
     from audioae.errors import InputError
-    from audioae.runtime.latent import Latent, sound_of
+    from audioae.generators.latent import Latent, sound_of
 
     latent = Latent.load(path)
     try:

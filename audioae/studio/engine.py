@@ -6,13 +6,13 @@ from audioae.audio.writer import Writer
 from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.errors import AudioaeError, BundleError, InputError
 from audioae.generators.generator import Generator
+from audioae.generators.latent import Latent, sound_of
 from audioae.modelfile import DEFAULT, info, load, shipped
 from audioae.nn.trained import StreamingModel, Strength
 from audioae.runtime.attempt import fault
 from audioae.runtime.codes import decode, encode, interpolate, sample
 from audioae.runtime.files import denoise_file
 from audioae.runtime.jobs import DenoiseOptions, ModelChoice
-from audioae.runtime.latent import Latent, sound_of
 from audioae.runtime.onnx_run import resolved
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
