@@ -154,6 +154,13 @@ class OnnxModel(SpectralNetwork):
 
 
 Kind = TypeVar("Kind", bound=TrainedModel)
+LACKS = {
+    "Autoencoder": "has no codes: give an autoencoder",
+    "Classifier": "names no classes: give a classifier",
+    "Denoiser": "cleans nothing: give a denoiser",
+    "Generator": "draws no sounds: give a generator",
+}
+"""By the class that is asked for: why a model of another one will not do."""
 AnyModel: TypeAlias = "Denoiser | Autoencoder | Generator | Classifier"
 Source: TypeAlias = "str | os.PathLike[str]"
 
@@ -199,10 +206,8 @@ def of_family(model: TrainedModel, family: type[Kind]) -> Kind:
     """
     if isinstance(model, family):
         return model
-    words = {"Denoiser": "cleans nothing", "Autoencoder": "has no codes", "Generator": "draws no sounds"}
-    why, name = words.get(family.__name__, "names no classes"), family.__name__.lower()
-    article = "an" if name[0] in "aeiou" else "a"
-    raise BundleError(f"{model.name}: is a {model.settings.kind}, which {why}: give {article} {name}")
+    why = LACKS.get(family.__name__, LACKS["Denoiser"])
+    raise BundleError(f"{model.name}: is a {model.settings.kind}, which {why}")
 
 
 def resolved(model: "Source | TrainedModel", family: type[Kind], device: str = "cpu") -> Kind:

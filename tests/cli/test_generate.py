@@ -81,7 +81,7 @@ def test_a_sound_is_made_from_the_numbers_of_a_file(bundle: Path, tmp_path: Path
     from audioae.signal.seeds import generator
 
     model = audioae.load(bundle)
-    numbers = model.model.draw(1, generator(4))[0].tolist()
+    numbers = model.network.draw(1, generator(4))[0].tolist()
     path = tmp_path / "sound.json"
     path.write_text(json.dumps({"numbers": numbers, "class": "b", "seed": 4}))
     run(bundle, "--latent", path, "-o", tmp_path / "made")

@@ -58,7 +58,7 @@ def test_changes_begin_and_end_where_they_should(page: Page, model: str) -> None
 
 @pytest.mark.parametrize("model", ["cgan", "dcgan", "lapgan", "vanilla_gan"])
 def test_directions_are_the_principal_components_of_the_first_layers_activations(model: str) -> None:
-    network = audioae.load(model).model
+    network = audioae.load(model).network
     found = creating.directions(network)
     assert torch.allclose(found @ found.T, torch.eye(len(found)), atol=1e-5)
     first = next(layer for layer in network.modules() if isinstance(layer, torch.nn.Linear))

@@ -9,14 +9,14 @@ from torch import Tensor, device
 from audioae.signal.stft import STFT
 
 _transforms: dict[tuple[int, device], STFT] = {}
-_known: ContextVar[dict[tuple[int, int], tuple[Tensor, Tensor, Tensor]] | None] = ContextVar("_known", default=None)
+_known: ContextVar[list[tuple[Tensor, int, Tensor, Tensor]] | None] = ContextVar("_known", default=None)
 _FLOOR = 1e-10
 
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """Within it a wave's spectrum is computed once, whoever asks for it; after it nothing is kept."""
-    token = _known.set({})
+    """Compute the spectrum of a wave once within this context; nothing is kept afterwards."""
+    token = _known.set([])
     try:
         yield
     finally:
@@ -26,16 +26,17 @@ def shared() -> Iterator[None]:
 def spectrum(wave: Tensor, rate: int) -> tuple[Tensor, Tensor]:
     """``(B, C, N)`` to its spectrum and the magnitude of that, ``(B, C, F, T)`` both."""
     known = _known.get()
-    if known is not None and (id(wave), rate) in known:
-        return known[id(wave), rate][1:]
+    for other, at, spec, size in known or ():
+        if other is wave and at == rate:
+            return spec, size
     place = (rate, wave.device)
     if place not in _transforms:
         _transforms[place] = STFT(rate).to(wave.device)
     # An amplitude means the same at every rate: the window's sum grows with it.
     spec = _transforms[place](wave) * (512 / _transforms[place].n_fft)
     size = magnitude(spec)
-    if known is not None:  # with the wave itself, so that no other one takes its place in memory
-        known[id(wave), rate] = (wave, spec, size)
+    if known is not None:
+        known.append((wave, rate, spec, size))
     return spec, size
 
 
