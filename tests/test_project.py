@@ -25,7 +25,7 @@ def test_the_workflow_runs_the_script_on_linux_and_tests_that_exist_elsewhere() 
 
 def test_the_version_stands_in_one_place() -> None:
     assert PROJECT["project"]["dynamic"] == ["version"] and "version" not in PROJECT["project"]
-    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "audioae.__version__"}
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "audioae/__init__.py"
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert "version" not in citation
     assert [each["name"] for each in citation["authors"]] == [each["name"] for each in PROJECT["project"]["authors"]]
