@@ -209,7 +209,7 @@ def test_strength_is_heard_at_once_and_what_is_saved_is_the_command_lines(
 def test_two_models_lie_side_by_side(desk: Web) -> None:
     desk.select_option("#other", "conv_dae")
     desk.wait_for_selector("#figure-other:visible")
-    desk.wait_for_selector("#picture-other[aria-label*='after the other model']")
+    desk.wait_for_selector("#picture-other[aria-label*='after, second model']")
     desk.keyboard.press("4")
     until(desk, "studio.player.weights[2] === 1")
 
@@ -306,7 +306,7 @@ def test_the_command_line_begins_a_preference_test(browser: Any, tmp_path: Path)
         page.goto(studio.address)
         listen(page, 10, "123", lambda trial: "a")
         assert len(saved_table(page)) == 10
-        page.click("text=Another test")
+        page.click("text=New test")
         page.select_option("#test-kind", "preference")
         page.fill("#test-count", "4")
         page.click("#test-begin")
@@ -340,7 +340,7 @@ def test_sounds_are_drawn_changed_heard_and_saved(web: Web, command: Callable[..
     web.select_option("#class", "7")
     web.wait_for_selector("#grid[data-drawn*='\"7\"']")
     web.click("[aria-label='Sound 3']")
-    web.wait_for_selector("h2:has-text('Change sound 3')")
+    web.wait_for_selector("h2:has-text('Edit sound 3')")
     assert web.evaluate("sounds.speaker.played") == 1
     with web.expect_download() as saved:
         web.click("#keep")
@@ -379,7 +379,7 @@ def test_a_recording_goes_through_its_code(desk: Web) -> None:
     assert rate == 16000 and len(wave) == 72818 and np.abs(wave).max() > 0.01
     desk.select_option("#autoencoder", "vae_2d")
     desk.click("#draw-prior")
-    desk.click("[aria-label='Draw 6']")
+    desk.click("[aria-label='Sample 6']")
 
 
 def test_by_keyboard_alone(desk: Web) -> None:

@@ -83,19 +83,19 @@ export function startTest(shared) {
       h("input", { type: "checkbox", name: "test-recording", value: each.id, checked: true }), each.name));
     page.replaceChildren(h("div", { className: "card" },
       h("h2", {}, "Blind listening test"),
-      h("p", {}, "Two models clean the same recordings. You hear both without being told which is which; the order is drawn anew for every trial."),
+      h("p", {}, "Two models clean the same recordings. You compare them without knowing which is which; the order is random in every trial."),
       h("div", { className: "controls" },
-        h("div", { className: "field" }, h("label", { for: "test-a" }, "One model"), first),
-        h("div", { className: "field" }, h("label", { for: "test-b" }, "The other"), second),
+        h("div", { className: "field" }, h("label", { for: "test-a" }, "Model A"), first),
+        h("div", { className: "field" }, h("label", { for: "test-b" }, "Model B"), second),
         h("div", { className: "field" }, h("label", { for: "test-kind" }, "Question"),
           h("select", { id: "test-kind" }, h("option", { value: "abx" }, "Do they differ? (ABX)"), h("option", { value: "preference" }, "Which is better? (preference)"))),
         h("div", { className: "field" }, h("label", { for: "test-count" }, "Trials"),
           h("input", { id: "test-count", type: "number", min: 1, max: 200, value: Math.max(10, recordings.length) }))),
-      h("p", { className: "row" }, h("label", { className: "check" }, h("input", { id: "test-match", type: "checkbox", checked: true }), "Same level for both")),
+      h("p", { className: "row" }, h("label", { className: "check" }, h("input", { id: "test-match", type: "checkbox", checked: true }), "Match level")),
       h("h3", {}, "Recordings"),
-      recordings.length ? h("p", { className: "row" }, ...boxes) : h("p", { className: "quiet" }, "There are none yet: add some on the page Clean."),
+      recordings.length ? h("p", { className: "row" }, ...boxes) : h("p", { className: "quiet" }, "No recordings yet: add some on the page Clean."),
       h("p", { className: "row" }, h("button", { type: "button", className: "primary", id: "test-begin", disabled: !recordings.length,
-        onclick: () => attempt(begin) }, "Begin"), h("span", { id: "test-progress", role: "status", className: "quiet" }))));
+        onclick: () => attempt(begin) }, "Start"), h("span", { id: "test-progress", role: "status", className: "quiet" }))));
     fill(first, options, wish[0]);
     fill(second, options, wish[1]);
   }
@@ -168,7 +168,7 @@ export function startTest(shared) {
     });
     page.replaceChildren(h("div", { className: "card" },
       h("h2", { id: "test-title", tabIndex: -1 }, `Trial ${test.answers.length + 1} of ${test.trials.length}`),
-      h("progress", { max: test.trials.length, value: test.answers.length, "aria-label": "Trials that are done" }),
+      h("progress", { max: test.trials.length, value: test.answers.length, "aria-label": "Finished trials" }),
       h("p", { className: "big" }, test.kind === "abx" ? "Is X the same as A or as B?" : "Which of the two is better?"),
       h("div", { className: "row player" },
         h("button", { type: "button", id: "test-play", "aria-keyshortcuts": "Space", onclick: () => attempt(() => player.toggle()) }, "Play"),
@@ -177,7 +177,7 @@ export function startTest(shared) {
         h("span", { id: "test-time", className: "time" })),
       h("p", { className: "row" }, ...answersOf().map(([text, key], i) =>
         h("button", { type: "button", className: "primary", name: "answer", value: i, disabled: true, onclick: () => attempt(() => answer(i)) }, `${text} `, h("kbd", {}, key)))),
-      h("p", { className: "quiet", id: "test-hint" }, "Listen to all of them first; they start and switch at the same place. "),
+      h("p", { className: "quiet", id: "test-hint" }, "Listen to each of them before you answer. "),
       h("p", { className: "quiet" }, "Keys: ", h("kbd", {}, "space"), " play, ", ...alternatives().flatMap((name, i) => [h("kbd", {}, String(i + 1)), ` ${name} `]),
         ...answersOf().flatMap(([text, key]) => [h("kbd", {}, key), ` ${text} `]), h("kbd", {}, "←"), " ", h("kbd", {}, "→"), " a second")));
     byId("test-title").focus();
@@ -215,18 +215,18 @@ export function startTest(shared) {
     const successes = answers.filter((each) => each.success).length;
     const { share, low, high, p } = figures(kind, successes, answers.length);
     const percent = (value) => `${(100 * value).toFixed(0)} %`;
-    const what = kind === "abx" ? `X was told right in ${successes} of ${answers.length} trials` : `${models[0]} was preferred in ${successes} of ${answers.length} trials, ${models[1]} in ${answers.length - successes}`;
+    const what = kind === "abx" ? `X was identified in ${successes} of ${answers.length} trials` : `${models[0]} was preferred in ${successes} of ${answers.length} trials, ${models[1]} in ${answers.length - successes}`;
     const sure = p < 0.05;
     const meaning = kind === "abx"
-      ? sure ? `You can hear a difference between ${models[0]} and ${models[1]}.` : "No difference is shown: this may well be guessing."
-      : sure ? `You prefer ${share > 0.5 ? models[0] : models[1]}.` : "No preference is shown: this may well be chance.";
+      ? sure ? `You hear a difference between ${models[0]} and ${models[1]}.` : "No significant difference: guessing explains this result."
+      : sure ? `You prefer ${share > 0.5 ? models[0] : models[1]}.` : "No significant preference.";
     page.replaceChildren(h("div", { className: "card" },
       h("h2", { id: "test-title", tabIndex: -1 }, "Result"),
       h("p", { className: "big", id: "test-meaning" }, meaning),
-      h("p", { id: "test-result" }, `${what}: ${percent(share)}, 95 % interval ${percent(low)} to ${percent(high)}; by chance as much or more in ${percent(p)} of such tests (p = ${p.toPrecision(2)}).`),
+      h("p", { id: "test-result" }, `${what}: ${percent(share)}, 95 % interval ${percent(low)} to ${percent(high)}; p = ${p.toPrecision(2)} under guessing.`),
       h("p", { className: "row" },
         h("button", { type: "button", className: "primary", id: "test-csv", onclick: () => saveBlob(new Blob([csvOf(kind, models, answers)], { type: "text/csv" }), "listening-test.csv") }, "Save as CSV"),
-        h("button", { type: "button", onclick: () => attempt(showSetup) }, "Another test"))));
+        h("button", { type: "button", onclick: () => attempt(showSetup) }, "New test"))));
     byId("test-title").focus();
     test.done = true;
   }
@@ -239,7 +239,7 @@ export function startTest(shared) {
     if (event.key === " " && event.target.tagName !== "BUTTON") attempt(() => player.toggle());
     else if (listened >= 0 && listened < alternatives().length) hear(listened);
     else if (told >= 0) {
-      if (test.heard.size < alternatives().length) say("Listen to all of them first");
+      if (test.heard.size < alternatives().length) say("Listen to each of them first");
       else attempt(() => answer(told));
     } else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && event.target.type !== "radio") {
       player.seek(player.position + (event.key === "ArrowLeft" ? -1 : 1) * player.facts.rate);

@@ -8,7 +8,7 @@ import { record } from "./record.js";
 
 const NO_LIMIT = 41;
 const ROWS = 160;
-const NAMES = { before: "before", after: "after", removed: "what was removed", other: "after the other model" };
+const NAMES = { before: "before", after: "after", removed: "removed", other: "after, second model" };
 
 export function startClean(shared) {
   const uploads = new Map();
@@ -186,7 +186,7 @@ export function startClean(shared) {
     const recording = current();
     if (!recording?.rate) return;
     const atten = limit();
-    byId("strength-text").textContent = atten === null ? "all of it" : `at most ${atten} dB`;
+    byId("strength-text").textContent = atten === null ? "no limit" : `at most ${atten} dB`;
     byId("strength").setAttribute("aria-valuetext", byId("strength-text").textContent);
     byId("other-choice").hidden = !other();
     byId("figure-other").hidden = !other();
@@ -207,7 +207,7 @@ export function startClean(shared) {
     if (report.speed) {
       const level = (value) => `${value.toFixed(1)} dBFS`;
       facts.push(["Level before", level(report.level_before)], ["Level after", level(report.level_after)],
-        ["Level of what was removed", level(report.level_removed)], ["Cleaned in", `${report.elapsed.toFixed(1)} s, ${Math.round(report.speed)} times as fast as it plays`]);
+        ["Level of the removed part", level(report.level_removed)], ["Cleaned in", `${report.elapsed.toFixed(1)} s, ${Math.round(report.speed)} times as fast as it plays`]);
       if (report.clipped_input) facts.push(["Clipped samples of the input", report.clipped_input]);
       for (const note of report.notes) facts.push(["Note", note]);
     }
@@ -331,8 +331,8 @@ export function startClean(shared) {
     const recording = current();
     byId("adapt").disabled = !found;
     byId("fit-text").textContent = found
-      ? `Region of ${((found[1] - found[0]) / recording.rate).toFixed(1)} s, from ${(found[0] / recording.rate).toFixed(1)} s on`
-      : "No region is chosen: drag over a picture, or press [ and ] while it plays.";
+      ? `Selected region: ${((found[1] - found[0]) / recording.rate).toFixed(1)} s from ${(found[0] / recording.rate).toFixed(1)} s`
+      : "No region is selected: drag over a spectrogram, or press [ and ] during playback.";
   }
 
   function edge(which) {
@@ -422,7 +422,7 @@ export function startClean(shared) {
     const atten = limit();
     const name = model();
     byId("download").disabled = true;
-    byId("download").textContent = "Making it …";
+    byId("download").textContent = "Cleaning …";
     try {
       const begun = await clean(recording.id, name, atten);
       const result = await settled(recording.id, begun.id);
@@ -483,7 +483,7 @@ export function startClean(shared) {
     byId("adapt").disabled = state.state === "running" || !region;
     byId("fit-text").replaceChildren(state.text);
     if (state.state === "done") {
-      byId("fit-text").append(" ", h("button", { type: "button", onclick: () => save(state.url, `${state.name}.safetensors`) }, "Keep the model's file"));
+      byId("fit-text").append(" ", h("button", { type: "button", onclick: () => save(state.url, `${state.name}.safetensors`) }, "Download the model"));
       shared.models = askJson("GET", "/api/models");
       attempt(() => fillModels(state.name));
     }
@@ -536,7 +536,7 @@ export function startClean(shared) {
     show();
   }
 
-  byId("limit").textContent = `A recording may be as large as ${Math.floor(shared.about.limit / 2 ** 20)} MiB. It lies in a private folder until you remove it or close this page.`;
+  byId("limit").textContent = `Up to ${Math.floor(shared.about.limit / 2 ** 20)} MiB a recording. Recordings are kept in a private folder until you remove them or close this page.`;
   byId("files").addEventListener("change", (event) => {
     addFiles([...event.target.files]);
     event.target.value = "";

@@ -144,16 +144,16 @@ export function startSounds(shared) {
       drawGrid();
     };
     generatorCard.replaceChildren(
-      h("h2", {}, "Sounds that were never recorded"),
-      h("p", { className: "quiet" }, "Generators draw spectrograms from random numbers; those of the package were trained on spoken digits. Choose a sound to hear and to change it."),
+      h("h2", {}, "Generate sounds"),
+      h("p", { className: "quiet" }, "Generators turn random numbers into spectrograms; those of the package were trained on spoken digits. Select a sound to hear and edit it."),
       h("div", { className: "controls" },
         h("div", { className: "field" }, h("label", { for: "generator" }, "Generator"), model),
         h("div", { className: "field" }, h("label", { for: "class" }, "Class"), label),
         truncation.element,
         h("div", { className: "row" }, h("div", { className: "field" }, h("label", { for: "seed" }, "Seed"), seed),
-          h("button", { type: "button", className: "primary", id: "draw", onclick: () => draw(1) }, "Draw others"))),
+          h("button", { type: "button", className: "primary", id: "draw", onclick: () => draw(1) }, "Next seed"))),
       h("p", {}),
-      h("div", { id: "grid", className: "grid", role: "group", "aria-label": "Drawn sounds" }));
+      h("div", { id: "grid", className: "grid", role: "group", "aria-label": "Generated sounds" }));
     fill(model, generators.map((each) => [each.name, each.name]), generators.some((each) => each.name === "cgan") ? "cgan" : undefined);
     model.addEventListener("change", listClasses);
     label.addEventListener("change", drawGrid);
@@ -175,13 +175,13 @@ export function startSounds(shared) {
 
   function showEdit() {
     editCard.hidden = false;
-    const canvas = h("canvas", { id: "changed", role: "img", "aria-label": "Spectrogram of the sound as it is now" });
+    const canvas = h("canvas", { id: "changed", role: "img", "aria-label": "Spectrogram of the edited sound" });
     const others = h("select", { id: "to", onchange: () => {
       second = others.value === "" ? null : Number(others.value);
       way.input.disabled = second === null;
       changed();
     } });
-    const way = slider("Share of the way", { min: 0, max: 1, step: 0.01, value: share, disabled: second === null, id: "way" }, (value) => {
+    const way = slider("Position", { min: 0, max: 1, step: 0.01, value: share, disabled: second === null, id: "way" }, (value) => {
       share = value;
       changed();
     });
@@ -191,17 +191,17 @@ export function startSounds(shared) {
       changed();
     }));
     editCard.replaceChildren(
-      h("h2", {}, `Change sound ${first}`),
-      h("p", { className: "quiet" }, "The directions are the principal components of the first layer's activations, strongest first, in standard deviations. Every change is heard at once."),
+      h("h2", {}, `Edit sound ${first}`),
+      h("p", { className: "quiet" }, "Directions are the principal components of the first layer's activations, strongest first, in standard deviations."),
       h("div", { className: "page editor" },
         h("div", {}, canvas, h("p", { className: "row" },
           h("button", { type: "button", id: "hear", onclick: () => speaker.play(made.wave, made.rate) }, "Play"),
           h("button", { type: "button", id: "keep", className: "primary", onclick: () => save(made.wave, made.rate, nameOf()) }, "Save WAV"),
-          h("button", { type: "button", onclick: () => choose(first) }, "As drawn"))),
+          h("button", { type: "button", onclick: () => choose(first) }, "Reset"))),
         h("div", {}, h("div", { className: "sliders" }, ...sliders.map((each) => each.element)),
-          h("div", { className: "controls" }, h("div", { className: "field" }, h("label", { for: "to" }, "On the way to"), others), way.element))),
+          h("div", { className: "controls" }, h("div", { className: "field" }, h("label", { for: "to" }, "Interpolate to"), others), way.element))),
       h("p", { className: "command quiet", id: "recipe" }));
-    fill(others, [["", "no other sound"], ...grid.parts.map((_, i) => [String(i), `sound ${i}`]).filter((_, i) => i !== first)], second === null || second === first ? "" : String(second));
+    fill(others, [["", "none"], ...grid.parts.map((_, i) => [String(i), `sound ${i}`]).filter((_, i) => i !== first)], second === null || second === first ? "" : String(second));
     show();
   }
 
@@ -213,11 +213,11 @@ export function startSounds(shared) {
     const command = `audioae generate -m ${model}${label === null ? "" : ` --class ${label}`} -n ${count} --seed ${seed}${truncation === null ? "" : ` --truncation ${truncation}`} -o sounds`;
     const file = `sounds/${String(first).padStart(3, "0")}.wav`;
     if (latent === null) {
-      byId("recipe").replaceChildren("The same by the command line: ", h("code", {}, command), `, there ${file}`);
+      byId("recipe").replaceChildren("The same on the command line: ", h("code", {}, command), `, there ${file}`);
     } else {
       const numbers = nameOf().replace(".wav", ".json");
-      byId("recipe").replaceChildren("The same by the command line: ", h("code", {}, `audioae generate -m ${model} --latent ${numbers} -o sounds`), ", with ",
-        h("button", { type: "button", id: "numbers", onclick: () => saveBlob(new Blob([JSON.stringify(latent)], { type: "application/json" }), numbers) }, "its numbers"));
+      byId("recipe").replaceChildren("The same on the command line: ", h("code", {}, `audioae generate -m ${model} --latent ${numbers} -o sounds`), ", with ",
+        h("button", { type: "button", id: "numbers", onclick: () => saveBlob(new Blob([JSON.stringify(latent)], { type: "application/json" }), numbers) }, "its latent vector"));
     }
     byId("changed").dataset.state = madeFrom;
   }
@@ -251,7 +251,7 @@ export function startSounds(shared) {
       own[i] = value;
       again(true);
     }));
-    const way = slider("Share of the way", { min: 0, max: 1, step: 0.01, value: 0 }, () => again(true));
+    const way = slider("Position", { min: 0, max: 1, step: 0.01, value: 0 }, () => again(true));
     const reset = () => {
       own = new Array(8).fill(0);
       for (const each of sliders) each.input.value = 0;
@@ -272,12 +272,12 @@ export function startSounds(shared) {
       };
       places.replaceChildren(
         picture(`The recording, 0 to ${found.rate / 2000} kHz`, 0, found.rows, found.columns),
-        picture(`Its code: ${depth} numbers for each of ${patches} patches, ${found.low.toFixed(1)} to ${found.high.toFixed(1)}`, 2 * size, depth, patches),
-        picture("Decoded", size, found.rows, found.columns));
+        picture(`Code: ${depth} numbers for each of ${patches} patches, ${found.low.toFixed(1)} to ${found.high.toFixed(1)}`, 2 * size, depth, patches),
+        picture("Reconstruction", size, found.rows, found.columns));
       sliders.forEach((each, i) => {
         const part = found.shares[i];
         each.element.hidden = part === undefined;
-        each.element.firstChild.textContent = `Axis ${i + 1}${part === undefined ? "" : `, ${Math.round(100 * part)} % of these`}`;
+        each.element.firstChild.textContent = `Axis ${i + 1}${part === undefined ? "" : `, ${Math.round(100 * part)} %`}`;
       });
       for (const id of ["code-before", "code-after", "code-keep"]) byId(id).disabled = false;
       places.dataset.state = JSON.stringify(state);
@@ -287,7 +287,7 @@ export function startSounds(shared) {
       const all = [...shared.recordings.values()].filter((each) => each.rate).map((each) => [each.id, each.name]);
       const before = recording.value;
       fill(recording, all.length ? all : [["", "add one on the page Clean"]]);
-      fill(other, [["", "no other recording"], ...all]);
+      fill(other, [["", "none"], ...all]);
       if (recording.value !== before || !code) again(false);
     };
     const drawFromPrior = async () => {
@@ -295,31 +295,31 @@ export function startSounds(shared) {
       byId("prior").replaceChildren(...found.map((part, i) => {
         const canvas = h("canvas", { role: "img", "aria-label": `Spectrogram of draw ${i + 1}` });
         paint(canvas, part.image, part.rows, part.columns);
-        return h("button", { type: "button", className: "tile", "aria-label": `Draw ${i + 1}`, onclick: () => speaker.play(part.wave, part.rate) }, canvas);
+        return h("button", { type: "button", className: "tile", "aria-label": `Sample ${i + 1}`, onclick: () => speaker.play(part.wave, part.rate) }, canvas);
       }));
     };
-    const prior = h("button", { type: "button", id: "draw-prior", onclick: () => attempt(drawFromPrior) }, "Draw from the prior");
+    const prior = h("button", { type: "button", id: "draw-prior", onclick: () => attempt(drawFromPrior) }, "Sample from the prior");
     const choose = () => {
       prior.hidden = !autoencoders.find((each) => each.name === model.value).variational;
       byId("prior").replaceChildren();
       reset();
     };
     codesCard.replaceChildren(
-      h("h2", {}, "A recording by way of its code"),
-      h("p", { className: "quiet" }, "An autoencoder keeps some numbers for each quarter of a second and makes the sound again from them. The axes are the principal components of these codes, in standard deviations; up to 20 s of the first channel are taken."),
+      h("h2", {}, "Encode and decode a recording"),
+      h("p", { className: "quiet" }, "An autoencoder reduces each patch of about a quarter of a second to a few numbers and reconstructs the sound from them. Axes are the principal components of these codes, in standard deviations. The first channel is used, up to 20 s."),
       h("div", { className: "controls" },
         h("div", { className: "field" }, h("label", { for: "autoencoder" }, "Autoencoder"), model),
         h("div", { className: "field" }, h("label", { for: "code-of" }, "Recording"), recording),
-        h("div", { className: "field" }, h("label", { for: "code-to" }, "On the way to"), other),
+        h("div", { className: "field" }, h("label", { for: "code-to" }, "Interpolate to"), other),
         way.element),
       places,
       h("p", { className: "row" },
         h("button", { type: "button", id: "code-before", disabled: true, onclick: () => speaker.play(code.before, code.rate) }, "Play the recording"),
-        h("button", { type: "button", id: "code-after", disabled: true, onclick: () => speaker.play(code.after, code.rate) }, "Play the decoded"),
+        h("button", { type: "button", id: "code-after", disabled: true, onclick: () => speaker.play(code.after, code.rate) }, "Play the reconstruction"),
         h("button", { type: "button", id: "code-keep", disabled: true, className: "primary", onclick: () => save(code.after, code.rate, "decoded.wav") }, "Save WAV"),
         h("button", { type: "button", onclick: reset }, "Reset"), prior),
       h("div", { className: "sliders" }, ...sliders.map((each) => each.element)),
-      h("div", { id: "prior", className: "grid", role: "group", "aria-label": "Sounds drawn from the prior" }));
+      h("div", { id: "prior", className: "grid", role: "group", "aria-label": "Samples from the prior" }));
     fill(model, autoencoders.map((each) => [each.name, `${each.name}${each.variational ? " (variational)" : ""}`]), "undercomplete_2d");
     model.addEventListener("change", choose);
     recording.addEventListener("change", reset);

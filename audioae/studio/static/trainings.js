@@ -58,7 +58,7 @@ function draw(canvas, [steps, values], accent) {
 export function startTrainings(shared) {
   const page = byId("trainings");
   const side = h("section", { className: "side", "aria-label": "Trainings in the folder" });
-  const work = h("section", { className: "work", "aria-label": "The training that was chosen" });
+  const work = h("section", { className: "work", "aria-label": "Selected training" });
   page.replaceChildren(side, work);
   let chosen = null;
   let shown = "";
@@ -98,7 +98,7 @@ export function startTrainings(shared) {
       work.replaceChildren(
         h("div", { className: "card" }, h("h2", {}, run), h("div", { className: "curves" }, ...names.map((name) => h("figure", {},
           h("figcaption", {}, name.replace("valid/", "Validation: ").replace("losses/", "Loss: ")), h("canvas", { role: "img", id: `curve-${name}` }))))),
-        ...(samples.length ? [h("div", { className: "card" }, h("h2", {}, "Samples of its validations"), h("div", { className: "samples" }, ...samples.map(element)))] : []));
+        ...(samples.length ? [h("div", { className: "card" }, h("h2", {}, "Samples"), h("div", { className: "samples" }, ...samples.map(element)))] : []));
     }
     for (const name of names) {
       const canvas = byId(`curve-${name}`);
