@@ -20,26 +20,29 @@ SIZE = {"width": 1180, "height": 820}
 def main(runs: str) -> None:
     """Take them."""
     recordings = [SAMPLES / "noisy" / name for name in ("44k-rooster.flac", "44k-stereo-rain.flac", "16k-fire.flac")]
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), paths=recordings, runs=runs) as studio:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            for scheme in ("light", "dark"):
-                page: Any = browser.new_page(viewport=SIZE, color_scheme=scheme)
-                page.set_default_timeout(300_000)
-                page.goto(studio.address)
-                page.wait_for_selector("#pictures[data-drawn*='\"done\"']")
-                page.keyboard.press("ArrowRight")
-                until(page, "studio.player.position > 0")
-                page.screenshot(path=SAMPLES / f"studio-clean-{scheme}.png")
-            page.click("nav a[href='#sounds']")
-            page.wait_for_selector("#grid[data-drawn]")
-            page.wait_for_selector("#code-view[data-state]")
-            page.screenshot(path=SAMPLES / "studio-sounds.png")
-            page.emulate_media(color_scheme="light")
-            page.click("nav a[href='#trainings']")
-            page.wait_for_selector("#trainings canvas, #trainings p")
-            page.screenshot(path=SAMPLES / "studio-trainings.png")
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), paths=recordings, runs=runs) as studio,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        for scheme in ("light", "dark"):
+            page: Any = browser.new_page(viewport=SIZE, color_scheme=scheme)
+            page.set_default_timeout(300_000)
+            page.goto(studio.address)
+            page.wait_for_selector("#pictures[data-drawn*='\"done\"']")
+            page.keyboard.press("ArrowRight")
+            until(page, "studio.player.position > 0")
+            page.screenshot(path=SAMPLES / f"studio-clean-{scheme}.png")
+        page.click("nav a[href='#sounds']")
+        page.wait_for_selector("#grid[data-drawn]")
+        page.wait_for_selector("#code-view[data-state]")
+        page.screenshot(path=SAMPLES / "studio-sounds.png")
+        page.emulate_media(color_scheme="light")
+        page.click("nav a[href='#trainings']")
+        page.wait_for_selector("#trainings canvas, #trainings p")
+        page.screenshot(path=SAMPLES / "studio-trainings.png")
+        browser.close()
 
 
 if __name__ == "__main__":

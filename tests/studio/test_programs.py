@@ -1,6 +1,9 @@
 """What the studio does for programs equals what the package does: files as the command line, streams as Streamer."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +173,14 @@ def test_turns_go_round() -> None:
     for job in jobs:
         job.join()
     assert order[:9] == ["long", "short", "other"] * 3 and order[9:] == ["long"] * 37
+
+
+def test_the_program_of_the_documentation_runs(studio: Studio, fresh_clone: Path) -> None:
+    text = (Path(__file__).parents[2] / "STUDIO.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    program = program.replace("PORT", str(studio.port)).replace("TOKEN", studio.token)
+    run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert soundfile.info(fresh_clone / "clean.flac").frames == soundfile.info(SAMPLES / "noisy" / "16k-fire.flac").frames
+    for picture in re.findall(r"\]\(([^)]+)\)", text):
+        assert (Path(__file__).parents[2] / picture).is_file()
