@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+PAGES = (ROOT / "README.md", ROOT / "recipes/report/onnx.md")
+PROGRAMS = [text for page in PAGES for text in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)]
 CALLER = """
 import audioae
 import numpy as np
@@ -26,6 +27,8 @@ reveal_type(denoiser.step(torch.zeros(1, 1, 256), denoiser.initial_state(1, 1, 1
 reveal_type(denoiser.settings.latency)
 reveal_type(audioae.load("conv_dae", backend="onnx"))
 streamer = audioae.Streamer(denoiser, 16000)
+reveal_type(audioae.Streamer("conv_dae", 16000).feed(wave))
+reveal_type(audioae.load(denoiser))
 reveal_type(streamer.feed(wave))
 reveal_type(streamer.flush())
 reveal_type(streamer.state)

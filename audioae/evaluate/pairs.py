@@ -76,23 +76,26 @@ def score(
             found[OF_CLEAN] = measure(["si_sdr"], kept, clean, pair.rate)["si_sdr"]
         return Score(entrant.name, pair, found)
 
-    scores = []
-    for pair in pairs:
+    def unprocessed(pair: Pair) -> list[Score]:
         noisy, clean = read(pair.noisy)[0], read(pair.clean)[0]
-        scores.append(Score(NOISY, pair, figures(noisy, clean, pair)))
+        found = [Score(NOISY, pair, figures(noisy, clean, pair))]
         if recognise:
             nothing = dict.fromkeys([*measures, *([OF_CLEAN] if of_clean else ())], math.nan)
-            scores.append(Score(CLEAN, pair, nothing | {words.WER: words.error_rate(clean, pair.rate, pair.text)}))
-        if progress is not None:
-            progress(NOISY)
+            found.append(Score(CLEAN, pair, nothing | {words.WER: words.error_rate(clean, pair.rate, pair.text)}))
+        return found
+
+    progress = progress or (lambda name: None)
+    scores = []
+    for pair in pairs:
+        scores += unprocessed(pair)
+        progress(NOISY)
     for entrant in entrants:
         own = []
         try:
             with entrant:
                 for pair in pairs:
                     own.append(processed(entrant, pair))
-                    if progress is not None:
-                        progress(entrant.name)
+                    progress(entrant.name)
         except (AudioaeError, KeyboardInterrupt) as error:
             if failed is None:
                 raise

@@ -62,16 +62,13 @@ def clean(
             again = []
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job, options = running.pop(future)
-                try:
-                    outcome: Report | AudioaeError = future.result()
-                except (BrokenProcessPool, SystemExit):
+                outcome = _outcome(future, job)
+                if outcome is None:
                     crashed = True
                     if job not in lost:
                         again.append((job, options))
                         continue
                     outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
-                except Exception as error:  # what could not be sent between the processes
-                    outcome = fault(error, str(job.source))
                 lost.discard(job)
                 yield job, outcome
             if crashed:
@@ -92,6 +89,16 @@ def clean(
         raise
     else:
         pool.shutdown()
+
+
+def _outcome(future: "Future[Report | AudioaeError]", job: Job) -> Report | AudioaeError | None:
+    """The outcome of a job; None if its process died."""
+    try:
+        return future.result()
+    except (BrokenProcessPool, SystemExit):
+        return None
+    except Exception as error:  # what could not be sent between the processes
+        return fault(error, str(job.source))
 
 
 def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:

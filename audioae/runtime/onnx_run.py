@@ -162,7 +162,7 @@ LACKS = {
 }
 """By the class that is asked for: why a model of another one will not do."""
 AnyModel: TypeAlias = "Denoiser | Autoencoder | Generator | Classifier"
-Source: TypeAlias = "str | os.PathLike[str]"
+Source: TypeAlias = str | os.PathLike[str]
 
 
 @overload
@@ -172,9 +172,11 @@ def load(
 @overload
 def load(name_or_path: Source, device: str = "cpu", backend: str = "torch", *, family: type[Kind]) -> Kind: ...
 @overload
+def load(name_or_path: Kind, device: str = "cpu", backend: str = "torch", family: None = None) -> Kind: ...
+@overload
 def load(name_or_path: Source, device: str = "cpu", backend: str = "torch", family: None = None) -> AnyModel: ...
 def load(
-    name_or_path: Source = "default",
+    name_or_path: Source | TrainedModel = "default",
     device: str = "cpu",
     backend: str = "torch",
     family: type[TrainedModel] | None = None,
@@ -183,7 +185,7 @@ def load(
 
     Args:
         name_or_path: a model in the package (``audioae models`` lists them), ``default``, a model file's path, or an
-            ``.onnx`` file's.
+            ``.onnx`` file's; a model that is loaded already comes back as it is.
         device: where torch runs: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
         backend: ``torch``, or ``onnx`` for onnxruntime, on the CPU.
         family: :class:`Denoiser`, :class:`Autoencoder`, :class:`Generator` or :class:`Classifier`, if no other will do.
@@ -195,7 +197,8 @@ def load(
     >>> load().name
     'conv_dae_offline'
     """
-    return of_family(_load(name_or_path, device, backend), family or TrainedModel)
+    model = name_or_path if isinstance(name_or_path, TrainedModel) else _load(name_or_path, device, backend)
+    return of_family(model, family or TrainedModel)
 
 
 def of_family(model: TrainedModel, family: type[Kind]) -> Kind:

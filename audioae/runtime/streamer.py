@@ -1,5 +1,6 @@
 """Live audio: feed chunks of any length, get back what is ready."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from torch import Tensor
 from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
 from audioae.nn.trained import State, StreamingModel, Strength, is_linked
+from audioae.runtime.onnx_run import resolved
 
 
 class Streamer:
@@ -23,7 +25,7 @@ class Streamer:
     copies keep it. A stream is fed by one thread at a time.
 
     Args:
-        denoiser: from :func:`audioae.load`.
+        denoiser: a denoiser or autoencoder: a model of the package, a model file's path, or a loaded one.
         rate: sample rate in Hz.
         atten_limit: largest attenuation in dB.
         mix: 1 for the cleaned signal, 0 for the input, or between.
@@ -36,6 +38,7 @@ class Streamer:
 
     Raises:
         InputError: an unsupported rate or setting.
+        BundleError: no such model, or one that gives no recording back.
 
     >>> import audioae
     >>> noisy = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.01
@@ -47,16 +50,16 @@ class Streamer:
 
     def __init__(
         self,
-        denoiser: StreamingModel,
+        denoiser: StreamingModel | str | os.PathLike[str],
         rate: int,
         atten_limit: float | None = None,
         mix: float = 1.0,
         channels: str = "linked",
     ) -> None:
-        self.denoiser, self.rate = denoiser, whole_rate(rate)
+        self.denoiser, self.rate = resolved(denoiser, StreamingModel), whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
-        self.hop = denoiser.hop(self.rate)
-        self.delay = denoiser.delay(self.rate)
+        self.hop = self.denoiser.hop(self.rate)
+        self.delay = self.denoiser.delay(self.rate)
         self.latency_samples = self.delay + self.hop - 1
         self._lock = threading.Lock()
         self.reset()
