@@ -52,8 +52,8 @@ reveal_type(classifier.probabilities([wave], 8000))
 WRONG = """
 import audioae
 
-audioae.load("vae_2d", family=audioae.Generator).encode
-audioae.load().generate
+audioae.load("vae_2d", family=audioae.Generator).encode(0)
+audioae.load().generate()
 audioae.Streamer(audioae.load("cgan", family=audioae.Generator), 16000)
 """
 
@@ -62,7 +62,16 @@ def checked(folder: Path, **programs: str) -> str:
     """What mypy says of the programs in strict mode."""
     for name, text in programs.items():
         (folder / f"{name}.py").write_text(text)
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache"), *sorted(programs)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        "--cache-dir",
+        str(ROOT / ".mypy_cache"),
+        *sorted(programs),
+    ]
     words = [f"{name}.py" if name in programs else name for name in command]
     (folder / "mypy.ini").write_text("[mypy]\n[mypy-soundfile.*,onnxruntime.*]\nignore_missing_imports = True\n")
     environment = {"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
@@ -88,10 +97,11 @@ def test_a_strict_caller_sees_no_any(said: str) -> None:
     revealed = lines(said, "caller", "note")
     assert len(revealed) == CALLER.count("reveal_type(")
     for line in revealed:
-        assert "Any" not in line.replace("tuple[Any, ...]", ""), line  # numpy's way to say: of any shape
+        # numpy's ways to say: of any shape, and of any type of numbers
+        assert "Any" not in line.replace("tuple[Any, ...]", "").replace("generic[Any]", ""), line
 
 
 def test_a_model_has_the_verbs_of_its_family_alone(said: str) -> None:
-    errors = " ".join(lines(said, "wrong", "error"))
-    assert '"Generator" has no attribute "encode"' in errors and '"Denoiser" has no attribute "generate"' in errors
-    assert 'Argument 1 to "Streamer" has incompatible type "Generator"' in errors
+    errors = lines(said, "wrong", "error")
+    assert {int(line.split(":")[1]) for line in errors} == {4, 5, 6}, said
+    assert 'Argument 1 to "Streamer" has incompatible type "Generator"' in errors[-1]
