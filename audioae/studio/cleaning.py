@@ -29,6 +29,8 @@ TELL_SECONDS = 0.1
 """Progress is told at most this often."""
 PARTS = torch.get_num_threads()
 """Parts of a long recording that are cleaned side by side: as many as the command line takes."""
+OPEN = Turns(10)
+"""Recordings that are under way at a time; the others wait, so that memory does not grow with their number."""
 TURNS = Turns(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
@@ -78,7 +80,7 @@ def clean(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[
             tell(done=done / max(frames, 1))
         TURNS.pass_on()
 
-    with TURNS.taken():
+    with OPEN.taken(), TURNS.taken():
         if cancelled.is_set():
             raise CancelledError
         tell(done=0.0)
