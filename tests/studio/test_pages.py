@@ -200,7 +200,7 @@ def test_a_broken_recording_is_shown_with_what_is_wrong(page: Page, tmp_path: Pa
     path = tmp_path / "broken.flac"
     path.write_bytes(b"fLaC" + b"\0" * 300)
     key = add(page, path)
-    assert page.recordings[key]["error"].startswith("broken.flac: ")
+    assert page.until(lambda found: found.get(key))["error"].startswith("broken.flac: ")
     page.ask("DELETE", f"/api/files/{key}")
 
 
