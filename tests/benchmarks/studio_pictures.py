@@ -3,22 +3,24 @@
 It starts a studio on the samples, with the trainings in RUNS if given, and takes the pictures in Chromium.
 """
 
+import argparse
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
-
-from tests.studio.conftest import SAMPLES, running
-from tests.studio.test_browser import FLAGS, until
-
 SIZE = {"width": 1180, "height": 820}
 
 
 def main(runs: str) -> None:
     """Take them."""
+    sys.path.insert(0, str(Path(__file__).parent.parent.parent))  # the tests are no package of the environment
+    from playwright.sync_api import sync_playwright
+
+    from tests.studio.conftest import SAMPLES, running
+    from tests.studio.test_browser import FLAGS, until
+
     recordings = [SAMPLES / "noisy" / name for name in ("44k-rooster.flac", "44k-stereo-rain.flac", "16k-fire.flac")]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -46,4 +48,6 @@ def main(runs: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "runs")
+    parser = argparse.ArgumentParser(description="Take pictures of the studio's pages for samples/.")
+    parser.add_argument("runs", nargs="?", default="runs", help="folder of trainings")
+    main(parser.parse_args().runs)

@@ -72,7 +72,7 @@ def test_side_by_side_equals_one_by_one(folder: Path, tmp_path: Path) -> None:
         one, two = (soundfile.read(tmp_path / out / name)[0] for out in ("one", "two"))
         assert np.abs(one - two).max() < 1e-5
     again = CliRunner().invoke(main, command(folder, tmp_path / "two", "--jobs", "2")[3:])
-    assert again.exit_code == 0 and f"{COUNT} of {COUNT} recordings are done and unchanged" in again.output
+    assert again.exit_code == 0 and f"{COUNT} of {COUNT} recordings are already done and unchanged" in again.output
     changed = folder / "talk 0.wav"
     os.utime(changed, ns=(1, 1))
     again = CliRunner().invoke(main, command(folder, tmp_path / "two", "--jobs", "2")[3:])
@@ -180,7 +180,7 @@ def test_a_cluster_that_loses_a_worker(talks: Path, tmp_path: Path, until: Until
     assert process.returncode == 0, told
     equal(out, talks, tmp_path / "alone")
     again = subprocess.run(command(talks, out, "--engine", "ray"), capture_output=True, text=True)
-    assert f"{COUNT} of {COUNT} recordings are done and unchanged" in again.stderr
+    assert f"{COUNT} of {COUNT} recordings are already done and unchanged" in again.stderr
 
 
 def test_ctrl_c_on_a_cluster_leaves_nothing_half_done(

@@ -148,7 +148,7 @@ def test_names_that_are_no_text(noisy: Callable[..., Path], tmp_path: Path) -> N
     for name in (b"a\xff.wav", "b\u2028c.wav".encode(), "d\x85e\u2029.wav".encode()):
         (tmp_path / "in" / os.fsdecode(name)).write_bytes(path.read_bytes())
     command = [sys.executable, "-m", "audioae", "denoise", tmp_path / "in", "-o", tmp_path / "out", "--resume", "--model"]
-    for told in (4 * " s in ", "4 of 4 recordings are done and unchanged"):
+    for told in (4 * " s in ", "4 of 4 recordings are already done and unchanged"):
         made = subprocess.run([*command, "conv1d_dae", "--report", tmp_path / "r.json", "--overwrite"], capture_output=True)
         assert made.returncode == 0, made.stderr
         assert made.stderr.count(told[:6].encode()) == 4 if told.startswith(" s in ") else told.encode() in made.stderr

@@ -176,7 +176,7 @@ def test_turns_go_round() -> None:
 
 
 def test_the_program_of_the_documentation_runs(studio: Studio, fresh_clone: Path) -> None:
-    text = (Path(__file__).parents[2] / "STUDIO.md").read_text()
+    text = (Path(__file__).parents[2] / "recipes/report/studio.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     program = program.replace("PORT", str(studio.port)).replace("TOKEN", studio.token)
     run = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)

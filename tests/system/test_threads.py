@@ -22,7 +22,7 @@ from audioae.runtime import onnx_run
 from audioae.signal.phase import griffin_lim
 from audioae.system import threads
 
-COMPUTING = sorted(set(main.commands) - {"models"})
+COMPUTING = sorted(set(main.commands) - {"models", "recipes"})
 RATE = 8000
 
 
