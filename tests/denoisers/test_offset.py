@@ -38,7 +38,7 @@ def test_frames_that_are_filled_in_part_do_not_weaken_it(hops: int) -> None:
     parts = torch.view_as_real(stft(torch.full((1, 1, 16_000), 0.25))).permute(0, 1, 3, 4, 2)
     offset, _ = layer(parts, layer.past(1, 1, parts))
     whole = offset[0, 0, hops - 1 : 40, 0] / (0.25 * window_spectrum(stft.bins)[0])
-    assert (whole - 1).abs().max() < 2e-3
+    assert (whole - 1).abs().max() < 4e-3
 
 
 def test_frame_by_frame_is_the_whole() -> None:
