@@ -130,7 +130,7 @@ def test_wrong_use_is_said_in_one_line(noisy: Callable[..., Path], tmp_path: Pat
     assert "would both become" in run(source, twin, "-o", tmp_path / "out", code=2).output
     fake = tmp_path / "model.safetensors"
     fake.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    assert "not an audioae bundle" in run(source, "--model", fake, code=1).output
+    assert "not an audioae model" in run(source, "--model", fake, code=1).output
 
 
 def test_an_unwritable_folder_and_a_full_disk(
