@@ -94,7 +94,7 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path
     run = CliRunner().invoke(
         main, ["adapt", "conv_dae", "--noise", str(engine), "-o", str(out), "--budget", "1h", "--device", "cpu", *options]
     )
-    assert run.exit_code == 1 and "nothing is written" in run.output
+    assert run.exit_code == 1 and "nothing was written" in run.output
     assert not out.exists()
 
 
