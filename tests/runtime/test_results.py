@@ -137,9 +137,9 @@ def test_resuming_never_takes_what_is_not_ours(noisy: Make, tmp_path: Path) -> N
     for damage in (b"", whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1])):
         (tmp_path / "out/a.wav").write_bytes(damage)
         told = resume(tmp_path / "in", tmp_path / "out")
-        assert told.exit_code == 0 and "1 of 2 recordings are done" in told.output
+        assert told.exit_code == 0 and "1 of 2 recordings are already done" in told.output
         assert (tmp_path / "out/a.wav").read_bytes() == whole
-    assert "2 of 2 recordings are done" in resume(tmp_path / "in", tmp_path / "out").output
+    assert "2 of 2 recordings are already done" in resume(tmp_path / "in", tmp_path / "out").output
 
 
 def test_two_runs_in_one_folder_do_no_harm(noisy: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
