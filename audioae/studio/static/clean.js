@@ -245,14 +245,16 @@ export function startClean(shared) {
         byId(id).getContext("2d").clearRect(0, 0, byId(id).width, byId(id).height);
         continue;
       }
+      let view;
       try {
-        views[kind] = await fetchView(kind === "other" ? "after" : kind, of, kind === "before" ? 0 : dry);
+        view = await fetchView(kind === "other" ? "after" : kind, of, kind === "before" ? 0 : dry);
       } catch (error) {
         if (error.name !== "AbortError") say(error.message, true);
         return;
       }
       if (signal.aborted) return;
-      if (kind === "before" && whole) top = Math.min(0, 10 * Math.ceil(loudest(views.before) / 10));
+      views[kind] = view; // only now: `views` may have become another recording's while this one came
+      if (kind === "before" && whole) top = Math.min(0, 10 * Math.ceil(loudest(view) / 10));
       paint();
     }
     byId("pictures").dataset.drawn = state;
