@@ -183,4 +183,4 @@ def test_the_program_of_the_documentation_runs(studio: Studio, fresh_clone: Path
     assert run.returncode == 0, run.stderr
     assert soundfile.info(fresh_clone / "clean.flac").frames == soundfile.info(SAMPLES / "noisy" / "16k-fire.flac").frames
     for picture in re.findall(r"\]\(([^)]+)\)", text):
-        assert (Path(__file__).parents[2] / picture).is_file()
+        assert (Path(__file__).parents[2] / "recipes" / "report" / picture).is_file(), picture
