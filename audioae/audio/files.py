@@ -66,7 +66,7 @@ class Reader:
         stream: where to read it from instead, seekable; ``path`` then only names it.
         salvage: take a file that breaks off or is damaged for one that ends there, and say so in :attr:`broken`.
         joined: read all recordings that were put one behind the other. To look for them takes a pass through a FLAC, Ogg or
-            MP3 file, which is too much where short excerpts are read; without it the first one counts there.
+            MP3 file, which is not needed where it is known that there is one; without it the first one counts there.
 
     Attributes:
         info: what the header says; the frames are those of all recordings.
@@ -124,6 +124,11 @@ class Reader:
         self._exact = first.container != "MP3" or all(is_counted(part.opened()) for part in self._parts)
         self._ends = list(accumulate(kind.frames for kind in kinds))
         return described(replace(first, frames=self._ends[-1]), self.first_part())
+
+    @property
+    def count(self) -> int:
+        """Number of recordings that were put one behind the other; 1 unless they were looked for."""
+        return len(self._parts)
 
     def first_part(self) -> BinaryIO:
         """The first recording as a file of its own, for what surrounds the sound."""
@@ -242,8 +247,12 @@ def read_with_info(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], A
 
     Raises:
         InputError: see :class:`Reader`.
+
+    Warns:
+        AudioaeWarning: of :attr:`Reader.notes`.
     """
     with Reader(path) as reader:
+        _warn_of_notes(reader)
         return reader.read(_UNKNOWN), reader.info
 
 
@@ -257,11 +266,15 @@ def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None
         AudioaeWarning: of :attr:`Reader.notes`.
     """
     with Reader(path) as reader:
-        for note in reader.notes:
-            warnings.warn(f"{path}: {note}", AudioaeWarning, stacklevel=2)
+        _warn_of_notes(reader)
         if start:
             reader.seek(start)
         return reader.read(_UNKNOWN if frames is None else frames), reader.info.rate
+
+
+def _warn_of_notes(reader: Reader) -> None:
+    for note in reader.notes:
+        warnings.warn(f"{reader.path}: {note}", AudioaeWarning, stacklevel=3)
 
 
 def _kind(file: soundfile.SoundFile) -> AudioInfo:

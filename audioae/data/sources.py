@@ -154,7 +154,7 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
     total = len(files) + len(found.skipped)
     for path in files:
         try:
-            info = probe(path, joined=False)
+            info = probe(path)
             if not info.frames:
                 raise InputError(f"{path}: holds no samples")
             found.clips.append(Clip(path, info.rate, info.frames))
@@ -184,6 +184,7 @@ class AudioCache:
 
     def __init__(self, megabytes: float) -> None:
         self.budget, self.held = megabytes * 2**20, 0
+        self._single: set[Path] = set()
         self._waves: OrderedDict[tuple[Path, int], tuple[NDArray[np.int16], np.float32]] = OrderedDict()
 
     def crop(self, clip: Clip, rate: int, start: float, seconds: float) -> Wave:
@@ -193,7 +194,7 @@ class AudioCache:
             InputError: the file cannot be decoded.
         """
         if clip.seconds > WHOLE_SECONDS:
-            with Reader(clip.path, joined=False) as reader:
+            with self._open(clip.path) as reader:
                 reader.seek(min(int(start * clip.rate), clip.frames))
                 wave = reader.read(round(seconds * clip.rate)).mean(1)
             return resample(wave, clip.rate, rate)
@@ -201,13 +202,20 @@ class AudioCache:
         first = int(start * rate)
         return np.asarray(whole[first : first + round(seconds * rate)] * unit, np.float32)
 
+    def _open(self, path: Path) -> Reader:
+        """The file with all recordings that were joined in it; of those with one, that is found out once."""
+        reader = Reader(path, joined=path not in self._single)
+        if reader.count == 1:
+            self._single.add(path)
+        return reader
+
     def _whole(self, clip: Clip, rate: int) -> tuple[NDArray[np.int16], np.float32]:
         """The wave, and what one step of it stands for: its peak has all 16 bits, however quiet or loud the recording is."""
         key = (clip.path, rate)
         if key in self._waves:
             self._waves.move_to_end(key)
             return self._waves[key]
-        with Reader(clip.path, joined=False) as reader:
+        with self._open(clip.path) as reader:
             wave = resample(reader.read(clip.frames).mean(1), clip.rate, rate)
         if not len(wave) or not np.isfinite(wave).all():
             raise InputError(f"{clip.path}: holds no samples or non-finite ones")

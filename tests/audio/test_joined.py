@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 from audioae.audio import joined
 from audioae.audio.files import Reader, probe, read
+from audioae.cli.app import main
 from audioae.errors import InputError
 
 KINDS = {
@@ -46,6 +48,14 @@ def test_all_recordings_of_a_file_come_out(tmp_path: Path, kind: str) -> None:
             reader.seek(frame)
             assert np.array_equal(reader.read(10), expected[frame : frame + 10])
         assert not len(reader.read(1))
+
+
+def test_a_rebuilt_recording_is_of_all_that_were_joined_and_says_so(tmp_path: Path) -> None:
+    path, out = tmp_path / "joined.ogg", tmp_path / "out.wav"
+    path.write_bytes(b"".join(recording(tmp_path, "ogg", number, 16000).read_bytes() for number in range(2)))
+    made = CliRunner().invoke(main, ["reconstruct", str(path), "-m", "undercomplete_2d", "-o", str(out)])
+    assert made.exit_code == 0 and "2 recordings one after the other in one file become one" in made.output
+    assert soundfile.info(out).frames == probe(path).frames == 10_600
 
 
 def test_the_first_recording_alone_where_a_pass_through_the_file_is_too_much(tmp_path: Path) -> None:

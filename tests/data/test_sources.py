@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioae.data.sources import AudioCache, Clip, list_files
+from audioae.data import sources
+from audioae.data.sources import AudioCache, Clip, find, list_files
 from audioae.errors import DataError
 
 RATE = 16_000
@@ -32,6 +33,26 @@ def test_a_recording_keeps_16_bits_of_its_own_peak(samples: Path, tmp_path: Path
 def test_silence_stays_silence(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(100), RATE)
     assert not AudioCache(10).crop(Clip(tmp_path / "a.wav", RATE, 100), RATE, 0, 1).any()
+
+
+@pytest.mark.parametrize("kind", ["ogg", "mp3", "flac", "wav"])
+@pytest.mark.parametrize("long", [False, True])
+def test_recordings_that_were_joined_in_a_file_are_all_used(
+    tmp_path: Path, kind: str, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "WHOLE_SECONDS", 0.5 if long else 60.0)
+    rng = np.random.default_rng(0)
+    for number, level in enumerate((0.01, 0.3)):
+        soundfile.write(tmp_path / f"{number}.{kind}", rng.normal(0, level, RATE), RATE)
+    (tmp_path / "in").mkdir()
+    path = tmp_path / f"in/a.{kind}"
+    path.write_bytes(b"".join((tmp_path / f"{number}.{kind}").read_bytes() for number in range(2)))
+    (clip,) = find([str(tmp_path / "in")], 0).clips
+    assert clip.seconds == pytest.approx(2, abs=0.2)
+    cache = AudioCache(10)
+    for _ in range(2):
+        quiet, loud = (cache.crop(clip, RATE, start, 0.5) for start in (0.3, 1.4))
+        assert len(quiet) == len(loud) == RATE // 2 and quiet.std() < 0.02 < 0.2 < loud.std()
 
 
 @pytest.mark.parametrize("name", NASTY)
