@@ -148,7 +148,7 @@ def save_patches(
     _save(figure, path, overwrite)
 
 
-def save_map(points: NDArray[np.floating], classes: Sequence[str], path: Path, title: str) -> None:
+def save_map(points: NDArray[np.floating], classes: Sequence[str], path: Path, title: str, overwrite: bool = True) -> None:
     """Points ``(M, 2)`` in a plane, each in the colour of its class.
 
     Raises:
@@ -165,10 +165,10 @@ def save_map(points: NDArray[np.floating], classes: Sequence[str], path: Path, t
     axes.set_xlabel("first principal component of the codes")
     axes.set_ylabel("second")
     axes.grid(alpha=0.3)
-    _save(figure, path)
+    _save(figure, path, overwrite)
 
 
-def save_histogram(values: Mapping[str, NDArray[np.floating]], path: Path, what: str) -> None:
+def save_histogram(values: Mapping[str, NDArray[np.floating]], path: Path, what: str, overwrite: bool = True) -> None:
     """Histograms of values ``(D,)``, one for each name, over each other.
 
     Raises:
@@ -183,7 +183,7 @@ def save_histogram(values: Mapping[str, NDArray[np.floating]], path: Path, what:
     axes.set_ylabel("units")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
-    _save(figure, path)
+    _save(figure, path, overwrite)
 
 
 def save_lines(

@@ -32,6 +32,8 @@ SHOWN = 8
 """Patches and units in a picture."""
 STEPS = (-3, -2, -1, 0, 1, 2, 3)
 """Deviations by which a unit of the code is moved."""
+PICTURES = ("rebuilt", "map", "activity", "traversal")
+"""Names of the pictures of a model."""
 Files = Sequence[tuple[Path, Path]]
 
 
@@ -183,26 +185,25 @@ def rows(label: str, model: Autoencoder, files: Files, fit_on: Sequence[str], lo
     return found
 
 
-def pictures(label: str, model: Autoencoder, files: Files, stem: Path) -> list[Path]:
+def pictures(label: str, model: Autoencoder, files: Files, paths: Sequence[Path], overwrite: bool) -> None:
     """Draw rebuilt patches, a map of codes, the activity of units, and what each unit does.
 
     Args:
         label: what the model is called.
         model: to draw.
         files: noisy and clean side of recordings.
-        stem: beginning of the pictures' paths.
+        paths: of the pictures, in the order of :data:`PICTURES`.
+        overwrite: replace those that are there.
 
     Raises:
-        OutputError: a picture cannot be written.
+        OutputError: a picture cannot be written, or is there already and not to be replaced.
     """
     patches = held_out(model, files)
-    paths = [stem.with_name(f"{stem.name}-{what}.png") for what in ("rebuilt", "map", "activity", "traversal")]
-    _rebuilt(model, patches, paths[0])
-    _map(model, patches, files, paths[1])
+    _rebuilt(model, patches, paths[0], overwrite)
+    _map(model, patches, files, paths[1], overwrite)
     codes = codes_of(model, patches)
-    save_histogram({label: np.abs(codes).mean(0)}, paths[2], "mean magnitude of a unit over all patches")
-    _traversal(model, codes, paths[3])
-    return paths
+    save_histogram({label: np.abs(codes).mean(0)}, paths[2], "mean magnitude of a unit over all patches", overwrite)
+    _traversal(model, codes, paths[3], overwrite)
 
 
 def _loudest(patches: HeldOut) -> NDArray[np.int64]:
@@ -212,25 +213,25 @@ def _loudest(patches: HeldOut) -> NDArray[np.int64]:
     return np.array(best[:: max(1, len(best) // SHOWN)][:SHOWN])
 
 
-def _rebuilt(model: Autoencoder, patches: HeldOut, path: Path) -> None:
+def _rebuilt(model: Autoencoder, patches: HeldOut, path: Path, overwrite: bool) -> None:
     network, some = model.network, torch.from_numpy(_loudest(patches))
     with torch.inference_mode():
         rows = {"wanted": patches.wanted[some], "rebuilt": network.decode(network.encode(patches.given[some]))}
         if training(model).corruption.noise:
             rows = {"heard": patches.given[some], **rows}
-    save_patches({name: row.cpu().numpy() for name, row in rows.items()}, path)
+    save_patches({name: row.cpu().numpy() for name, row in rows.items()}, path, overwrite=overwrite)
 
 
-def _map(model: Autoencoder, patches: HeldOut, files: Files, path: Path) -> None:
+def _map(model: Autoencoder, patches: HeldOut, files: Files, path: Path, overwrite: bool) -> None:
     codes = codes_of(model, patches)
     centred = codes - codes.mean(0)
     plane = np.linalg.svd(centred, full_matrices=False)[2][:2]
     part = training(model).data.label
     classes = [class_of(files[number][1], part) if part is not None else "" for number in patches.files]
-    save_map(centred @ plane.T, classes, path, f"{len(codes)} codes of {model.name}")
+    save_map(centred @ plane.T, classes, path, f"{len(codes)} codes of {model.name}", overwrite)
 
 
-def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path) -> None:
+def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path, overwrite: bool) -> None:
     """The units that vary most, each moved by itself from the mean code."""
     deviation = codes.std(0)
     mean = torch.from_numpy(codes.mean(0))
@@ -241,4 +242,4 @@ def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path) -> No
         with torch.inference_mode():
             patches = model.network.decode(moved.to(model.device))
         rows[f"unit {unit}"] = patches.cpu().numpy()
-    save_patches(rows, path, [f"{step:+d} dev." for step in STEPS])
+    save_patches(rows, path, [f"{step:+d} dev." for step in STEPS], overwrite)

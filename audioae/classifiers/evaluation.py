@@ -6,6 +6,8 @@ from pathlib import Path
 from audioae.classifiers.classifier import Classifier
 from audioae.task import Loader
 
+PICTURES = ()
+
 
 def rows(
     label: str, model: Classifier, files: Sequence[tuple[Path, Path]], fit_on: Sequence[str], load: Loader
@@ -14,6 +16,7 @@ def rows(
     return {label: {"accuracy": model.accuracy([clean for _, clean in files])}}
 
 
-def pictures(label: str, model: Classifier, files: Sequence[tuple[Path, Path]], stem: Path) -> list[Path]:
+def pictures(
+    label: str, model: Classifier, files: Sequence[tuple[Path, Path]], paths: Sequence[Path], overwrite: bool
+) -> None:
     """Classifiers have no pictures."""
-    return []

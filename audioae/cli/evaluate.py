@@ -162,6 +162,7 @@ def evaluate(
     for path in (markdown, csv, json):
         if path is not None:
             check_text(path, overwrite)
+    _check_own_files([path for path in (plot, markdown, csv, json) if path is not None])
     denoisers, others = _by_family(models, bool(clean))
     found = [pair for entry in entries for pair in find_pairs(entry)]
     if plot is not None and all(pair.snr_db is None for pair in found):
@@ -173,6 +174,11 @@ def evaluate(
     if csv is not None and not found:
         raise click.UsageError("--csv needs --pairs")
     labels = _labels([*(denoisers or ()), *(name for name in others if name not in denoisers)])
+    measured = [(labels[name], name) for name in others]
+    if pictures is not None and pictures.is_dir():
+        for paths in families.picture_paths(measured, pictures).values():
+            for path in paths:
+                check_place(path, overwrite)
     entrants = []
     if (csv is not None or plot is not None) and not (denoisers or folders or commands):
         raise click.UsageError("--csv and --plot need a denoiser, --entry or --command")
@@ -199,9 +205,9 @@ def evaluate(
     rows: dict[str, dict[str, float]] = {}
     if others and not interrupted:
         files = [(pair.noisy, pair.clean) for pair in found] + [(path, path) for path in list_files(clean)]
-        rows = families.tables([(labels[name], name) for name in others], files, components, device)
+        rows = families.tables(measured, files, components, device)
         if pictures is not None:
-            for path in families.draw([(labels[name], name) for name in others], files, pictures, device):
+            for path in families.draw(measured, files, pictures, device, overwrite):
                 tell(str(path), lines=False)
     tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
     losses = worst.worse(scores) if no_worse else []
@@ -226,6 +232,20 @@ def evaluate(
         )
     if losses:
         raise DataError(f"{losses[0].pair.noisy}: became worse than its input; the last table lists all of these")
+
+
+def _check_own_files(outputs: Sequence[Path]) -> None:
+    """Check that no result takes the place of another.
+
+    Raises:
+        click.UsageError: two results have the same path.
+    """
+    from audioae.system.places import is_channel, place_of
+
+    places = [place_of(path) for path in outputs if not is_channel(path)]
+    for place in places:
+        if places.count(place) > 1:
+            raise click.UsageError(f"{place} is given for two results: give each a file of its own")
 
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:

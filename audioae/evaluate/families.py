@@ -1,6 +1,6 @@
 """Figures of models that are not measured by their sound alone: autoencoders, classifiers and generators.
 
-A family says how in its module ``evaluation``: ``rows`` and ``pictures``.
+A family says how in its module ``evaluation``: ``rows``, ``pictures`` and ``PICTURES``, the names of what it draws.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from types import ModuleType
 
 from audioae.errors import BundleError, OutputError
 from audioae.family import every_family
-from audioae.modelfile import load
-from audioae.nn.trained import TrainedModel
+from audioae.modelfile import info, load
+from audioae.nn.settings import ModelConfig
 
 Files = Sequence[tuple[Path, Path]]
 
@@ -33,11 +33,27 @@ def tables(
     rows: dict[str, dict[str, float]] = {}
     for label, name in models:
         model = load(name, device)
-        rows |= _evaluation(model).rows(label, model, files, fit_on, load)
+        rows |= _evaluation(model.name, model.settings).rows(label, model, files, fit_on, load)
     return rows
 
 
-def draw(models: Sequence[tuple[str, str]], files: Files, folder: Path, device: str = "cpu") -> list[Path]:
+def picture_paths(models: Sequence[tuple[str, str]], folder: Path) -> dict[str, list[Path]]:
+    """Files that :func:`draw` writes, by the label of the model; no model is loaded.
+
+    Raises:
+        BundleError: a denoiser.
+    """
+    found = {}
+    for label, name in models:
+        stem = Path(label).with_suffix("").as_posix().replace("/", "-")
+        held = info(name)
+        found[label] = [folder / f"{stem}-{what}.png" for what in _evaluation(held.name, held.settings).PICTURES]
+    return found
+
+
+def draw(
+    models: Sequence[tuple[str, str]], files: Files, folder: Path, device: str = "cpu", overwrite: bool = False
+) -> list[Path]:
     """Pictures: of autoencoders patches rebuilt, codes as a map, activity of units, what each unit does; of generators
     generated spectrograms below real ones.
 
@@ -46,27 +62,27 @@ def draw(models: Sequence[tuple[str, str]], files: Files, folder: Path, device: 
         files: as in :func:`tables`.
         folder: where to; it is made if it is not there.
         device: where to run.
+        overwrite: replace pictures that are there.
 
     Returns:
         The files that were written.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or a picture is there already.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
-    written: list[Path] = []
+    written = picture_paths(models, folder)
     for label, name in models:
         model = load(name, device)
-        stem = Path(label).with_suffix("").as_posix().replace("/", "-")
-        written += _evaluation(model).pictures(label, model, files, folder / stem)
-    return written
+        _evaluation(model.name, model.settings).pictures(label, model, files, written[label], overwrite)
+    return [path for paths in written.values() for path in paths]
 
 
-def _evaluation(model: TrainedModel) -> ModuleType:
-    family = every_family()[model.settings.family]
+def _evaluation(name: str, settings: ModelConfig) -> ModuleType:
+    family = every_family()[settings.family]
     if not family.has("evaluation"):
-        raise BundleError(f"{model.name}: is a {model.settings.kind}, which is measured by its sound alone: give --pairs")
+        raise BundleError(f"{name}: is a {settings.kind}, which is measured by its sound alone: give --pairs")
     return family.module("evaluation")

@@ -15,6 +15,8 @@ from audioae.settings.registry import public_functions
 from audioae.task import Loader
 
 ACROSS, DOWN = 10, 3
+PICTURES = ("beside",)
+"""Names of the pictures of a model."""
 
 
 def figures(model: Generator, files: Sequence[Path], load: Loader, seed: int = 0) -> dict[str, float]:
@@ -29,7 +31,7 @@ def figures(model: Generator, files: Sequence[Path], load: Loader, seed: int = 0
     return {name: take(report) for name, take in public_functions(measures).items() if judge or name not in OF_JUDGE}
 
 
-def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int = 0) -> None:
+def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int = 0, overwrite: bool = True) -> None:
     """A picture of real spectrograms above drawn ones.
 
     Raises:
@@ -43,7 +45,7 @@ def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int =
     ):
         for number, start in enumerate(range(0, len(images), ACROSS)):
             rows[f"{name} {number + 1}"] = images[start : start + ACROSS, 0].cpu().numpy()
-    save_patches(rows, path)
+    save_patches(rows, path, overwrite=overwrite)
 
 
 def rows(
@@ -53,12 +55,12 @@ def rows(
     return {label: figures(model, [clean for _, clean in files], load)}
 
 
-def pictures(label: str, model: Generator, files: Sequence[tuple[Path, Path]], stem: Path) -> list[Path]:
+def pictures(
+    label: str, model: Generator, files: Sequence[tuple[Path, Path]], paths: Sequence[Path], overwrite: bool
+) -> None:
     """Draw real spectrograms above generated ones.
 
     Raises:
-        OutputError: the picture cannot be written.
+        OutputError: the picture cannot be written, or is there already and not to be replaced.
     """
-    path = stem.with_name(f"{stem.name}-beside.png")
-    save_beside(model, [clean for _, clean in files], path)
-    return [path]
+    save_beside(model, [clean for _, clean in files], paths[0], overwrite=overwrite)

@@ -15,13 +15,14 @@ import torch
 from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
-from audioae.errors import DataError
+from audioae.errors import DataError, OutputError
 from audioae.family import every_family
 from audioae.modelfile import info, load, save_bundle
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe, ValidConfig, recipe_of
 from audioae.settings.config import build, dump, plain_data
 from audioae.system.atomic import Temporary
+from audioae.system.places import place_of
 from audioae.train.folder import LAST
 from audioae.train.schedule import Budget
 from audioae.train.trainer import train
@@ -102,12 +103,14 @@ def adapt(
         BundleError: no such model.
         RecipeError: an override that does not fit.
     """
+    noises, voices = list_files(noise), list_files(speech) if speech else []
+    if place_of(out) in map(place_of, [*noises, *voices]):
+        raise OutputError(f"{out}: is one of the recordings: choose another name for the model")
     Temporary(out, overwrite).discard()  # what cannot be written is said now, not after ten minutes
     budget = Budget(budget) if isinstance(budget, int | float) else budget
     old = load(model)
     trained_with = recipe_of(old)
     validation = every_family()[old.settings.family].module("task").Validation
-    noises, voices = list_files(noise), list_files(speech) if speech else []
     with tempfile.TemporaryDirectory(prefix="audioae-adapt-") as name:
         folder = Path(name)
         (folder / "noise").mkdir()

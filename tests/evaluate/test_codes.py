@@ -101,7 +101,8 @@ def test_measures_of_a_make_are_of_that_make_only() -> None:
     assert found["importance_bound"] > found["elbo"] and found["divergence"] > 0
 
 
-def test_the_command_measures_and_draws(tmp_path: Path) -> None:
+def test_the_command_measures_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "BATCHES", 20)
     save_bundle(tmp_path / "mine.safetensors", made("corruption.masking=0.1"))
     arguments = ["evaluate", str(tmp_path / "mine.safetensors"), "--pairs", "samples", "--components", *CLEAN, "-q",
                  "--measure", "si_sdr", "--pictures", str(tmp_path / "pictures"), "--json", str(tmp_path / "all.json"),
@@ -114,6 +115,13 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     assert "| 6 principal components for mine |" in run.output and "elbo" not in run.output
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert names == {f"mine-{what}.png" for what in ("rebuilt", "map", "activity", "traversal")}
+    for path in list((tmp_path / "pictures").iterdir()):
+        path.write_bytes(b"mine")
+    (tmp_path / "all.json").unlink()
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 1 and "mine-rebuilt.png: is there already: use --overwrite" in again.output
+    assert all(path.read_bytes() == b"mine" for path in (tmp_path / "pictures").iterdir())
+    assert not (tmp_path / "all.json").exists(), "it was told before anything was measured"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,7 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
         (["conv_dae", "--pairs", "samples", "--pictures", "x"], "--pictures and --components need an autoencoder"),
         (["digits", "--clean", "nowhere"], "nowhere: no audio found there"),
         (["digits", "--clean", "samples/digits", "--csv", "x.csv"], "--csv needs --pairs"),
+        (["conv_dae", "--pairs", "samples", "--csv", "x", "--json", "x", "--overwrite"], "is given for two results"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], told: str) -> None:

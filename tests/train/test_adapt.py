@@ -148,6 +148,9 @@ def test_mistakes_are_told_before_anything_runs(engine: Path, tmp_path: Path) ->
     there = tmp_path / "there.safetensors"
     there.write_bytes(b"x")
     assert "--overwrite" in errors("--noise", str(engine), "-o", str(there))
+    recording = engine.read_bytes()
+    assert "is one of the recordings" in errors("--noise", str(engine.parent), "-o", str(engine), "--overwrite")
+    assert engine.read_bytes() == recording
     assert "no folder" in errors("--noise", str(engine), "-o", str(tmp_path / "no/mine.safetensors"))
     assert "cannot write" in errors("--noise", str(engine), "-o", "/proc/mine.safetensors")
     assert "no audio found" in errors("--noise", str(tmp_path / "nothing"), "-o", str(tmp_path / "m.safetensors"))
