@@ -1,5 +1,6 @@
 """``audioae adapt``: fine-tunes a model on a noise of your own."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -55,7 +56,8 @@ def adapt(
 
     chosen = options.one_model(argument, model, "default")
     seconds = budget_from_start(budget)
-    result = run(chosen, noise, out, speech, seconds, bound, overrides, device, Screen(quiet), overwrite)
+    with closing(Screen(quiet)) as screen:
+        result = run(chosen, noise, out, speech, seconds, bound, overrides, device, screen, overwrite)
     say("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():

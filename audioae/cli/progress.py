@@ -1,6 +1,7 @@
-"""Progress bars on a terminal, and a line every 30 s elsewhere. The only module that imports tqdm."""
+"""Progress bars on a terminal, and a line at least once a minute elsewhere. The only module that imports tqdm."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -13,12 +14,14 @@ from audioae.system.printable import printable
 
 EVERY = 30.0
 """Seconds between lines."""
+BEAT = 10.0
+"""Seconds after which a line that is due is printed even if nothing has advanced."""
 BAR = "|{bar:24}| "
 FORM = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
 
 class Lines:
-    """Replaces a bar where the output is no terminal: prints a line every :data:`EVERY` seconds.
+    """Replaces a bar where the output is no terminal: prints a line every :data:`EVERY` seconds, until it is closed.
 
     Args:
         total: final value of ``n``.
@@ -35,6 +38,12 @@ class Lines:
         self.initial: float = 0
         self.begun = self.told = clock()
         self.postfix = ""
+        self._lock, self._closed = threading.Lock(), threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT):
+            self.update(0)
 
     @property
     def format_dict(self) -> dict[str, Any]:
@@ -51,10 +60,11 @@ class Lines:
 
     def update(self, count: float = 1) -> None:
         """Advance by ``count``; print a line if the last one is old."""
-        self.n += count
-        if self.clock() - self.told < EVERY:
-            return
-        self.told = self.clock()
+        with self._lock:
+            self.n += count
+            if self.clock() - self.told < EVERY:
+                return
+            self.told = self.clock()
         text = tqdm.format_meter(
             self.n, self.total, self.told - self.begun, bar_format=self.form, prefix=self.label, initial=self.initial,
             postfix=self.postfix,
@@ -62,7 +72,8 @@ class Lines:
         above(text.strip())
 
     def close(self) -> None:
-        """Do nothing; a bar has to be closed."""
+        """Print no more lines."""
+        self._closed.set()
 
     def __enter__(self) -> Self:
         return self

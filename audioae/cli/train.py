@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,8 @@ def train(
     resolved = load(Recipe, path, overrides)
     _check_paths(resolved)
     folder = out or Path("runs") / path.stem
-    result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, Screen(quiet))
+    with closing(Screen(quiet)) as screen:
+        result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, screen)
     if result.is_main:
         _tell(result, resume, resolved.train.steps)
     if result.interrupted:
@@ -192,6 +194,11 @@ class Screen:
             tell(f"noisy input: {_in_words(noisy)}")
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         self.bar = bar(1.0, "train", form=form)
+
+    def close(self) -> None:
+        """End the bar."""
+        if self.bar is not None:
+            self.bar.close()
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
         """Update the bar after a step."""

@@ -1,5 +1,7 @@
 """Without a terminal, progress is a line at least once a minute; by a clock that the test moves on."""
 
+import threading
+
 import pytest
 
 from audioae.cli import progress
@@ -23,6 +25,20 @@ def test_a_line_now_and_then_and_none_for_what_is_quick(capsys: pytest.CaptureFi
         lines.update()
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 6 and told[0].startswith("noisy input: 2/12 [00:40<") and told[-1].startswith("noisy input: 12/12")
+
+
+def test_a_line_is_printed_while_one_piece_of_work_takes_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "BEAT", 0.001)
+    clock, told = Clock(), threading.Event()
+    monkeypatch.setattr(progress, "above", lambda text: (lines.append(text), told.set()))
+    lines: list[str] = []
+    with Lines(4, "recordings", clock=clock):
+        assert not told.wait(0.05), "nothing is due"
+        clock.now += 40
+        assert told.wait(300)
+    assert lines == ["recordings: 0/4 [00:40<?]"]
 
 
 def test_a_bar_where_no_terminal_is_becomes_lines_unless_quiet(
