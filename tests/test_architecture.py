@@ -23,6 +23,7 @@ LAYERS = [
 SEPARATE = [{"runtime", "train"}, {"runtime", "evaluate"}, {"train", "evaluate"}, {"runtime", "data"}]
 OWNERS = {
     "accelerate": {"train.accelerator"},
+    "av": {"audio.media.library"} | {f"audio.media.{name}" for name in "encoder reader tracks".split()},
     "jiwer": {"evaluate.words"},
     "librosa": {"plot"},
     "matplotlib": {"plot"},

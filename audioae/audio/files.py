@@ -106,7 +106,11 @@ class Reader:
             return _Forward(source)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             which = f"recording {part + 1} of the {len(self._parts)} in it is " if part else ""
-            advice = ": make it a WAV or FLAC first, by ffmpeg for example" if self.path.suffix.lower() in FOREIGN else ""
+            advice = (
+                ": `audioae denoise` reads media files (pip install 'audioae[media]')"
+                if self.path.suffix.lower() in FOREIGN
+                else ""
+            )
             why = f"{which}not an audio file that libsndfile reads ({_reason(error)}){advice}"
             raise InputError(f"{self.path}: {why}") from None
 
@@ -294,15 +298,29 @@ def _promised(log: str, frames: int) -> int:
 def _piped(path: Path) -> BinaryIO | None:
     """Contents of a pipe; None for a file, which can be opened by name."""
     try:
+        pipe = None if path.is_dir() else seekable(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if pipe is None:
+        check_file(path)
+    return pipe
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be read.
+
+    Raises:
+        InputError: it is not there, a folder, empty, or may not be read.
+    """
+    try:
         if path.is_dir():
             raise InputError(f"{path}: is a folder, not an audio file")
-        pipe = seekable(path)
-        if pipe is None:
-            if path.stat().st_size == 0:
-                raise InputError(f"{path}: the file is empty")
-            with open(path, "rb"):
-                pass
-        return pipe
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty")
+        with open(path, "rb"):
+            pass
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:

@@ -1,20 +1,18 @@
-"""The recordings in a folder, by their endings: those that libsndfile reads, and others, so that none is left out unsaid."""
+"""The recordings in a folder, by their endings: those that libsndfile reads, and media files, which PyAV reads."""
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audioae.audio.media.kinds import ENDINGS
 from audioae.audio.spool import is_pipe
 
 EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
 )
 """Endings of recordings that libsndfile reads; a file of any other can be named by itself."""
-FOREIGN = frozenset(
-    ".m4a .m4b .m4r .m4p .mp4 .aac .adts .alac .wma .asf .amr .awb .3gp .3ga .3g2 .ape .wv .tta .tak .mka .webm .weba .ac3"
-    " .eac3 .dts .ra .ram .rm .mpc .mpp .mp1 .mpa .mpga .dsf .dff .shn .ofr .spx .gsm .qcp .aax .dss .amb .vox .oma".split()
-)
-"""Endings of recordings that it does not read: they are found so that they can be named, not left out without a word."""
+FOREIGN = ENDINGS - {".ts"}
+"""Endings of media files, which PyAV reads. A .ts in a folder may be a program, and is named by itself."""
 
 
 @dataclass

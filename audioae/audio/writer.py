@@ -46,6 +46,7 @@ class Writer:
 
     Attributes:
         clipped: samples that lay beyond full scale and were limited to it.
+        notes: what a person should know of.
 
     Raises:
         OutputError: the place cannot be written, the disk is full, or the format cannot take this rate or so many channels.
@@ -60,6 +61,7 @@ class Writer:
         again: bool = False,
     ) -> None:
         self.path, self.info, self.again, self.clipped = path, info, again, 0
+        self.notes: list[str] = []
         self._bits = BITS.get(info.subtype)
         self._kind = "float32" if self._bits is None else "int16" if self._bits <= 16 else "int32"
         self._frames = self._sum = 0

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 @options.strength
 @click.option("--save-removed", metavar="PATH", help="Write the removed noise: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
-@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of MP3, Vorbis and Opus results."
+@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of results in lossy codecs."
               "  [default: that of the input]")  # fmt: skip
+@options.media
 @click.option("--report", metavar="JSON", help="Write speed, levels and clipped samples of each file as JSON.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean N recordings, or parts of one, in parallel."
               "  [default: one recording at a time, parts of a long one on every core]")  # fmt: skip
@@ -60,6 +61,8 @@ def denoise(
     save_removed: str | None,
     plot: str | None,
     bitrate: int | None,
+    codec: str | None,
+    track: int | None,
     report: str | None,
     jobs: int | None,
     engine: str,
@@ -100,7 +103,9 @@ def denoise(
         raise click.UsageError(f"--engine ray takes files: {piped[0]} is a pipe, which this process alone can read")
     processes = jobs if several and jobs and not piped else 1
     workers = _workers(processes, jobs if processes == 1 else None, engine)
-    chosen = DenoiseOptions(atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0))
+    chosen = DenoiseOptions(
+        atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0), codec or "", track or 0
+    )
     journal = None
     if resume:
         if not planned.folder or out is None:
@@ -173,7 +178,9 @@ def _journal(folder: Path, model: str, backend: str, chosen: "DenoiseOptions") -
     from audioae.runtime.journal import Journal
 
     digest = hashlib.sha256(locate(model).read_bytes())
-    settings = (chosen.atten_limit, chosen.mix, chosen.channels, chosen.salvage, chosen.bitrate)
+    settings: tuple[object, ...] = (chosen.atten_limit, chosen.mix, chosen.channels, chosen.salvage, chosen.bitrate)
+    if chosen.codec or chosen.track:
+        settings += (chosen.codec, chosen.track)
     digest.update(" ".join(map(str, (__version__, backend, *settings))).encode())
     return Journal(folder, digest.hexdigest()[:16])
 

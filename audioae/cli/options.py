@@ -131,6 +131,18 @@ def backend(command: Command) -> Command:
     )(command)
 
 
+def media(command: Command) -> Command:
+    """``--codec`` and ``--track``."""
+    for option in (
+        click.option("--track", type=click.IntRange(1, 1024), metavar="N", help="Clean the Nth sound track of media files."
+                     "  [default: the one that players choose]"),
+        click.option("--codec", metavar="NAME", help="Codec of the sound of media files, such as aac, opus or flac."
+                     "  [default: that of the input]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def strength(command: Command) -> Command:
     """``--atten-limit``, ``--mix`` and ``--channels``."""
     for option in (

@@ -14,16 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audioae.audio import bitrate, tags
-from audioae.audio.files import Reader
-from audioae.audio.formats import CODED, CONTAINERS, AudioInfo, format_for
+from audioae.audio.formats import AudioInfo
 from audioae.audio.layout import finite
-from audioae.audio.spool import seekable_input
 from audioae.audio.standard import write_output
-from audioae.audio.writer import Writer
 from audioae.errors import InputError, OutputError
 from audioae.nn.trained import StreamingModel
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
+from audioae.runtime.containers import Result, Source, carry, open_recording, open_result
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
@@ -134,7 +131,8 @@ def denoise_file(
 
     Args:
         denoiser: from :func:`audioae.load`.
-        source: any file that libsndfile reads, a pipe that gives one, or ``-`` for standard input.
+        source: any file that libsndfile or, with the extra ``media``, PyAV reads, a pipe that gives one, or ``-`` for
+            standard input.
         target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
         options: strength and the like.
         removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
@@ -172,19 +170,24 @@ def _denoise(
     progress: Callable[[int, int, int], None] | None,
 ) -> Report:
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(source, seekable_input() if source == STANDARD else None, options.salvage))
+        reader = open_recording(source, (target, removed), options)
+        stack.enter_context(reader)
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both come into their places only after everything else has gone well, the result last.
-        result = stack.enter_context(_writer(target, source, reader, options))
-        rest = stack.enter_context(_writer(removed, source, reader, options)) if removed else None
+        result = open_result(target, source, reader, options)
+        stack.enter_context(result)
+        rest = open_result(removed, source, reader, options) if removed else None
+        if rest is not None:
+            stack.enter_context(rest)
         report = _run(denoiser, reader, result, rest, picture, options, progress)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
             if writer is not None:
                 writer.finish()
-                notes.update(dict.fromkeys(tags.carry(reader, writer)))
+                notes.update(dict.fromkeys(carry(reader, writer)))
                 writer.verify()
+                notes.update(dict.fromkeys(writer.notes))
         report.notes = list(notes)
         if plot and picture and not (options.again and plot.exists()):
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
@@ -206,25 +209,11 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
     check_place(path, overwrite)
 
 
-def _writer(path: Path, source: Path, reader: Reader, options: DenoiseOptions) -> Writer:
-    info = format_for(path, reader.info, keep=_keeps_container(path, source), bitrate=options.bitrate)
-    if options.bitrate and info.subtype in CODED:
-        bitrate.check(options.bitrate, info, str(path))
-    return Writer(path, info, None if tags.copies(reader.info, info) else reader.tags, options.overwrite, options.again)
-
-
-def _keeps_container(path: Path, source: Path) -> bool:
-    """Whether the result is of the recording's container: the same ending, or none to go by."""
-    if source == STANDARD:
-        return False
-    return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)
-
-
 def _run(
     denoiser: StreamingModel,
-    reader: Reader,
-    result: Writer,
-    rest: Writer | None,
+    reader: Source,
+    result: Result,
+    rest: Result | None,
     picture: _Excerpt | None,
     options: DenoiseOptions,
     progress: Callable[[int, int, int], None] | None,

@@ -51,7 +51,11 @@ class DenoiseOptions:
     workers: int = 1
     """Segments of a long recording that are cleaned in parallel."""
     bitrate: int = 0
-    """Bits per second of results in MP3, Vorbis and Opus; 0 for those of the recording."""
+    """Bits per second of results in lossy codecs; 0 for those of the recording."""
+    codec: str = ""
+    """Codec of the sound of media files, by FFmpeg's name; empty for that of the recording."""
+    track: int = 0
+    """Number of a media file's sound track that is cleaned, from 1; 0 for the one that players choose."""
     again: bool = False
     """Whether an earlier try, or a run beside this one, may have made the result: one that holds the same sound is kept."""
 

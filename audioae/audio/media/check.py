@@ -1,0 +1,177 @@
+"""Reading back of a media file that was written: the other tracks as they were, and the sound at its time."""
+
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from audioae.audio.media.library import open_input
+from audioae.audio.media.reader import MediaReader
+from audioae.audio.media.timeline import Timeline
+from audioae.audio.media.tracks import STRICT, Sum, packets
+
+Wave = NDArray[np.float32]
+EXCERPT_SECONDS = 0.1
+MARGIN_SECONDS = 0.15
+"""So far beside its time an excerpt is looked for."""
+MOST = 16
+"""Excerpts that are kept of a recording, however long."""
+AUDIBLE = 1e-3
+LIKE = 0.4
+"""Correlation from which on the sound is recognised."""
+NEARLY = 0.98
+
+
+class Excerpts:
+    """Short loud pieces of a recording, spread over its length, in constant memory.
+
+    Args:
+        rate: Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.found: list[tuple[int, int, Wave]] = []
+        """Number of the first sample, channel, and samples ``(N,)``."""
+        self._samples = 0
+
+    def feed(self, block: Wave) -> None:
+        """The next ``(N, C)``."""
+        size = max(1, round(EXCERPT_SECONDS * self.rate))
+        count = len(block) // size
+        if count:
+            energy = np.square(block[: count * size].reshape(count, size, -1), dtype=np.float64).sum(1)
+            piece, channel = np.unravel_index(int(energy.argmax()), energy.shape)
+            wave = block[piece * size : (piece + 1) * size, channel].copy()
+            self.found.append((self._samples + int(piece) * size, int(channel), wave))
+        self._samples += len(block)
+        if len(self.found) > MOST:
+            pairs = zip(self.found[::2], self.found[1::2], strict=False)
+            self.found = [max(pair, key=lambda each: float(np.square(each[2]).sum())) for pair in pairs]
+
+
+class Heard:
+    """What a result holds.
+
+    Args:
+        path: of the result.
+        index: of its sound track among all tracks.
+        number: of it among the sound tracks, from 1.
+    """
+
+    def __init__(self, path: Path, index: int, number: int) -> None:
+        self.path, self.index, self.number = path, index, number
+        self.sums: dict[int, Sum] = {}
+        with open_input(path) as container:
+            self.family = container.format.name.partition(",")[0]
+            for packet in packets(container):
+                if packet.stream_index != index:
+                    self.sums.setdefault(packet.stream_index, Sum()).add(packet)
+
+    def shift(self, before: dict[int, tuple[int, Sum]]) -> float:
+        """Seconds by which all other tracks came later: some containers state no times before zero."""
+        found = [
+            self.sums[index].first - each.first  # type: ignore[operator]
+            for index, each in before.values()
+            if index in self.sums and each.first is not None and self.sums[index].first is not None
+        ]
+        return median(found) if found else 0.0
+
+    def difference(self, before: dict[int, tuple[int, Sum]], family: str) -> str:
+        """What is not as in the recording: a track with its reason; empty if nothing is.
+
+        Args:
+            before: the recording's tracks: index in the result, and what they hold.
+            family: demuxer of the recording.
+        """
+        strict = family == self.family and family in STRICT
+        shift = self.shift(before)
+        for number, (index, each) in before.items():
+            why = each.differs(self.sums.get(index, Sum()), shift, strict)
+            # Pictures stand behind all tracks, and those of a result may be one more, of chapters.
+            moved = each.packets == 1 and any(other.crc == each.crc for other in self.sums.values())
+            if why and not moved:
+                return f"track {number + 1} has {why}"
+        return ""
+
+    def lag(self, excerpts: Excerpts, timeline: Timeline, later: float) -> tuple[int | None, int]:
+        """How many samples after their time the excerpts are heard, and the number of samples to the end of the sound.
+
+        Args:
+            excerpts: of what was to be written.
+            timeline: of the recording.
+            later: seconds by which everything comes later.
+
+        Returns:
+            The lag in samples of the excerpts' rate, None where none can be recognised; the end in such samples.
+        """
+        rate = excerpts.rate
+        margin = round(MARGIN_SECONDS * rate)
+        wanted = [round((float(timeline.time(at)) + later) * rate) - margin for at, _, _ in excerpts.found]
+        alone = not self.sums and self.family == "asf"  # whose sound never begins at zero
+        heard = [np.zeros(len(wave) + 2 * margin, np.float32) for _, _, wave in excerpts.found]
+        end = 0
+        with MediaReader(self.path, salvage=True, track=self.number) as reader:
+            own = reader.info.rate
+            factor = rate / own
+            at = 0
+            # Whole frames, each by its own time: a block of the reader may span a gap.
+            for block in reader.blocks(max(1, own // 10)):
+                time = reader.track.timeline.time(at)
+                if alone:
+                    time += timeline.time(0) - reader.track.timeline.time(0)
+                first = round(float(time) * rate)
+                at += len(block)
+                scaled = block if own == rate else _at_rate(block, own, rate)
+                end = first + round(len(block) * factor)
+                for (_, channel, _), begin, into in zip(excerpts.found, wanted, heard, strict=True):
+                    _put(scaled, min(channel, scaled.shape[1] - 1), first - begin, into)
+        return _best([wave for _, _, wave in excerpts.found], heard, margin), end
+
+
+def _put(block: Wave, channel: int, place: int, into: Wave) -> None:
+    """Copy what a block, whose first sample is at ``place``, has in common with ``into``."""
+    start, stop = max(place, 0), min(place + len(block), len(into))
+    if start < stop:
+        into[start:stop] = block[start - place : stop - place, channel]
+
+
+def _at_rate(block: Wave, before: int, after: int) -> Wave:
+    """A short block by linear interpolation, which is good enough to recognise it."""
+    places = np.arange(round(len(block) * after / before)) * before / after
+    columns = [np.interp(places, np.arange(len(block)), column) for column in block.T]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _best(waves: list[Wave], heard: list[Wave], margin: int) -> int | None:
+    """The lag at which all excerpts together are most like what was heard; the least one of nearly as good ones."""
+    total: NDArray[Any] = np.zeros(2 * margin + 1)
+    weight = 0.0
+    for wave, there in zip(waves, heard, strict=True):
+        energy = float(np.square(wave, dtype=np.float64).sum())
+        if energy < AUDIBLE**2 * len(wave):
+            continue
+        size = scipy.fft.next_fast_len(len(there) + len(wave))
+        product = scipy.fft.rfft(there, size) * np.conj(scipy.fft.rfft(wave, size))
+        matches = scipy.fft.irfft(product, size)[: 2 * margin + 1]
+        squares = np.cumsum(np.concatenate([[0.0], np.square(there, dtype=np.float64)]))
+        powers = squares[len(wave) :] - squares[: -len(wave)]
+        total += energy * matches / np.sqrt(np.maximum(powers, 1e-12) * energy)
+        weight += energy
+    if not weight or total.max() < LIKE * weight:
+        return None
+    near = np.flatnonzero(total >= NEARLY * total.max()) - margin
+    best = int(total.argmax()) - margin
+    least = int(near[np.abs(near).argmin()])
+    # A short sound is like itself one sample further; a steady tone is like itself a period further.
+    return best if abs(best - least) < 8 and least != 0 else least
+
+
+def expected_end(timeline: Timeline, later: float) -> int:
+    """Number of samples from time zero to the end of the sound."""
+    last = timeline.time(max(timeline.samples - 1, 0)) + Fraction(1, timeline.rate)
+    return round((float(last) + later) * timeline.rate)

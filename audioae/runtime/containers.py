@@ -1,0 +1,98 @@
+"""Opening recordings and results: by libsndfile, or by PyAV where it is a media file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from audioae.audio import bitrate, tags
+from audioae.audio.files import Reader
+from audioae.audio.formats import CODED, CONTAINERS, format_for
+from audioae.audio.media.kinds import is_media
+from audioae.audio.media.library import is_there
+from audioae.audio.media.reader import CONTAINER, MediaReader
+from audioae.audio.media.writer import MediaWriter
+from audioae.audio.spool import is_pipe, seekable, seekable_input
+from audioae.audio.writer import Writer
+from audioae.errors import InputError, OutputError
+from audioae.runtime.jobs import STANDARD, DenoiseOptions
+
+Source = Reader | MediaReader
+Result = Writer | MediaWriter
+
+
+def open_recording(source: Path, results: Iterable[Path | None], options: DenoiseOptions) -> Source:
+    """Open a recording for reading.
+
+    Args:
+        source: a file, a pipe, or ``-`` for standard input.
+        results: paths of the results; a media file among them needs PyAV.
+        options: whether to salvage, and the sound track of a media file.
+
+    Raises:
+        InputError: it cannot be read.
+        MissingExtraError: it, or a result, is a media file, and PyAV is not installed.
+    """
+    stream = seekable_input() if source == STANDARD else seekable(source) if is_pipe(source) else None
+    if is_media(source) or options.track or any(path is not None and is_media(path) for path in results):
+        return MediaReader(source, stream, options.salvage, options.track)
+    try:
+        return Reader(source, stream, options.salvage)
+    except InputError as error:
+        # Another name for a media file, or a codec that libsndfile does not have.
+        if not is_there() or "libsndfile" not in str(error):
+            raise
+        try:
+            if stream is not None and stream.closed:
+                raise
+            return MediaReader(source, stream, options.salvage)
+        except InputError:
+            raise error from None
+
+
+def open_result(path: Path, source: Path, reader: Source, options: DenoiseOptions) -> Result:
+    """Begin a result.
+
+    Args:
+        path: the file to be.
+        source: path of the recording.
+        reader: the recording.
+        options: bit rate, codec, and whether to overwrite.
+
+    Raises:
+        OutputError: the place cannot be written, or its container cannot hold the sound.
+    """
+    again, overwrite = options.again, options.overwrite
+    if isinstance(reader, MediaReader):
+        ending = path.suffix.lower()
+        if is_media(path) or (ending not in CONTAINERS and ending == source.suffix.lower()):
+            return MediaWriter(path, reader, options.codec, options.bitrate, overwrite, again)
+    if options.codec:
+        raise OutputError(f"{path}: --codec is for media files: here the ending decides on the codec, as .opus or .mp3")
+    keep = not isinstance(reader, MediaReader) and _keeps_container(path, source)
+    info = format_for(path, reader.info, keep=keep, bitrate=options.bitrate)
+    if options.bitrate and info.subtype in CODED:
+        bitrate.check(options.bitrate, info, str(path))
+    told = isinstance(reader, MediaReader) or not tags.copies(reader.info, info)
+    return Writer(path, info, reader.tags if told else None, overwrite, again)
+
+
+def carry(reader: Source, result: Result) -> list[str]:
+    """Everything around the sound from the recording to a plain result that is complete but for it.
+
+    Returns:
+        What a person should know of: what could not be kept.
+    """
+    if isinstance(result, MediaWriter):
+        return []  # it copies by itself
+    if isinstance(reader, MediaReader):
+        return [f"{result.info.container} has no place for the {kind}: left out" for kind in reader.left_out]
+    return tags.carry(reader, result)
+
+
+def _keeps_container(path: Path, source: Path) -> bool:
+    """Whether the result is of the recording's container: the same ending, or none to go by."""
+    if source == STANDARD:
+        return False
+    return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)
+
+
+__all__ = ["CONTAINER", "Result", "Source", "carry", "open_recording", "open_result"]
