@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from audioae.cli import options
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 if TYPE_CHECKING:
+    from audioae.errors import AudioaeError
     from audioae.nn.trained import StreamingModel
     from audioae.runtime.corpus import Outcome
     from audioae.runtime.files import Report
@@ -85,7 +86,6 @@ def denoise(
     from audioae.audio.spool import is_pipe
     from audioae.cli.progress import above
     from audioae.cli.targets import check_report, plan
-    from audioae.errors import AudioaeError, UnexpectedError
     from audioae.runtime.signals import unwind_on_signals
     from audioae.system.atomic import write_text
     from audioae.system.places import check_text
@@ -93,7 +93,6 @@ def denoise(
     if engine == "ray" and "-" in (*inputs, out):
         raise click.UsageError("--engine ray takes files: - is cleaned by this process")
     planned = plan(inputs, out, recursive, save_removed, plot)
-    several = planned.several
     if report is not None:
         check_report(Path(report), planned.jobs)
         check_text(Path(report), overwrite)
@@ -101,65 +100,92 @@ def denoise(
     piped = [job.source for job in planned.jobs if is_pipe(job.source)]
     if engine == "ray" and piped:
         raise click.UsageError(f"--engine ray takes files: {piped[0]} is a pipe, which this process alone can read")
-    processes = jobs if several and jobs and not piped else 1
+    processes = jobs if planned.several and jobs and not piped else 1
     workers = _workers(processes, jobs if processes == 1 else None, engine)
     chosen = DenoiseOptions(
         atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0), codec or "", track or 0
     )
-    journal = None
-    if resume:
-        if not planned.folder or out is None:
-            raise click.UsageError("--resume needs a folder for the results: -o FOLDER")
-        _make_folder(Path(out))
-        journal = _journal(Path(out), model, backend, chosen)
-    done: list[dict[str, Any]] = [{"input": str(place), "error": f"{place}: {why}"} for place, why in planned.unread]
-    failed = len(planned.unread)
-    for row in done:
-        above(f"audioae: {row['error']}", lines=False)
-    left: list[tuple[Job, DenoiseOptions]] = []
-    for job in planned.jobs:
-        if journal and journal.is_done(job):
-            continue
-        left.append((job, _as_left(chosen, journal, job)))
+    choice = ModelChoice(model, device, backend)
+    journal = _journal(out if planned.folder else None, choice, chosen) if resume else None
+    results = _Results(planned.unread, journal, quiet, verbose)
+    left = [(job, _as_left(chosen, journal, job)) for job in planned.jobs if not (journal and journal.is_done(job))]
     if len(left) < len(planned.jobs) and not quiet:
         above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are already done and unchanged")
-
-    def begun(job: Job) -> bool:
-        return journal is None or journal.begin(job)
-
-    choice = ModelChoice(model, device, backend)
     if engine == "ray" or (processes > 1 and len(left) > 1):
-        outcomes = _side_by_side(left, choice, jobs if engine == "ray" else processes, begun, quiet, engine)
+        outcomes = _side_by_side(left, choice, jobs if engine == "ray" else processes, results.begin, quiet, engine)
     else:
-        outcomes = _one_by_one(left, choice, begun, several, several or planned.folder, quiet)
+        outcomes = _one_by_one(left, choice, results.begin, planned.several, planned.several or planned.folder, quiet)
     with closing(outcomes):
         for job, outcome in outcomes:
-            if isinstance(outcome, AudioaeError):
-                failed += 1
-                done.append({"input": str(job.source), "error": str(outcome)})
-                above(f"audioae: {outcome}", lines=False)
-                if verbose and isinstance(outcome, UnexpectedError):
-                    above(outcome.trace)
-                continue
-            done.append(outcome.as_dict())
-            if journal:
-                journal.done(job, outcome.as_dict())
-            if not quiet:
-                above(_in_words(outcome, verbose), lines=False)
-            if outcome.broken and not quiet:
-                above(f"audioae: warning: {job.source}: {outcome.broken.partition(':')[0]}: the rest was not read")
-            for note in outcome.notes if not quiet else ():
-                above(f"audioae: warning: {job.source}: {note}")
-            for count, what in ((outcome.non_finite, "samples were NaN, infinite or beyond a million and were set to zero"),
-                                (outcome.clipped_output, "samples of the result were clipped to full scale")):  # fmt: skip
-                if count and not quiet:
-                    above(f"audioae: warning: {job.source}: {count} {what}")
+            results.add(job, outcome)
     if report is not None:
-        write_text(Path(report), json.dumps(done, indent=1, ensure_ascii=False) + "\n", overwrite)
-    if failed:
-        if several:
-            above(f"audioae: {failed} of {len(left) + len(planned.unread)} files could not be cleaned")
+        write_text(Path(report), json.dumps(results.rows, indent=1, ensure_ascii=False) + "\n", overwrite)
+    if results.failed:
+        if planned.several:
+            above(f"audioae: {results.failed} of {len(left) + len(planned.unread)} files could not be cleaned")
         raise SystemExit(1)
+
+
+class _Results:
+    """Prints the outcome of each recording, enters it in the journal and keeps it for the report.
+
+    Args:
+        unread: paths that cannot be read, with the reason; they count as failed.
+        journal: journal of the output folder, with ``--resume``.
+        quiet: print errors only.
+        verbose: print more about each file.
+
+    Attributes:
+        rows: one per recording, for the report.
+        failed: number of recordings that could not be cleaned.
+    """
+
+    def __init__(self, unread: Sequence[tuple[Path, str]], journal: "Journal | None", quiet: bool, verbose: bool) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.failed = 0
+        self._journal, self._quiet, self._verbose = journal, quiet, verbose
+        for path, reason in unread:
+            self._fail(path, f"{path}: {reason}")
+
+    def begin(self, job: Job) -> bool:
+        """Enter a job in the journal. False if another run has finished it meanwhile."""
+        return self._journal is None or self._journal.begin(job)
+
+    def add(self, job: Job, outcome: "Report | AudioaeError") -> None:
+        """Print and keep the report or the error of a job."""
+        from audioae.cli.progress import above
+        from audioae.errors import AudioaeError, UnexpectedError
+
+        if isinstance(outcome, AudioaeError):
+            self._fail(job.source, str(outcome))
+            if self._verbose and isinstance(outcome, UnexpectedError):
+                above(outcome.trace)
+            return
+        self.rows.append(outcome.as_dict())
+        if self._journal:
+            self._journal.done(job, outcome.as_dict())
+        if not self._quiet:
+            above(_in_words(outcome, self._verbose), lines=False)
+            for warning in _warnings(outcome):
+                above(f"audioae: warning: {job.source}: {warning}")
+
+    def _fail(self, source: Path, message: str) -> None:
+        from audioae.cli.progress import above
+
+        self.failed += 1
+        self.rows.append({"input": str(source), "error": message})
+        above(f"audioae: {message}", lines=False)
+
+
+def _warnings(outcome: "Report") -> Iterator[str]:
+    """What a user should know about a recording that was cleaned."""
+    if outcome.broken:
+        yield f"{outcome.broken.partition(':')[0]}: the rest was not read"
+    yield from outcome.notes
+    if outcome.non_finite:
+        yield f"{outcome.non_finite} samples were NaN, infinite or beyond a million and were set to zero"
+    if outcome.clipped_output:
+        yield f"{outcome.clipped_output} samples of the result were clipped to full scale"
 
 
 def _workers(processes: int, parts: int | None, engine: str) -> int:
@@ -171,18 +197,25 @@ def _workers(processes: int, parts: int | None, engine: str) -> int:
     return parts or max(1, torch.get_num_threads() // processes)
 
 
-def _journal(folder: Path, model: str, backend: str, chosen: "DenoiseOptions") -> "Journal":
-    """The journal of a folder. Results of another model or other settings count as not done."""
+def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "Journal":
+    """The journal of an output folder. Results of another model or other settings count as not done.
+
+    Raises:
+        click.UsageError: the results do not go to a folder.
+    """
     from audioae import __version__
     from audioae.modelfile import locate
     from audioae.runtime.journal import Journal
 
-    digest = hashlib.sha256(locate(model).read_bytes())
+    if out is None:
+        raise click.UsageError("--resume needs a folder for the results: -o FOLDER")
+    _make_folder(Path(out))
+    digest = hashlib.sha256(locate(choice.model).read_bytes())
     settings: tuple[object, ...] = (chosen.atten_limit, chosen.mix, chosen.channels, chosen.salvage, chosen.bitrate)
     if chosen.codec or chosen.track:
         settings += (chosen.codec, chosen.track)
-    digest.update(" ".join(map(str, (__version__, backend, *settings))).encode())
-    return Journal(folder, digest.hexdigest()[:16])
+    digest.update(" ".join(map(str, (__version__, choice.backend, *settings))).encode())
+    return Journal(Path(out), digest.hexdigest()[:16])
 
 
 def _as_left(chosen: DenoiseOptions, journal: "Journal | None", job: Job) -> DenoiseOptions:
@@ -282,7 +315,7 @@ class _Watch:
         self.shown.update(0)
 
 
-def _in_words(result: Any, verbose: bool) -> str:
+def _in_words(result: "Report", verbose: bool) -> str:
     text = f"{result.output}: {result.seconds:.1f} s in {result.elapsed:.1f} s ({result.speed:.0f}x)"
     if verbose:
         text += (

@@ -10,8 +10,11 @@ from audioae.cli import options
 
 if TYPE_CHECKING:
     from audioae.data.pairs import Pair
+    from audioae.errors import AudioaeError
     from audioae.evaluate.entrants import Entrant
     from audioae.evaluate.pairs import Score
+
+    Failures = dict[str, AudioaeError | KeyboardInterrupt]
 
 DEFAULT_MEASURES = (
     "pesq", "pesq_nb", "stoi", "estoi", "si_sdr", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl",
@@ -140,75 +143,48 @@ def evaluate(
     Programs that fail are left out of the table and named on standard error, and the exit code is 1. Ctrl-C prints and
     writes what has been measured so far.
     """
-    from audioae.cli.progress import above, bar
-    from audioae.cli.terminal import say, tell
+    from audioae.cli.terminal import say
     from audioae.data.pairs import find_pairs
-    from audioae.data.sources import list_files
-    from audioae.errors import AudioaeError, DataError
-    from audioae.evaluate import families, report, worst
+    from audioae.errors import DataError
     from audioae.evaluate import pairs as scoring
+    from audioae.evaluate import report, worst
     from audioae.evaluate.words import count
     from audioae.system.atomic import write_text
-    from audioae.system.places import check_place, check_text
 
     models = (*models, *more_models)
     names = _known(measures)
-    if no_worse and not set(names) & set(worst.LIMITS):
-        raise click.UsageError(f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
+    _check(
+        (no_worse and not set(names) & set(worst.LIMITS), f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
+    )
     if not entries and not clean:
         raise click.UsageError(_what_to_measure_on(models))
-    if plot is not None:
-        check_place(plot, overwrite)
-    for path in (markdown, csv, json):
-        if path is not None:
-            check_text(path, overwrite)
-    _check_own_files([path for path in (plot, markdown, csv, json) if path is not None])
+    _check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
     denoisers, others = _by_family(models, bool(clean))
     found = [pair for entry in entries for pair in find_pairs(entry)]
-    if plot is not None and all(pair.snr_db is None for pair in found):
-        raise click.UsageError("--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv")
-    if asr and not any(count(pair.text) for pair in found):
-        raise click.UsageError("--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv")
-    if (pictures or components) and not others:
-        raise click.UsageError("--pictures and --components need an autoencoder or a generator")
-    if csv is not None and not found:
-        raise click.UsageError("--csv needs --pairs")
-    labels = _labels([*(denoisers or ()), *(name for name in others if name not in denoisers)])
+    with_results = bool(denoisers or folders or commands)
+    _check(
+        (plot and all(pair.snr_db is None for pair in found),
+         "--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv"),
+        (asr and not any(count(pair.text) for pair in found),
+         "--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv"),
+        ((pictures or components) and not others, "--pictures and --components need an autoencoder or a generator"),
+        (csv and not found, "--csv needs --pairs"),
+        ((csv or plot) and not with_results, "--csv and --plot need a denoiser, --entry or --command"),
+        ((no_worse or of_clean) and not with_results, "--no-worse and --of-clean need a denoiser, --entry or --command"),
+    )  # fmt: skip
+    labels = _labels([*denoisers, *(name for name in others if name not in denoisers)])
     measured = [(labels[name], name) for name in others]
-    if pictures is not None and pictures.is_dir():
-        for paths in families.picture_paths(measured, pictures).values():
-            for path in paths:
-                check_place(path, overwrite)
-    entrants = []
-    if (csv is not None or plot is not None) and not (denoisers or folders or commands):
-        raise click.UsageError("--csv and --plot need a denoiser, --entry or --command")
-    if (no_worse or of_clean) and not (denoisers or folders or commands):
-        raise click.UsageError("--no-worse and --of-clean need a denoiser, --entry or --command")
-    if denoisers or folders or commands:
-        entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
+    _check_pictures(measured, pictures, overwrite)
     scores: list[Score] = []
-    failures: dict[str, AudioaeError | KeyboardInterrupt] = {}
-    if entrants:
-        with bar(len(found) * (len(entrants) + 1), "evaluate", quiet) as shown:
-
-            def progress(name: str) -> None:
-                shown.set_description(name, refresh=False)
-                shown.update()
-
-            def failed(name: str, error: AudioaeError | KeyboardInterrupt) -> None:
-                failures[name] = error
-                if isinstance(error, AudioaeError):
-                    above(f"audioae: {error}")
-
-            scores = scoring.score(entrants, found, names, asr, progress, failed, of_clean)
+    failures: Failures = {}
+    entrants: list[Entrant] = []
+    if with_results:
+        entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
+        scores, failures = _score(entrants, found, names, asr, of_clean, quiet)
     interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
     if others and not interrupted:
-        files = [(pair.noisy, pair.clean) for pair in found] + [(path, path) for path in list_files(clean)]
-        rows = families.tables(measured, files, components, device)
-        if pictures is not None:
-            for path in families.draw(measured, files, pictures, device, overwrite):
-                tell(str(path), lines=False)
+        rows = _figures(measured, found, clean, components, pictures, device, overwrite)
     tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
     losses = worst.worse(scores) if no_worse else []
     tables += [report.worse_table(losses)] if no_worse and scores else []
@@ -234,18 +210,91 @@ def evaluate(
         raise DataError(f"{losses[0].pair.noisy}: became worse than its input; the last table lists all of these")
 
 
-def _check_own_files(outputs: Sequence[Path]) -> None:
-    """Check that no result takes the place of another.
+def _check_outputs(plot: Path | None, texts: Sequence[Path], overwrite: bool) -> None:
+    """Check that results can be written, each to a file of its own.
 
     Raises:
         click.UsageError: two results have the same path.
+        OutputError: a file cannot be written, or exists and ``overwrite`` is false.
     """
-    from audioae.system.places import is_channel, place_of
+    from audioae.system.places import check_place, check_text, is_channel, place_of
 
-    places = [place_of(path) for path in outputs if not is_channel(path)]
+    plots = [] if plot is None else [plot]
+    for path in plots:
+        check_place(path, overwrite)
+    for path in texts:
+        check_text(path, overwrite)
+    places = [place_of(path) for path in (*plots, *texts) if not is_channel(path)]
     for place in places:
         if places.count(place) > 1:
             raise click.UsageError(f"{place} is given for two results: give each a file of its own")
+
+
+def _check_pictures(models: Sequence[tuple[str, str]], folder: Path | None, overwrite: bool) -> None:
+    """Check that pictures of the models can be written to a folder that exists.
+
+    Raises:
+        OutputError: a picture cannot be written, or exists and ``overwrite`` is false.
+    """
+    from audioae.evaluate import families
+    from audioae.system.places import check_place
+
+    if folder is not None and folder.is_dir():
+        for paths in families.picture_paths(models, folder).values():
+            for path in paths:
+                check_place(path, overwrite)
+
+
+def _check(*rules: tuple[object, str]) -> None:
+    """Raise the message of the first rule that is broken, as a usage error."""
+    for broken, message in rules:
+        if broken:
+            raise click.UsageError(message)
+
+
+def _score(
+    entrants: "Sequence[Entrant]", pairs: "Sequence[Pair]", names: Sequence[str], asr: bool, of_clean: bool, quiet: bool
+) -> "tuple[list[Score], Failures]":
+    """Scores of programs that return sound, with a progress bar, and the errors of those that failed."""
+    from audioae.cli.progress import above, bar
+    from audioae.errors import AudioaeError
+    from audioae.evaluate import pairs as scoring
+
+    failures: Failures = {}
+    with bar(len(pairs) * (len(entrants) + 1), "evaluate", quiet) as shown:
+
+        def progress(name: str) -> None:
+            shown.set_description(name, refresh=False)
+            shown.update()
+
+        def failed(name: str, error: AudioaeError | KeyboardInterrupt) -> None:
+            failures[name] = error
+            if isinstance(error, AudioaeError):
+                above(f"audioae: {error}")
+
+        return scoring.score(entrants, pairs, names, asr, progress, failed, of_clean), failures
+
+
+def _figures(
+    models: Sequence[tuple[str, str]],
+    pairs: "Sequence[Pair]",
+    clean: Sequence[str],
+    components: Sequence[str],
+    pictures: Path | None,
+    device: str,
+    overwrite: bool,
+) -> dict[str, dict[str, float]]:
+    """Figures of autoencoders, classifiers and generators; their pictures are written to the folder ``pictures``."""
+    from audioae.cli.terminal import tell
+    from audioae.data.sources import list_files
+    from audioae.evaluate import families
+
+    files = [(pair.noisy, pair.clean) for pair in pairs] + [(path, path) for path in list_files(clean)]
+    rows = families.tables(models, files, components, device)
+    if pictures is not None:
+        for path in families.draw(models, files, pictures, device, overwrite):
+            tell(str(path), lines=False)
+    return rows
 
 
 def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
