@@ -14,6 +14,7 @@ from audioae.errors import (
     DataError,
     InputError,
     MissingExtraError,
+    ModelFileError,
     OutputError,
     RecipeError,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Generator",
     "InputError",
     "MissingExtraError",
+    "ModelFileError",
     "OutputError",
     "RecipeError",
     "Streamer",

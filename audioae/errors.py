@@ -26,8 +26,12 @@ class RecipeError(AudioaeError):
     """A recipe or an override that does not validate; the message lists every problem with its place."""
 
 
-class BundleError(AudioaeError):
-    """A file that is not a model bundle of this package, or one whose weights do not fit its recipe."""
+class ModelFileError(AudioaeError):
+    """A file that is not a model of this package, or a model that does not fit its settings or its use."""
+
+
+BundleError = ModelFileError
+"""Name of :class:`ModelFileError` in earlier versions."""
 
 
 class DataError(AudioaeError):

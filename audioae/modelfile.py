@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from audioae.errors import BundleError, RecipeError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.family import every_family
 from audioae.nn.settings import ModelConfig
 from audioae.nn.trained import TrainedModel
@@ -45,7 +45,7 @@ STATISTICS = frozenset(
 
 
 @dataclass(frozen=True)
-class BundleInfo:
+class ModelInfo:
     """Facts about a model file, read from its header without the weights.
 
     Attributes:
@@ -89,7 +89,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model's name, of ``default``, or of a path.
 
     Raises:
-        BundleError: neither a shipped name nor a file.
+        ModelFileError: neither a shipped name nor a file.
     """
     text = os.fspath(name_or_path)
     known = shipped()
@@ -100,32 +100,32 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(text)
     if path.is_file():
         return path
-    what = "is a folder, not a bundle" if path.is_dir() else "is neither a model in the package nor a file"
-    raise BundleError(f"{text}: {what} (in the package: {', '.join(known) or 'none'}){did_you_mean(text, known)}")
+    what = "is a folder, not a model file" if path.is_dir() else "is neither a model in the package nor a file"
+    raise ModelFileError(f"{text}: {what} (in the package: {', '.join(known) or 'none'}){did_you_mean(text, known)}")
 
 
 def identity(name_or_path: str | os.PathLike[str]) -> tuple[str, int, int, int]:
     """Identity of a model's file, which changes when it is replaced: path, size, time of the last change and inode.
 
     Raises:
-        BundleError: neither a shipped name nor a file.
+        ModelFileError: neither a shipped name nor a file.
     """
     path = locate(name_or_path).resolve()
     facts = path.stat()
     return str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
-def info(name_or_path: str | os.PathLike[str] = "default") -> BundleInfo:
-    """Read a bundle's header.
+def info(name_or_path: str | os.PathLike[str] = "default") -> ModelInfo:
+    """Read the header of a model file.
 
     Raises:
-        BundleError: not a bundle of this package.
+        ModelFileError: not a model file of this package.
     """
     path = locate(name_or_path)
     tensors, header = read_header(path, *FORMATS)
     settings, figures = _understood(path, header)
     parameters = sum(t.numel() for key, t in tensors.items() if key.rpartition(".")[2] not in STATISTICS)
-    return BundleInfo(path.stem, path, settings, figures, parameters, settings.latency, header.get("recipe", ""))
+    return ModelInfo(path.stem, path, settings, figures, parameters, settings.latency, header.get("recipe", ""))
 
 
 def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") -> TrainedModel:
@@ -136,7 +136,7 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") 
         device: where to run: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
 
     Raises:
-        BundleError: no such model, not a model file, or one whose weights do not fit its settings or are not finite; an
+        ModelFileError: no such model, not a model file, or one whose weights do not fit its settings or are not finite; an
             unknown device.
 
     >>> load().name
@@ -164,7 +164,7 @@ def pick_device(device: str | torch.device) -> torch.device:
     """``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` to a device that is there.
 
     Raises:
-        BundleError: unknown, or not on this machine.
+        ModelFileError: unknown, or not on this machine.
     """
     if device == "auto":
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -173,13 +173,13 @@ def pick_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError, ImportError, TypeError, ValueError) as error:
-        raise BundleError(f"device {str(device)!r} is not available here: use --device auto or cpu") from error
+        raise ModelFileError(f"device {str(device)!r} is not available here: use --device auto or cpu") from error
     if chosen.type == "meta":  # which computes nothing
-        raise BundleError("device 'meta' is not available here: use --device auto or cpu")
+        raise ModelFileError("device 'meta' is not available here: use --device auto or cpu")
     return chosen
 
 
-def save_bundle(
+def save_model(
     path: str | os.PathLike[str], model: TrainedModel, figures: Mapping[str, float] | None = None, overwrite: bool = True
 ) -> None:
     """Write a model file atomically, with the model's settings and its recipe.
@@ -219,7 +219,7 @@ def read_header(path: str | os.PathLike[str], *expected: str) -> tuple[dict[str,
     formats.
 
     Raises:
-        BundleError: anything else.
+        ModelFileError: anything else.
     """
     with _opened(path) as file:
         return _described(path, file, expected)
@@ -238,7 +238,7 @@ def load_tensors(
         check: takes what :func:`read_header` gives, and raises an error for what should not be read.
 
     Raises:
-        BundleError: something else, or numbers that are not finite.
+        ModelFileError: something else, or numbers that are not finite.
     """
     with _opened(path) as file:
         found, header = _described(path, file, expected)
@@ -248,7 +248,9 @@ def load_tensors(
         tensors = {name: file.get_tensor(name).clone() for name in found}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise BundleError(f"{path}: {name} holds NaN or infinite numbers: the file is damaged, or its training diverged")
+            raise ModelFileError(
+                f"{path}: {name} holds NaN or infinite numbers: the file is damaged, or its training diverged"
+            )
     return tensors, header
 
 
@@ -256,18 +258,18 @@ def compare(path: str | os.PathLike[str], expected: Mapping[str, Tensor], found:
     """Refuse tensors whose names, shapes or types are not the expected ones; floating-point numbers may have any precision.
 
     Raises:
-        BundleError: they are not; ``what`` introduces the reason.
+        ModelFileError: they are not; ``what`` introduces the reason.
     """
     for name, tensor in expected.items():
         if name not in found:
-            raise BundleError(f"{path}: {what}: {name} is missing")
+            raise ModelFileError(f"{path}: {what}: {name} is missing")
         other = found[name]
         if other.shape != tensor.shape:
-            raise BundleError(f"{path}: {what}: {name} is {tuple(other.shape)}, the model has {tuple(tensor.shape)}")
+            raise ModelFileError(f"{path}: {what}: {name} is {tuple(other.shape)}, the model has {tuple(tensor.shape)}")
         if other.dtype != tensor.dtype and not (other.is_floating_point() and tensor.is_floating_point()):
-            raise BundleError(f"{path}: {what}: {name} is {other.dtype}, the model has {tensor.dtype}")
+            raise ModelFileError(f"{path}: {what}: {name} is {other.dtype}, the model has {tensor.dtype}")
     for name in sorted(found.keys() - expected.keys()):
-        raise BundleError(f"{path}: {what}: the model has no {name}")
+        raise ModelFileError(f"{path}: {what}: the model has no {name}")
 
 
 class _WithoutValues(TorchFunctionMode):
@@ -289,7 +291,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise BundleError(f"{path}: not a safetensors file of audioae ({error})") from error
+        raise ModelFileError(f"{path}: not a safetensors file of audioae ({error})") from error
 
 
 def _described(
@@ -297,12 +299,12 @@ def _described(
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     header: dict[str, str] = file.metadata() or {}
     if header.get("format") not in expected:
-        raise BundleError(f"{path}: not an {expected[0].rsplit(' ', 1)[0]} (its header says {header.get('format')!r})")
+        raise ModelFileError(f"{path}: not an {expected[0].rsplit(' ', 1)[0]} (its header says {header.get('format')!r})")
     tensors = {}
     for name in list(file.keys()):
         part = file.get_slice(name)
         if part.get_dtype() not in DTYPES:
-            raise BundleError(f"{path}: {name} holds numbers of type {part.get_dtype()}, which no model here has")
+            raise ModelFileError(f"{path}: {name} holds numbers of type {part.get_dtype()}, which no model here has")
         tensors[name] = torch.empty(part.get_shape(), dtype=DTYPES[part.get_dtype()], device="meta")
     return tensors, header
 
@@ -340,7 +342,7 @@ def _understood(path: Path, header: dict[str, str]) -> tuple[ModelConfig, dict[s
     except RecipeError as error:
         mistakes = str(error).splitlines()
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-        raise BundleError(f"{path}: the model's settings are not those of this version: {mistakes[0]}{more}") from error
+        raise ModelFileError(f"{path}: the model's settings are not those of this version: {mistakes[0]}{more}") from error
     except (KeyError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError) as error:
-        raise BundleError(f"{path}: the bundle's header is damaged ({type(error).__name__})") from error
+        raise ModelFileError(f"{path}: the model file's header is damaged ({type(error).__name__})") from error
     return settings, figures

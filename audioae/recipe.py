@@ -26,13 +26,13 @@ class TrainConfig(Config):
 
     init: str | tuple[str, ...] = Field(
         "",
-        description="model to begin with, or to grow from: one in the package or a bundle's path; of a list the mean, or, "
-        "for an ensemble, one for each member",
+        description="model to start from, or to grow from: a name in the package or a model file; a list is averaged, "
+        "or, for an ensemble, gives one model to each member",
     )
     teacher: str = Field(
         "",
-        description="larger denoiser that this one learns from: one in the package or a bundle's path. Its results are "
-        "part of the target of losses between waves (si_sdr, sd_sdr, l1, mse), in the log too; others keep the recording",
+        description="larger denoiser that this one learns from: a name in the package or a model file. Its results are part "
+        "of the target of losses between waves (si_sdr, sd_sdr, l1, mse), in the log too; others keep the recording",
     )
     teacher_share: Share = Field(0.7, description="share of the teacher's result in that target")
     steps: int = Field(
@@ -81,7 +81,7 @@ class ValidConfig(Config):
 
     pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
     clean: tuple[str, ...] = Field((), description="in place of pairs, for all but denoisers: clean recordings")
-    judge: str = Field("", description="classifier that generators are judged by: one in the package or a bundle's path")
+    judge: str = Field("", description="classifier that generators are measured by: a name in the package or a model file")
     measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see `audioae evaluate --help`")
     best: str = Field("si_sdr", description="the one of `measures` that decides which weights are the best")
     at_most: int = Field(50, ge=1, description="pairs or recordings to use")

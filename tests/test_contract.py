@@ -237,7 +237,7 @@ def test_9_weights_are_safetensors_with_the_whole_recipe(tmp_path: Path) -> None
 def test_9_no_pickle_is_loaded(tmp_path: Path) -> None:
     evil = tmp_path / "model.pt"
     torch.save({"weights": torch.zeros(3)}, evil)
-    with pytest.raises(audioae.BundleError, match="not a safetensors file"):
+    with pytest.raises(audioae.ModelFileError, match="not a safetensors file"):
         audioae.load(evil)
 
 

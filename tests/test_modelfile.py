@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import audioae
-from audioae.modelfile import SHIPPED, info, load, save_bundle, shipped
+from audioae.modelfile import SHIPPED, info, load, save_model, shipped
 from audioae.recipe import recipe_of
 from audioae.settings.registry import find, kinds, model_packages
 
@@ -32,7 +32,7 @@ def joined(path: Path, header: dict[str, Any] | bytes, body: bytes) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(audioae.BundleError) as caught:
+    with pytest.raises(audioae.ModelFileError) as caught:
         load(path)
     message = str(caught.value)
     assert "\n" not in message and message.startswith(str(path)) and len(message) < 600
@@ -170,7 +170,7 @@ def test_a_small_file_that_asks_for_much_takes_no_memory(tmp_path: Path) -> None
             limit = pages * resource.getpagesize() + 2**28
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             load(path)
-        except audioae.BundleError as error:
+        except audioae.ModelFileError as error:
             code = 0 if "the weights do not fit the recipe" in str(error) else 2
         finally:
             os._exit(code)
@@ -199,7 +199,7 @@ def test_every_size_in_a_models_settings_is_bounded(package: str) -> None:
     assert not found
 
 
-def test_settings_of_a_training_that_are_unknown_do_not_keep_a_bundle_shut(tmp_path: Path) -> None:
+def test_settings_of_a_training_that_are_unknown_do_not_keep_a_model_file_from_opening(tmp_path: Path) -> None:
     header, body = split("denoising_2d")
     recipe = json.loads(header["__metadata__"]["recipe"])
     known = info("denoising_2d").recipe
@@ -228,7 +228,7 @@ def test_settings_of_a_training_that_are_unknown_do_not_keep_a_bundle_shut(tmp_p
 def test_weights_of_other_precision_are_converted(tmp_path: Path) -> None:
     half = load("conv1d_dae")
     half.half()
-    save_bundle(tmp_path / "half.safetensors", half)
+    save_model(tmp_path / "half.safetensors", half)
     opened = load(tmp_path / "half.safetensors")
     assert {value.dtype for value in opened.parameters()} == {torch.float32}
     wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
@@ -246,7 +246,7 @@ def test_nothing_of_a_model_is_left_without_memory(name: str) -> None:
 
 @pytest.mark.parametrize("device", ["meta", "cuda:99", "cuda:-1", "gpu", "", "tpu", "xla", None, 1.5])
 def test_a_device_that_is_not_there_is_told_in_a_line(device: object) -> None:
-    with pytest.raises(audioae.BundleError, match="is not available here: use --device auto or cpu") as caught:
+    with pytest.raises(audioae.ModelFileError, match="is not available here: use --device auto or cpu") as caught:
         audioae.load("conv1d_dae", device)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
@@ -256,7 +256,7 @@ def test_the_text_of_the_recipe_never_decides_whether_a_file_opens(tmp_path: Pat
     before = load("conv1d_dae")
     before.recipe_text = text
     path = tmp_path / "m.safetensors"
-    save_bundle(path, before, {"si_sdr": 1.0})
+    save_model(path, before, {"si_sdr": 1.0})
     after = load(path)
     assert after.recipe_text == text and after.settings == before.settings and after.fingerprint() == before.fingerprint()
     assert info(path).figures == {"si_sdr": 1.0} and recipe_of(after).model == before.settings
@@ -265,7 +265,7 @@ def test_the_text_of_the_recipe_never_decides_whether_a_file_opens(tmp_path: Pat
 def test_old_files_are_saved_anew_with_the_settings_of_the_model_alone(tmp_path: Path) -> None:
     for name in ("conv_dae_large", "vae_2d", "lapgan", "digits"):
         old = load(name)
-        save_bundle(tmp_path / "m.safetensors", old)
+        save_model(tmp_path / "m.safetensors", old)
         again = load(tmp_path / "m.safetensors")
         assert type(again) is type(old) and again.settings == old.settings and again.fingerprint() == old.fingerprint()
         size = struct.unpack("<Q", (tmp_path / "m.safetensors").read_bytes()[:8])[0]
@@ -274,7 +274,7 @@ def test_old_files_are_saved_anew_with_the_settings_of_the_model_alone(tmp_path:
 
 
 def test_a_mistake_in_the_settings_of_a_new_file_is_told(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "m.safetensors", load("conv1d_dae"))
+    save_model(tmp_path / "m.safetensors", load("conv1d_dae"))
     data = (tmp_path / "m.safetensors").read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8 : 8 + size])

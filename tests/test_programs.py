@@ -135,7 +135,7 @@ def test_arrays_of_any_precision_work_and_models_of_another_say_so(dtype: torch.
         lambda: audioae.encode(wave[0], 16000, audioae.load("vae_2d").to(dtype)),
         lambda: audioae.generate(audioae.load("dcgan").to(dtype)),
     ):  # fmt: skip
-        with pytest.raises(audioae.BundleError, match=rf"its weights are {dtype}: call float\(\)"):
+        with pytest.raises(audioae.ModelFileError, match=rf"its weights are {dtype}: call float\(\)"):
             use()
 
 
@@ -236,7 +236,7 @@ def test_a_model_that_is_replaced_on_the_disk_is_loaded_again(tmp_path: Path) ->
 
 def test_an_autoencoder_that_was_not_trained_on_noise_is_no_denoiser() -> None:
     words = "undercomplete_2d: is an autoencoder that was not trained on noise .* `audioae reconstruct`"
-    with pytest.raises(audioae.BundleError, match=words):
+    with pytest.raises(audioae.ModelFileError, match=words):
         ModelChoice("undercomplete_2d").load()
     with pytest.warns(audioae.AudioaeWarning, match=words):
         audioae.denoise(noise(), 16000, "undercomplete_2d")

@@ -16,7 +16,7 @@ _SIZES = re.compile(
 
 
 @dataclass(frozen=True)
-class Heard:
+class FileContents:
     """Contents of a file, read to its end.
 
     Attributes:
@@ -34,7 +34,7 @@ class Heard:
     sizes: str = ""
 
 
-def hear(path: Path, kind: str, counted: int) -> Heard:
+def read_back(path: Path, kind: str, counted: int) -> FileContents:
     """Read a file to its end; the checksum is of the first ``counted`` frames."""
     frames = total = 0
     with soundfile.SoundFile(name_for_libsndfile(path)) as file:
@@ -42,4 +42,4 @@ def hear(path: Path, kind: str, counted: int) -> Heard:
             total = zlib.crc32(block[: max(0, counted - frames)], total)
             frames += len(block)
         wrong = _SIZES.search(file.extra_info)
-        return Heard(file.samplerate, file.channels, frames, total, " ".join(wrong[0].split()) if wrong else "")
+        return FileContents(file.samplerate, file.channels, frames, total, " ".join(wrong[0].split()) if wrong else "")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
 from audioae.audio.formats import BITS, AudioInfo
-from audioae.audio.readback import Heard, hear
+from audioae.audio.readback import FileContents, read_back
 from audioae.errors import AppearedError, OutputError
 from audioae.system.atomic import Temporary
 
@@ -65,7 +65,7 @@ class Writer:
         self._bits = BITS.get(info.subtype)
         self._kind = "float32" if self._bits is None else "int16" if self._bits <= 16 else "int32"
         self._frames = self._sum = 0
-        self._heard: Heard | None = None
+        self._contents: FileContents | None = None
         self._file: soundfile.SoundFile | None = None
         self._temporary = Temporary(path, overwrite, again)
         try:
@@ -164,18 +164,18 @@ class Writer:
         """
         info = self.info
         try:
-            heard = self._heard = hear(self.temporary, self._kind, self._frames)
+            found = self._contents = read_back(self.temporary, self._kind, self._frames)
         except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
             raise self.failed(error) from None
-        if (heard.rate, heard.channels) != (info.rate, info.channels):
-            why = f"{info.rate} Hz and {info.channels} channels became {heard.rate} Hz and {heard.channels}"
+        if (found.rate, found.channels) != (info.rate, info.channels):
+            why = f"{info.rate} Hz and {info.channels} channels became {found.rate} Hz and {found.channels}"
             raise OutputError(f"{self.path}: {info.container} cannot hold it ({why}): choose another ending, as .wav")
         padding = BLOCK if info.subtype.startswith(IN_BLOCKS) else PADDING
-        if not self._frames <= heard.frames <= self._frames + padding:
-            raise self.failed(f"of {self._frames} frames {heard.frames} can be read back")
-        if heard.sizes:
-            raise self.failed(f"a wrong size is read back: {heard.sizes}")
-        if info.subtype.startswith(LOSSLESS) and info.container not in LOSSY and heard.sum != self._sum:
+        if not self._frames <= found.frames <= self._frames + padding:
+            raise self.failed(f"of {self._frames} frames {found.frames} can be read back")
+        if found.sizes:
+            raise self.failed(f"a wrong size is read back: {found.sizes}")
+        if info.subtype.startswith(LOSSLESS) and info.container not in LOSSY and found.sum != self._sum:
             raise self.failed("other samples are read back than were written")
 
     def commit(self) -> None:
@@ -194,7 +194,7 @@ class Writer:
     def _is_there(self) -> bool:
         """Whether the file in our place holds the same sound."""
         try:
-            return self._heard is not None and hear(self.path, self._kind, self._frames) == self._heard
+            return self._contents is not None and read_back(self.path, self._kind, self._frames) == self._contents
         except (soundfile.LibsndfileError, RuntimeError, OSError):
             return False
 
@@ -215,7 +215,7 @@ class Writer:
                 assert self._file is not None, "it was opened"
                 if not self._file.closed:
                     self.finish()
-                if self._heard is None:
+                if self._contents is None:
                     self.verify()
                 self.commit()
         finally:

@@ -17,7 +17,7 @@ from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
 from audioae.autoencoders.codes import Codes
 from audioae.autoencoders.models.autoencoder import Config
 from audioae.autoencoders.models.autoencoder import Model as Network
-from audioae.errors import AudioaeWarning, BundleError, InputError
+from audioae.errors import AudioaeWarning, InputError, ModelFileError
 from audioae.nn.trained import StreamingModel
 from audioae.recipe import recipe_of
 from audioae.signal.phase import griffin_lim
@@ -93,7 +93,7 @@ class Autoencoder(StreamingModel):
 
         Raises:
             InputError: an unusable array or rate.
-            BundleError: the model gives codes that are not finite, or its weights are not float32.
+            ModelFileError: the model gives codes that are not finite, or its weights are not float32.
         """
         self.check_precision()
         wave = _one(to_wave(audio)[0])
@@ -102,7 +102,7 @@ class Autoencoder(StreamingModel):
             patches, level = found.values, found.level / self.transform(whole_rate(rate)).hop
             values = _in_parts(self.network.encode, patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
         if not values.isfinite().all():
-            raise BundleError(f"{self.name}: gives codes that are not finite: use another model")
+            raise ModelFileError(f"{self.name}: gives codes that are not finite: use another model")
         times = np.arange(patches.shape[1], dtype=np.float64) * (self.settings.frames * HOP_SECONDS)
         own = self.name, self.fingerprint()
         return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), *own)
@@ -117,7 +117,7 @@ class Autoencoder(StreamingModel):
 
         Raises:
             InputError: codes of another model, or that claim more samples than they hold.
-            BundleError: the model's weights are not float32.
+            ModelFileError: the model's weights are not float32.
 
         Warns:
             AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
@@ -142,7 +142,7 @@ class Autoencoder(StreamingModel):
 
         Raises:
             InputError: an unusable array, rate or setting.
-            BundleError: the model gives samples that are not finite, or its weights are not float32.
+            ModelFileError: the model gives samples that are not finite, or its weights are not float32.
         """
         if phase not in ("input", "griffin_lim"):
             raise InputError(f"phase {phase!r}: give 'input' or 'griffin_lim'")
@@ -169,14 +169,14 @@ class Autoencoder(StreamingModel):
 
         Raises:
             InputError: an unusable count or seed.
-            BundleError: the model is not variational.
+            ModelFileError: the model is not variational.
         """
         count = checked_count(count, "count", most=MOST_SOUNDS)
         patches = checked_count(patches, "patches", most=MOST_SOUNDS)
         source = generator(seed)
         self.check_precision()
         if not self.settings.variational:
-            raise BundleError(f"{self.name}: is not variational: only such a model can be sampled from")
+            raise ModelFileError(f"{self.name}: is not variational: only such a model can be sampled from")
         values = torch.randn(count, patches, self.settings.code, generator=source)
         return self._sound(values, torch.full((count,), LEVEL), seed).numpy(), self.settings.rate
 

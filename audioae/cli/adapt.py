@@ -62,12 +62,12 @@ def adapt(
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():
             say(f"| {label} | {name} | {figures.noisy[name]:.2f} | {figures.before[name]:.2f} | {value:.2f} |")
-    if result.bundle is None:
+    if result.model_file is None:
         raise AudioaeError(
             f"nothing was written: SI-SDR on other noise fell by more than {bound:g} dB; "
             "record more of the noise, or allow more with --bound"
         )
     kept = "" if result.share == 1 else f"; {100 * result.share:.0f} % of the change was kept, to stay within --bound"
-    say(f"{result.bundle}: {result.steps} steps{kept}")
+    say(f"{result.model_file}: {result.steps} steps{kept}")
     if result.own.after["si_sdr"] <= result.own.before["si_sdr"]:
         above("audioae: warning: no gain on this noise: train longer with --budget, or record more of it")

@@ -220,15 +220,15 @@ def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "J
 
 def _as_left(chosen: DenoiseOptions, journal: "Journal | None", job: Job) -> DenoiseOptions:
     """The options for a job: results that an earlier run left unfinished may be replaced."""
-    from audioae.runtime.journal import Standing
+    from audioae.runtime.journal import ResultState
 
     if journal is None:
         return chosen
-    standing = journal.standing(job)
+    standing = journal.result_state(job)
     return replace(
         chosen,
-        overwrite=chosen.overwrite or standing is Standing.MADE,
-        again=standing in (Standing.FREE, Standing.BEGUN),
+        overwrite=chosen.overwrite or standing is ResultState.MADE,
+        again=standing in (ResultState.FREE, ResultState.BEGUN),
     )
 
 

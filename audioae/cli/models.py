@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from audioae.modelfile import BundleInfo
+    from audioae.modelfile import ModelInfo
 
 
 @click.command()
@@ -53,7 +53,7 @@ def models(names: tuple[str, ...]) -> None:
             say("\n" + card.read_text(encoding="utf-8", errors="replace"))
 
 
-def _sound(each: "BundleInfo") -> dict[str, str]:
+def _sound(each: "ModelInfo") -> dict[str, str]:
     """Sample rates and latency of denoisers and autoencoders; the one sample rate of other models."""
     from audioae.signal.stft import MAX_RATE, MIN_RATE
 

@@ -152,7 +152,7 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
     minutes = result.progress.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
-    say(f"{result.bundle}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
+    say(f"{result.model_file}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
         tell("stopped early; the same command with --resume goes on")
     elif resumed and not result.taken:

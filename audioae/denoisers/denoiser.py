@@ -52,7 +52,7 @@ class Denoiser(StreamingModel):
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
 
         Raises:
-            BundleError: the weights are not float32.
+            ModelFileError: the weights are not float32.
         """
         if not self.members:
             return super().initial_state(batch, channels, rate, linked)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import BundleError
+from audioae.errors import ModelFileError
 from audioae.nn.trained import TrainedModel
 
 AUDIBLE = 1e-4
@@ -22,12 +22,12 @@ class Teacher:
         share: of the teacher's result in the target; the rest is the clean recording.
 
     Raises:
-        BundleError: the model is not a denoiser.
+        ModelFileError: the model is not a denoiser.
     """
 
     def __init__(self, model: TrainedModel, share: float) -> None:
         if not isinstance(model, Denoiser):
-            raise BundleError(f"train.teacher {model.name}: is a {model.settings.kind}: give a denoiser")
+            raise ModelFileError(f"train.teacher {model.name}: is a {model.settings.kind}: give a denoiser")
         self.share, self.denoiser = share, model.eval().requires_grad_(False)
 
     @torch.no_grad()

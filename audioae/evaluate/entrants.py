@@ -113,20 +113,20 @@ class Function(Entrant):
             self._pool = None
 
 
-def model(name: str, bundle: str, device: str = "auto", atten_limit: float | None = None) -> Function:
-    """A model of the package or of a bundle's path, run on whole recordings.
+def model(name: str, source: str, device: str = "auto", atten_limit: float | None = None) -> Function:
+    """A model of the package or of a model file, run on whole recordings.
 
     Args:
         name: what the tables call it.
-        bundle: what :func:`audioae.load` takes.
+        source: what :func:`audioae.load` takes.
         device: where to run.
         atten_limit: largest attenuation in dB; None for no limit.
     """
-    return Function(name, partial(_load, bundle, device, atten_limit))
+    return Function(name, partial(_load, source, device, atten_limit))
 
 
-def _load(bundle: str, device: str, atten_limit: float | None) -> worker.Enhance:
-    denoiser = load(bundle, device)
+def _load(source: str, device: str, atten_limit: float | None) -> worker.Enhance:
+    denoiser = load(source, device)
 
     def enhance(wave: Wave, rate: int) -> Wave:
         with torch.inference_mode():

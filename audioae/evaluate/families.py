@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from audioae.errors import BundleError, OutputError
+from audioae.errors import ModelFileError, OutputError
 from audioae.family import every_family
 from audioae.modelfile import info, load
 from audioae.nn.settings import ModelConfig
@@ -27,7 +27,7 @@ def tables(
         device: where to run.
 
     Raises:
-        BundleError: a denoiser.
+        ModelFileError: a denoiser.
         DataError: no such recordings.
     """
     rows: dict[str, dict[str, float]] = {}
@@ -41,7 +41,7 @@ def picture_paths(models: Sequence[tuple[str, str]], folder: Path) -> dict[str, 
     """Files that :func:`draw` writes, by the label of the model; no model is loaded.
 
     Raises:
-        BundleError: a denoiser.
+        ModelFileError: a denoiser.
     """
     found = {}
     for label, name in models:
@@ -84,5 +84,5 @@ def draw(
 def _evaluation(name: str, settings: ModelConfig) -> ModuleType:
     family = every_family()[settings.family]
     if not family.has("evaluation"):
-        raise BundleError(f"{name}: is a {settings.kind}, which is measured by its sound alone: give --pairs")
+        raise ModelFileError(f"{name}: is a {settings.kind}, which is measured by its sound alone: give --pairs")
     return family.module("evaluation")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from audioae.generators import measures
+from audioae.generators.evaluator import Evaluator, as_classifier
 from audioae.generators.generator import Generator
-from audioae.generators.listening import Listening, as_judge
-from audioae.generators.measures import OF_JUDGE
+from audioae.generators.measures import NEED_CLASSIFIER
 from audioae.plot import save_patches
 from audioae.recipe import recipe_of
 from audioae.settings.registry import public_functions
@@ -20,18 +20,18 @@ PICTURES = ("beside",)
 
 
 def figures(model: Generator, files: Sequence[Path], load: Loader, seed: int = 0) -> dict[str, float]:
-    """All measures of as many sounds as there are recordings; those of a judge where the recipe's ``valid`` names one.
+    """All measures of as many sounds as there are recordings; those of a classifier if ``valid.judge`` names one.
 
     Raises:
-        BundleError: not a generator, or its judge is not there.
+        ModelFileError: not a generator, or the classifier does not exist.
         InputError: a recording cannot be read.
     """
-    judge = recipe_of(model).valid.judge
-    report, _ = Listening(files, as_judge(load(judge)) if judge else None).hear(model, seed=seed)
-    return {name: take(report) for name, take in public_functions(measures).items() if judge or name not in OF_JUDGE}
+    name = recipe_of(model).valid.judge
+    report, _ = Evaluator(files, as_classifier(load(name)) if name else None).evaluate(model, seed=seed)
+    return {each: take(report) for each, take in public_functions(measures).items() if name or each not in NEED_CLASSIFIER}
 
 
-def save_beside(model: Generator, files: Sequence[Path], path: Path, seed: int = 0, overwrite: bool = True) -> None:
+def save_comparison(model: Generator, files: Sequence[Path], path: Path, seed: int = 0, overwrite: bool = True) -> None:
     """A picture of real spectrograms above drawn ones.
 
     Raises:
@@ -63,4 +63,4 @@ def pictures(
     Raises:
         OutputError: the picture cannot be written, or is there already and not to be replaced.
     """
-    save_beside(model, [clean for _, clean in files], paths[0], overwrite=overwrite)
+    save_comparison(model, [clean for _, clean in files], paths[0], overwrite=overwrite)

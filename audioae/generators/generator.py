@@ -69,7 +69,7 @@ class Generator(TrainedModel):
 
         Raises:
             InputError: an unknown class, or an unusable setting.
-            BundleError: the model gives samples that are not finite.
+            ModelFileError: the model gives samples that are not finite.
         """
         return self.images_and_waves(count, seed, label, truncation, between)[1:]
 

@@ -75,7 +75,7 @@ def sound_of(model: Generator, latent: Latent) -> tuple[NDArray[np.float32], NDA
         latent: what the sound is made from.
 
     Raises:
-        BundleError: the model gives samples that are not finite.
+        ModelFileError: the model gives samples that are not finite.
         InputError: not as many numbers as it takes, or a class that it has not.
     """
     size, classes = model.network.size, model.classes

@@ -11,12 +11,12 @@ from audioae.generators import frechet
 
 PROJECTIONS = 256
 LOWER_IS_BETTER = frozenset({"sliced_wasserstein", "frechet_of_sounds"})
-OF_JUDGE = frozenset({"frechet_of_sounds", "inception_score", "diversity", "class_accuracy"})
+NEED_CLASSIFIER = frozenset({"frechet_of_sounds", "inception_score", "diversity", "class_accuracy"})
 """Measures that need a classifier."""
 
 
 class GenerationReport(NamedTuple):
-    """Drawn sounds beside real ones; what a judge says of them is empty where there is no judge.
+    """Drawn sounds beside real ones; arrays of a classifier are empty without one.
 
     Attributes:
         images: drawn, ``(M, 1, K, P)``.
@@ -24,7 +24,7 @@ class GenerationReport(NamedTuple):
         embeddings: of the drawn sounds, ``(M, E)``.
         real_embeddings: ``(R, E)``.
         probabilities: of the drawn sounds' classes, ``(M, classes)``.
-        asked: place of the class that each drawn sound was to be of, ``(M,)``, for generators that are told one.
+        asked: index of the class that was asked for, ``(M,)``, for generators with classes.
     """
 
     images: Tensor
@@ -36,7 +36,7 @@ class GenerationReport(NamedTuple):
 
 
 def sliced_wasserstein(report: GenerationReport) -> float:
-    """Mean distance of images along random directions (Rabin et al. 2011), each set sorted; needs no judge."""
+    """Mean distance of images along random directions (Rabin et al. 2011), each set sorted; needs no classifier."""
     count = min(len(report.images), len(report.real_images))
     generator = torch.Generator().manual_seed(0)
     sides = [side[:count].flatten(1).cpu() for side in (report.images, report.real_images)]
@@ -47,7 +47,7 @@ def sliced_wasserstein(report: GenerationReport) -> float:
 
 
 def frechet_of_sounds(report: GenerationReport) -> float:
-    """Frechet distance to real sounds in the judge's embedding; see :func:`audioae.generators.frechet.frechet_distance`."""
+    """Frechet distance to real sounds in the classifier's embedding; see :mod:`audioae.generators.frechet`."""
     return frechet.frechet_distance(report.embeddings, report.real_embeddings)
 
 
@@ -64,19 +64,19 @@ def inception_score(report: GenerationReport) -> float:
 
 
 def diversity(report: GenerationReport) -> float:
-    """Mean distance between two drawn sounds in the judge's embedding, as a share of that between two real ones."""
+    """Mean distance between two drawn sounds in the classifier's embedding, as a share of that between two real ones."""
     return _spread(report.embeddings) / _spread(report.real_embeddings)
 
 
 def class_accuracy(report: GenerationReport) -> float:
-    """Share of the sounds that the judge takes for the class that was asked for; not a number where none was."""
+    """Share of the sounds that are classified as the class that was asked for; not a number without classes."""
     if not len(report.asked):
         return float("nan")
     return float((report.probabilities.argmax(1) == report.asked).mean())
 
 
 def image_diversity(report: GenerationReport) -> float:
-    """Mean distance between two drawn images, as a share of that between two real ones; needs no judge."""
+    """Mean distance between two drawn images, as a share of that between two real ones; needs no classifier."""
     drawn, real = (_spread(side.flatten(1).cpu().numpy()) for side in (report.images, report.real_images))
     return drawn / real
 

@@ -77,7 +77,7 @@ def _check_units(units: int) -> None:
         raise ValueError(f"a layer of {units} numbers for an image is too large: give smaller `widths`, `rate` or `frames`")
 
 
-class Game(NamedTuple):
+class ImagePair(NamedTuple):
     """Real and generated images of one size, for the critic.
 
     Attributes:
@@ -135,10 +135,10 @@ class GeneratorNetwork(nn.Module):
         if self.groups is not None:
             self.groups.fit(images, seed)
 
-    def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
+    def image_pairs(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[ImagePair]:
         """Pairs of real and generated images for the critic, from real images ``(B, 1, K, P)`` and the numbers of
         :meth:`draw`."""
-        return [Game(real, self(numbers, labels))]
+        return [ImagePair(real, self(numbers, labels))]
 
 
 def bounded(x: Tensor) -> Tensor:

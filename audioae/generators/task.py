@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from audioae import task
 from audioae.data.mixer import Mixer
 from audioae.family import every_family, weighted_sum
+from audioae.generators.evaluator import Evaluator, alarms, as_classifier, show
 from audioae.generators.generator import Generator
-from audioae.generators.listening import Listening, alarms, as_judge, show
 from audioae.generators.losses import PENALTIES, CriticOutput
 from audioae.generators.measures import GenerationReport
-from audioae.generators.network import Game, GeneratorNetwork
+from audioae.generators.network import GeneratorNetwork, ImagePair
 from audioae.recipe import Recipe, ValidConfig
 from audioae.settings.registry import find
 from audioae.task import SCOUTED, Loader, Losses, places
@@ -53,7 +53,7 @@ class Task(task.Task):
 
     @property
     def others(self) -> dict[str, nn.Module]:
-        """The critic, which is in no bundle, and how it stands."""
+        """The critic and the running share that it ranks correctly; neither is in a model file."""
         return {"critic": self.critic, "shares": self.shares}
 
     @property
@@ -88,7 +88,7 @@ class Task(task.Task):
     def forward(
         self, noisy: Tensor, clean: Tensor, rate: int, step: int, labels: Sequence[str] = (), turn: int = 0
     ) -> Losses:
-        """The loss of the player whose turn it is, over all of the generator's games, and its terms."""
+        """The loss of the player whose turn it is, over all pairs of images, and its terms."""
         last = turn == self.turns - 1
         self.seed(step * self.turns + turn)
         real = self.network.image(self.model.transform(rate)(clean)[:, 0])
@@ -98,25 +98,25 @@ class Task(task.Task):
         elif self.network.groups is not None:
             chosen = self.network.groups(real)
         with torch.set_grad_enabled(last and torch.is_grad_enabled()):
-            games = self.network.games(real, self.network.draw(len(real)).to(real), chosen)
+            pairs = self.network.image_pairs(real, self.network.draw(len(real)).to(real), chosen)
         loss = real.new_zeros(())
         values: dict[str, Tensor] = {}
-        for game in games:
-            own, named = weighted_sum(self.recipe.losses, (self._critic_output(game, chosen, last),))
+        for pair in pairs:
+            own, named = weighted_sum(self.recipe.losses, (self._critic_output(pair, chosen, last),))
             loss = loss + own
             name = "generator" if last else "critic"
-            mark = f"_{game.level}" if len(games) > 1 else ""
+            mark = f"_{pair.level}" if len(pairs) > 1 else ""
             values |= {f"{name}_{term}{mark}": value for term, value in named.items() if not (last and term in PENALTIES)}
         return loss, values
 
-    def _critic_output(self, game: Game, chosen: Tensor | None, last: bool) -> CriticOutput:
-        critic = partial(self.critic, labels=chosen, level=game.level)
+    def _critic_output(self, pair: ImagePair, chosen: Tensor | None, last: bool) -> CriticOutput:
+        critic = partial(self.critic, labels=chosen, level=pair.level)
         if last:
-            return CriticOutput(critic(game.fake))
-        real, fake = critic(game.real), critic(game.fake)
-        self.shares.add(game.level, real.detach(), fake.detach())
-        share = game.real[0, 0].numel() / (self.network.config.rows * self.network.config.frames)
-        return CriticOutput(fake, real, game.fake, game.real, critic, share)
+            return CriticOutput(critic(pair.fake))
+        real, fake = critic(pair.real), critic(pair.fake)
+        self.shares.add(pair.level, real.detach(), fake.detach())
+        share = pair.real[0, 0].numel() / (self.network.config.rows * self.network.config.frames)
+        return CriticOutput(fake, real, pair.fake, pair.real, critic, share)
 
 
 class Validation(task.Validation):
@@ -124,8 +124,8 @@ class Validation(task.Validation):
 
     def __init__(self, recipe: Recipe, load: Loader, config: ValidConfig | None = None) -> None:
         super().__init__(recipe, load, config)
-        judge = as_judge(load(self.config.judge)) if self.config.judge else None
-        self.listening = Listening([clean for _, clean in self.files], judge)
+        classifier = as_classifier(load(self.config.judge)) if self.config.judge else None
+        self.evaluator = Evaluator([clean for _, clean in self.files], classifier)
         self.generated: tuple[GenerationReport, NDArray[np.float32]] | None = None
 
     def estimate(self, model: Any, clock: Callable[[], float] = time.monotonic) -> float:
@@ -136,7 +136,7 @@ class Validation(task.Validation):
 
     def of_model(self, model: Generator) -> dict[str, float]:
         """Measures of generated sounds beside real ones."""
-        self.generated = self.listening.hear(model)
+        self.generated = self.evaluator.evaluate(model)
         self.alarms = alarms(self.generated[0])
         functions = every_family()["generators"].measures
         return {name: functions[name](self.generated[0]) for name in self.others}

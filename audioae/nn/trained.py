@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave, whole_rate
-from audioae.errors import BundleError, InputError
+from audioae.errors import InputError, ModelFileError
 from audioae.nn.settings import ModelConfig
 from audioae.settings.registry import find
 from audioae.signal.stft import STFT, hop_length
@@ -117,11 +117,11 @@ class TrainedModel(nn.Module):
         """Reject weights that are not float32, which all waves and spectra are.
 
         Raises:
-            BundleError: ``half()``, ``double()`` or the like was called.
+            ModelFileError: ``half()``, ``double()`` or the like was called.
         """
         dtype = next((each.dtype for each in self.network.parameters()), torch.float32)
         if dtype != torch.float32:
-            raise BundleError(f"{self.name}: its weights are {dtype}: call float(), for models run in torch.float32")
+            raise ModelFileError(f"{self.name}: its weights are {dtype}: call float(), for models run in torch.float32")
 
     def transform(self, rate: int) -> STFT:
         """The STFT at ``rate`` Hz, on the model's device.
@@ -141,10 +141,10 @@ class TrainedModel(nn.Module):
         """A wave that this model gave, if it is finite. The input was finite, so a model that gives NaN is broken.
 
         Raises:
-            BundleError: samples are NaN or infinite.
+            ModelFileError: samples are NaN or infinite.
         """
         if finite(wave)[1] and not wave.isfinite().all():  # samples beyond [-1, 1] are limited where they are written
-            raise BundleError(f"{self.name}: gives samples that are NaN or infinite: use another model")
+            raise ModelFileError(f"{self.name}: gives samples that are NaN or infinite: use another model")
         return wave
 
 
@@ -180,7 +180,7 @@ class StreamingModel(TrainedModel):
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
 
         Raises:
-            BundleError: the weights are not float32.
+            ModelFileError: the weights are not float32.
         """
         self.check_precision()
         stft = self.transform(rate)
@@ -263,7 +263,7 @@ class StreamingModel(TrainedModel):
 
         Raises:
             InputError: an unusable array, rate or setting.
-            BundleError: the model gives samples that are not finite.
+            ModelFileError: the model gives samples that are not finite.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.

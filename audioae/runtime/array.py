@@ -45,7 +45,7 @@ def denoise(
 
     Raises:
         InputError: an unusable array, rate or setting.
-        BundleError: no such model or device.
+        ModelFileError: no such model or device.
 
     Warns:
         AudioaeWarning: NaN or infinite samples, which are taken as zero; a model that was not trained on noise.

@@ -45,7 +45,7 @@ def clean(
     Raises:
         MissingExtraError: Ray is not installed.
         InputError: no cluster at that address, or one without room for a worker.
-        BundleError: a worker's machine has no such model.
+        ModelFileError: a worker's machine has no such model.
     """
     try:
         import ray

@@ -30,7 +30,7 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
 
     Raises:
         InputError: an unusable array or rate.
-        BundleError: no such model, or not an autoencoder.
+        ModelFileError: no such model, or not an autoencoder.
     """
     return resolved(model, Autoencoder).encode(audio, rate)
 
@@ -46,7 +46,7 @@ def decode(codes: Codes, model: Model | None = None, seed: int = 0, force: bool 
 
     Raises:
         InputError: codes of another model, or that claim more samples than they hold.
-        BundleError: no such model, or not an autoencoder.
+        ModelFileError: no such model, or not an autoencoder.
 
     Warns:
         AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
@@ -65,7 +65,7 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
 
     Raises:
         InputError: an unusable array, rate or setting.
-        BundleError: no such model, or not an autoencoder.
+        ModelFileError: no such model, or not an autoencoder.
     """
     return resolved(model, Autoencoder).reconstruct(audio, rate, phase)
 
@@ -81,7 +81,7 @@ def sample(model: Model, count: int = 1, seed: int = 0, patches: int = 1) -> tup
 
     Raises:
         InputError: an unusable count or seed.
-        BundleError: no such model, or one that is not variational.
+        ModelFileError: no such model, or one that is not variational.
     """
     return resolved(model, Autoencoder).sample(count, seed, patches)
 
@@ -113,7 +113,5 @@ def _model_of(codes: Codes) -> str:
         InputError: it is none of the package.
     """
     if codes.model not in shipped():
-        raise InputError(
-            f"the codes were made by {codes.model!r}, which is not in the package: give its bundle as the model"
-        )
+        raise InputError(f"the codes were made by {codes.model!r}, which is not in the package: give its model file")
     return codes.model

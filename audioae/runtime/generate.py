@@ -29,7 +29,7 @@ def generate(
 
     Raises:
         InputError: an unknown class, or an unusable setting.
-        BundleError: no such model, or not a generator.
+        ModelFileError: no such model, or not a generator.
 
     >>> waves, rate = generate("cgan", 2, label="7")
     >>> waves.shape, rate

@@ -72,14 +72,14 @@ class ModelChoice:
         """The model, ready to run.
 
         Raises:
-            BundleError: no such model or device, one that cannot be run so, or one that was not trained on noise.
+            ModelFileError: no such model or device, one that cannot be run so, or one that was not trained on noise.
         """
-        from audioae.errors import BundleError
+        from audioae.errors import ModelFileError
         from audioae.nn.trained import StreamingModel
         from audioae.runtime.array import why_no_denoiser
         from audioae.runtime.onnx_run import load, of_family
 
         denoiser = of_family(load(self.model, self.device, self.backend), StreamingModel)
         if denoiser.rebuilds_noise:
-            raise BundleError(why_no_denoiser(denoiser.name))
+            raise ModelFileError(why_no_denoiser(denoiser.name))
         return denoiser

@@ -16,7 +16,7 @@ from audioae.system.places import write_all
 NAME = ".audioae.jsonl"
 
 
-class Standing(Enum):
+class ResultState(Enum):
     """State of a job's result files."""
 
     FREE = "nothing"
@@ -94,14 +94,14 @@ class Journal:
             and all(map(_has, job.outputs, marks))
         )
 
-    def standing(self, job: Job) -> Standing:
+    def result_state(self, job: Job) -> ResultState:
         """Which run wrote the result files."""
         there = {key for key, path in zip(_keys(job), job.outputs, strict=True) if path.exists()}
         if not there:
-            return Standing.FREE
+            return ResultState.FREE
         if there <= self._made:
-            return Standing.MADE
-        return Standing.BEGUN if there <= self._made | self._begun else Standing.FOREIGN
+            return ResultState.MADE
+        return ResultState.BEGUN if there <= self._made | self._begun else ResultState.FOREIGN
 
     def begin(self, job: Job) -> bool:
         """Note that the recording's results are about to be written, unless another run has made them meanwhile.

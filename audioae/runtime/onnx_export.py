@@ -26,7 +26,7 @@ from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.offset import window_spectrum
 from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.denoisers.layers.shared_past import SharedPast
-from audioae.errors import BundleError, InputError, MissingExtraError, OutputError
+from audioae.errors import InputError, MissingExtraError, ModelFileError, OutputError
 from audioae.modelfile import model_section
 from audioae.nn.causal import delay
 from audioae.nn.spectral import link
@@ -109,7 +109,7 @@ def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 4
             matrix products in 8 bits.
 
     Raises:
-        BundleError: not a denoiser with one mask.
+        ModelFileError: not a denoiser with one mask.
         InputError: the rate is not within 8 to 192 kHz, or no such precision.
         MissingExtraError: onnx or onnxscript are not installed.
         OutputError: the file cannot be written.
@@ -120,14 +120,14 @@ def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 4
 def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
     """Contents of the file that :func:`export` writes."""
     if isinstance(denoiser, Denoiser) and denoiser.members:
-        raise BundleError(
+        raise ModelFileError(
             f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
             "export a single network, as conv_dae_offline, or denoise with --backend onnx"
         )
     network = denoiser.network
     if not isinstance(network, Masking):
         kinds = "conv_dae, crn_dae or conv1d_dae"
-        raise BundleError(f"{denoiser.name}: is of the kind {denoiser.settings.kind}: only {kinds} go to ONNX")
+        raise ModelFileError(f"{denoiser.name}: is of the kind {denoiser.settings.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
     try:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from audioae import modelfile
 from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import BundleError, InputError, MissingExtraError, RecipeError
+from audioae.errors import InputError, MissingExtraError, ModelFileError, RecipeError
 from audioae.nn.trained import SpectralNetwork, State, TrainedModel
 from audioae.runtime.onnx_export import READ, onnx_bytes
 from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
@@ -191,7 +191,7 @@ def load(
         family: :class:`Denoiser`, :class:`Autoencoder`, :class:`Generator` or :class:`Classifier`, if no other will do.
 
     Raises:
-        BundleError: no such model or device, one of another family, or one that cannot be run so.
+        ModelFileError: no such model or device, one of another family, or one that cannot be run so.
         MissingExtraError: onnxruntime is not installed.
 
     >>> load().name
@@ -205,19 +205,19 @@ def of_family(model: TrainedModel, family: type[Kind]) -> Kind:
     """The model, if it is of the class of a family.
 
     Raises:
-        BundleError: it is of another one.
+        ModelFileError: it is of another one.
     """
     if isinstance(model, family):
         return model
     why = LACKS.get(family.__name__, LACKS["Denoiser"])
-    raise BundleError(f"{model.name}: is a {model.settings.kind}, which {why}")
+    raise ModelFileError(f"{model.name}: is a {model.settings.kind}, which {why}")
 
 
 def resolved(model: "Source | TrainedModel", family: type[Kind], device: str = "cpu") -> Kind:
     """A model that is given by name, by path or as an object, as an object.
 
     Raises:
-        BundleError: no such model or device, or a model of another family.
+        ModelFileError: no such model or device, or a model of another family.
     """
     return of_family(model if isinstance(model, TrainedModel) else _load(model, device, "torch"), family)
 
@@ -228,9 +228,9 @@ def _load(name_or_path: Source, device: str, backend: str) -> TrainedModel:
     if backend == "torch" and not from_file:
         return modelfile.load(name_or_path, device)
     if backend not in BACKENDS:
-        raise BundleError(f"backend {backend!r}: give {' or '.join(BACKENDS)}")
+        raise ModelFileError(f"backend {backend!r}: give {' or '.join(BACKENDS)}")
     if device not in ("auto", "cpu"):
-        raise BundleError(f"device {device!r}: onnxruntime runs models on the CPU here: use --device auto or cpu")
+        raise ModelFileError(f"device {device!r}: onnxruntime runs models on the CPU here: use --device auto or cpu")
     if from_file:
         return _from_file(path)
     return _exported(of_family(modelfile.load(name_or_path), Denoiser)).eval()
@@ -265,7 +265,7 @@ def open_session(model: bytes | str) -> Any:
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
-        BundleError: not an ONNX file.
+        ModelFileError: not an ONNX file.
     """
     try:
         import onnxruntime
@@ -279,14 +279,14 @@ def open_session(model: bytes | str) -> Any:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no common base
         what = model if isinstance(model, str) else "model"
-        raise BundleError(f"{what}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error
+        raise ModelFileError(f"{what}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error
 
 
 def _from_file(path: Path) -> Denoiser:
     session = open_session(str(path))
     facts = session.get_modelmeta().custom_metadata_map
     if facts.get("format") not in READ:
-        raise BundleError(
+        raise ModelFileError(
             f"{path}: not a file of `audioae export`, or of another version's (its metadata say {facts.get('format')!r}): "
             "export the model again"
         )
@@ -294,9 +294,9 @@ def _from_file(path: Path) -> Denoiser:
         text = '{"model": ' + facts["model"] + "}" if "model" in facts else facts["recipe"]
         settings, rate, delay = modelfile.model_settings(text, str(path)), int(facts["rate"]), int(facts["delay"])
     except (RecipeError, KeyError, ValueError) as error:
-        raise BundleError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
+        raise ModelFileError(f"{path}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
     if settings.family != "denoisers" or delay != settings.delay:
-        raise BundleError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
+        raise ModelFileError(f"{path}: the file's metadata are damaged (a delay of {delay} frames)")
     sizes = settings.hop_seconds, settings.window_seconds
     bins = window_length(rate, *sizes) // 2 + 1
     model = OnnxModel(None, delay, {bins: path.read_bytes()}, sizes, {bins: session})

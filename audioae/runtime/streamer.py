@@ -38,7 +38,7 @@ class Streamer:
 
     Raises:
         InputError: an unsupported rate or setting.
-        BundleError: no such model, or one that gives no recording back.
+        ModelFileError: no such model, or one that gives no recording back.
 
     >>> import audioae
     >>> noisy = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.01
@@ -104,7 +104,7 @@ class Streamer:
 
         Raises:
             InputError: an unusable array, other channels than before, or another thread feeds it at this moment.
-            BundleError: the model gives sound that is not finite.
+            ModelFileError: the model gives sound that is not finite.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.

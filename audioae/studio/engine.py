@@ -4,7 +4,7 @@ from audioae.audio.files import Reader
 from audioae.audio.formats import CODED, AudioInfo
 from audioae.audio.writer import Writer
 from audioae.autoencoders.autoencoder import Autoencoder
-from audioae.errors import AudioaeError, BundleError, InputError
+from audioae.errors import AudioaeError, InputError, ModelFileError
 from audioae.generators.generator import Generator
 from audioae.generators.latent import Latent, sound_of
 from audioae.modelfile import DEFAULT, info, load, shipped
@@ -29,12 +29,12 @@ __all__ = [
     "AudioInfo",
     "AudioaeError",
     "Autoencoder",
-    "BundleError",
     "DenoiseOptions",
     "Generator",
     "InputError",
     "Latent",
     "ModelChoice",
+    "ModelFileError",
     "Pcm",
     "Reader",
     "Streamer",

@@ -78,4 +78,4 @@ def fit(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[st
         name: {"before": each.before["si_sdr"], "after": each.after["si_sdr"], "noisy": each.noisy["si_sdr"]}
         for name, each in (("own", result.own), ("general", result.general))
     }
-    return {"made": result.bundle is not None, "share": result.share, "steps": result.steps, **figures}
+    return {"made": result.model_file is not None, "share": result.share, "steps": result.steps, **figures}

@@ -56,7 +56,7 @@ class Hub:
         """The models of the package and those of the command line, by what they can do; a worker reads their headers once.
 
         Raises:
-            BundleError: a path that is no model.
+            ModelFileError: a path that is no model.
         """
         if self._listing is None or (self._listing.done() and self._listing.exception() is not None):
             self._listing = asyncio.create_task(self._listed())

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from audioae.studio.engine import DEFAULT, BundleError, info, shipped
+from audioae.studio.engine import DEFAULT, ModelFileError, info, shipped
 
 
 def listed(args: dict[str, Any]) -> dict[str, Any]:
     """The denoisers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
 
     Raises:
-        BundleError: a path that is no model.
+        ModelFileError: a path that is no model.
     """
     found: dict[str, list[dict[str, Any]]] = {"denoisers": [], "autoencoders": [], "generators": []}
     for name in [*args["paths"], *shipped()]:
@@ -29,5 +29,5 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
         elif family == "generators":
             found["generators"].append(row | {"classes": list(settings.classes), "rate": settings.rate})
         elif name in args["paths"]:
-            raise BundleError(f"{name}: is a {settings.kind}, which makes no sound: give another model")
+            raise ModelFileError(f"{name}: is a {settings.kind}, which makes no sound: give another model")
     return found

@@ -88,7 +88,7 @@ def serve(config: StudioConfig, ready: Callable[[str], object]) -> None:
 
     Raises:
         OutputError: nobody can listen at that address.
-        BundleError: a model that cannot be used.
+        ModelFileError: a model that cannot be used.
     """
     listener = _listener(config.host, config.port)
     folder = Path(tempfile.mkdtemp(prefix="audioae-studio-"))

@@ -17,7 +17,7 @@ from audioae.data.held_out import REHEARSAL, Divided
 from audioae.data.sources import list_files
 from audioae.errors import DataError, OutputError
 from audioae.family import every_family
-from audioae.modelfile import info, load, save_bundle
+from audioae.modelfile import info, load, save_model
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe, ValidConfig, recipe_of
 from audioae.settings.config import build, dump, plain_data
@@ -60,14 +60,19 @@ class Adapted:
         general: on held-out speech and noise of other kinds.
         share: how much of the way from the old weights to the new was kept.
         steps: training steps.
-        bundle: the new model; None where no share of the way kept to the bound.
+        model_file: the new model file; None if no interpolation factor stayed within the bound.
     """
 
     own: Figures
     general: Figures
     share: float
     steps: int
-    bundle: Path | None
+    model_file: Path | None
+
+    @property
+    def bundle(self) -> Path | None:
+        """Name of ``model_file`` in earlier versions."""
+        return self.model_file
 
 
 def adapt(
@@ -85,9 +90,9 @@ def adapt(
     """Go on training a model for a while, on one's own noise.
 
     Args:
-        model: a model of the package, or a bundle's path.
+        model: a model of the package, or the path of a model file.
         noise: recordings of the noise alone: files, folders or globs. The last quarter of each is kept to judge by.
-        out: the new bundle.
+        out: the model file to write.
         speech: clean recordings of the voices to keep, if they are at hand.
         budget: seconds for all of it, measuring before and after included. They count from this call, or from when a
             :class:`~audioae.train.schedule.Budget` says.
@@ -95,12 +100,12 @@ def adapt(
         overrides: settings of the model's recipe, ``key=value``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         watcher: whom to tell how the training gets on.
-        overwrite: replace a bundle that is there.
+        overwrite: replace an existing file.
 
     Raises:
         DataError: too little noise, or none that can be read.
         OutputError: ``out`` cannot be written, or is there and not to be replaced.
-        BundleError: no such model.
+        ModelFileError: no such model.
         RecipeError: an override that does not fit.
     """
     noises, voices = list_files(noise), list_files(speech) if speech else []
@@ -147,10 +152,10 @@ def adapt(
             share, tried, after_general = 0.0, old, before_general
         figures = Figures(own.noisy, before_own, own.run(tried)), Figures(general.noisy, before_general, after_general)
     if share:
-        # What the bundle says of its data is what the person gave, not where it lay in between.
+        # The recipe in the model file names the data that the user gave, not the temporary folder.
         given = data.model_copy(update={"noise": tuple(noise), "clean": tuple(speech) or recipe.data.clean})
         tried.recipe_text = dump(recipe.model_copy(update={"data": given, "valid": trained_with.valid}))
-        save_bundle(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()}, overwrite)
+        save_model(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()}, overwrite)
     return Adapted(*figures, share, result.progress.step, out if share else None)
 
 

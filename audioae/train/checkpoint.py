@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audioae.errors import BundleError, RecipeError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.modelfile import compare, load_tensors, save_tensors
 from audioae.recipe import Recipe
 from audioae.settings.config import dump, parse
@@ -63,7 +63,7 @@ def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimi
     """Fill modules and optimiser from a checkpoint.
 
     Raises:
-        BundleError: not a checkpoint, a damaged one, or one of another model or data.
+        ModelFileError: not a checkpoint, a damaged one, or one of another model or data.
     """
     before: list[Recipe] = []
 
@@ -72,10 +72,12 @@ def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimi
         before.append(_recipe_of(path, header))
         for section in ("seed", "model", "data"):
             if getattr(before[0], section) != getattr(recipe, section):
-                raise BundleError(f"{path}: was made with another `{section}` section: give that recipe, or another --out")
+                raise ModelFileError(
+                    f"{path}: was made with another `{section}` section: give that recipe, or another --out"
+                )
         own = before[0].train.optimizer
         if own != recipe.train.optimizer:
-            raise BundleError(
+            raise ModelFileError(
                 f"{path}: was trained by `train.optimizer: {own}`, not {recipe.train.optimizer}: resume with "
                 f"train.optimizer={own}, or begin a new training with train.init={path.with_name(LAST)}"
             )
@@ -97,7 +99,7 @@ def _recipe_of(path: Path, header: dict[str, str]) -> Recipe:
     try:
         return parse(Recipe, header.get("recipe", ""), str(path))
     except RecipeError as error:
-        raise BundleError(
+        raise ModelFileError(
             f"{path}: the recipe in the checkpoint is damaged, or another version's: {_first(error)}"
         ) from error
 
@@ -113,7 +115,7 @@ def _progress_of(path: Path, header: dict[str, str]) -> Progress:
         if scaler.keys() not in (set(), SCALER) or not all(0 <= float(each) < math.inf for each in scaler.values()):
             raise ValueError(f"scaler {progress.scaler!r}")
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise BundleError(f"{path}: the progress in the checkpoint is damaged ({_first(error)})") from error
+        raise ModelFileError(f"{path}: the progress in the checkpoint is damaged ({_first(error)})") from error
     return progress
 
 
@@ -126,11 +128,11 @@ def _moments_of(path: Path, tensors: dict[str, Tensor], parameters: list[nn.Para
         number, _, key = name.removeprefix(MOMENTS).partition(".")
         fits = number.isascii() and number.isdigit() and len(number) < 10 and int(number) < len(parameters)
         if not fits or (tensor.ndim and tensor.shape != parameters[int(number)].shape):
-            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: {name} belongs to no weight")
+            raise ModelFileError(f"{path}: the optimiser in the checkpoint is damaged: {name} belongs to no weight")
         moments.setdefault(int(number), {})[key] = tensor
     for index, held in moments.items():
         if held.keys() not in HELD:
-            raise BundleError(f"{path}: the optimiser in the checkpoint is damaged: of weight {index} it holds {[*held]}")
+            raise ModelFileError(f"{path}: the optimiser in the checkpoint is damaged: of weight {index} it holds {[*held]}")
     return moments
 
 

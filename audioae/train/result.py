@@ -18,8 +18,8 @@ class Result:
         figures: measures of the last validation.
         interrupted: it was stopped before its end; ``resume`` goes on.
         taken: steps of this run alone.
-        bundle: the file with the best weights.
-        is_main: whether this process, of several that train together, is the one that writes and tells.
+        model_file: the model file with the best weights.
+        is_main: whether this is the process that writes and prints, of several that train together.
         doubt: why the model has probably not learnt anything; empty where there is no doubt.
     """
 
@@ -27,9 +27,14 @@ class Result:
     figures: dict[str, float]
     interrupted: bool
     taken: int
-    bundle: Path
+    model_file: Path
     is_main: bool = True
     doubt: str = ""
+
+    @property
+    def bundle(self) -> Path:
+        """Name of ``model_file`` in earlier versions."""
+        return self.model_file
 
 
 def doubt(recipe: Recipe, progress: Progress, noisy: Mapping[str, float]) -> str:

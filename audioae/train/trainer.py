@@ -15,7 +15,7 @@ from audioae.data.mixer import Batch, Mixer
 from audioae.data.remix import remixed
 from audioae.errors import RecipeError
 from audioae.family import every_family, is_better
-from audioae.modelfile import load, save_bundle
+from audioae.modelfile import load, save_model
 from audioae.nn.norm import BatchNorm
 from audioae.recipe import Recipe
 from audioae.settings.config import dump
@@ -51,7 +51,7 @@ def train(
 
     Args:
         recipe: what to do.
-        out: folder for bundles, checkpoint, log and picture; made if it is not there.
+        out: folder for model files, checkpoint, log and picture; made if it is not there.
         resume: go on from the checkpoint in ``out``.
         budget: seconds after which to end, with the learning rate brought down by then; over all runs of a resumed training.
             They count from this call, or from when a :class:`~audioae.train.schedule.Budget` says.
@@ -62,7 +62,7 @@ def train(
         RecipeError: the recipe asks for what this machine has not, or the training diverges.
         DataError: unusable data.
         OutputError: ``out`` cannot be written, holds a training that is not to be resumed, or none that is.
-        BundleError: a checkpoint or initial weights of something else.
+        ModelFileError: a checkpoint or initial weights of something else.
     """
     if isinstance(budget, int | float):
         budget = Budget(budget)
@@ -260,7 +260,7 @@ class _Run:
         best = is_better(self.recipe.valid.best, value, self.progress.best) or self.progress.best is None
         if best:
             self.progress.best = value
-            save_bundle(self.out / BEST, self.average, self.figures)
+            save_model(self.out / BEST, self.average, self.figures)
         self.validation.show(self.out / SAMPLES, f"{self.progress.step:06d}")
         self._note({"valid": self.figures})
         if self.log:
@@ -281,7 +281,7 @@ class _Run:
     def _write(self) -> None:
         self.progress.scaler = self.parallel.scaler_state
         checkpoint.save(self.out / CHECKPOINT, self.recipe, self.modules, self.optimizer, self.progress)
-        save_bundle(self.out / LAST, self.average, self.figures)
+        save_model(self.out / LAST, self.average, self.figures)
 
     def _rescue(self) -> None:
         """Save after an error, without waiting for other processes, unless nothing was learnt or the training diverged."""

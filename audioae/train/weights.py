@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audioae.errors import BundleError
+from audioae.errors import ModelFileError
 from audioae.modelfile import load
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe
@@ -28,19 +28,19 @@ def begin_with(model: TrainedModel, recipe: Recipe) -> None:
     virtues of both. One that is named twice counts twice.
 
     Raises:
-        BundleError: no bundle, or one with weights that have no place here; more or fewer than there are members.
+        ModelFileError: no model file, weights that do not fit, or not one file for each member.
     """
     init, own = recipe.train.init, model.network.state_dict()
     members = len(getattr(model.network, "members", ()))
     sources: dict[str, tuple[str, ...]] = {"": (init,) if isinstance(init, str) else init}
     if members and not isinstance(init, str):
         if len(init) != members:
-            raise BundleError(f"train.init: {len(init)} in a list are for as many members; here are {members}")
+            raise ModelFileError(f"train.init: {len(init)} in a list are for as many members; here are {members}")
         sources = {f"members.{n}.": (name,) for n, name in enumerate(init)}
     for prefix, names in sources.items():
         taken = [_fitting(name, prefix, own) for name in names]
         if any(each.keys() != taken[0].keys() for each in taken):
-            raise BundleError(f"train.init: {' and '.join(names)} are different models, which have no mean")
+            raise ModelFileError(f"train.init: {' and '.join(names)} are different models, which have no mean")
         mean = {key: torch.stack([each[key] for each in taken]).double().mean(0).to(own[key]) for key in taken[0]}
         model.network.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
 
@@ -49,7 +49,7 @@ def _fitting(source: str, prefix: str, own: dict[str, Tensor]) -> dict[str, Tens
     weights = {prefix + name: value for name, value in load(source).network.state_dict().items()}
     unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
     if unfit:
-        raise BundleError(
+        raise ModelFileError(
             f"train.init {source}: holds another model than this recipe's `model` section: {unfit[0]} does not fit"
         )
     return weights

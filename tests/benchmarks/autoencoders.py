@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from reports import Report, arguments
-from trainings import SIZES, TRAININGS, bundle, train
+from trainings import SIZES, TRAININGS, model_file, train
 
 SPARSE = ["sparse_kl", "sparse_l1", "sparse_top_k", "dense_of_kl", "dense_of_l1"]
 
@@ -235,9 +235,9 @@ class Autoencoders(Report):
         from audioae.evaluate.families import draw
 
         speech = ("undercomplete_2d", "sparse_kl", "contractive", "denoising_2d", "stacked_sparse_dae")
-        made = draw([(n, str(bundle(n, self.runs))) for n in speech], self.files, self.out)
+        made = draw([(n, str(model_file(n, self.runs))) for n in speech], self.files, self.out)
         sounds = [(p, p) for p in self.digits["test"]]
-        made += draw([("vae_2d", str(bundle("vae_2d", self.runs)))], sounds, self.out)
+        made += draw([("vae_2d", str(model_file("vae_2d", self.runs)))], sounds, self.out)
         keep = ("_2d-rebuilt.png", "sparse_kl-rebuilt.png", "vae_2d-traversal.png", "undercomplete_2d-traversal.png",
                 "vae_2d-map.png", "sparse_kl-activity.png")  # fmt: skip
         self.say("Patches (frequency upwards, time to the right), maps of the codes, and the effect of single units.")

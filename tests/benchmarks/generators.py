@@ -207,12 +207,12 @@ class Generators(Report):
         self.verdict(*[(f"{name}: 95 % within", min(inside[name].values()) >= 0.95) for name in NAMES])
 
     def pictures(self) -> None:
-        from audioae.generators.evaluation import save_beside
+        from audioae.generators.evaluation import save_comparison
 
         self.say("Real ones above, drawn ones below; frequency upwards to 4 kHz, a second to the right.")
         for name in NAMES:
             path = self.out / f"{name}.png"
-            save_beside(self.load(name), self.digits["test"], path)
+            save_comparison(self.load(name), self.digits["test"], path)
             self.say(f"![{name}]({path.name})")
 
     @cache  # noqa: B019

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from trainings import ROOT, bundle
+from trainings import ROOT, model_file
 
 
 class Report:
@@ -29,7 +29,7 @@ class Report:
     def load(self, name: str):
         import audioae
 
-        denoiser = audioae.load(bundle(name, self.runs))
+        denoiser = audioae.load(model_file(name, self.runs))
         denoiser.name = name
         return denoiser
 

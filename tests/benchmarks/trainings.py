@@ -63,11 +63,11 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
 def train(names: Iterable[str], data: Path, runs: Path) -> None:
     """Train what is not there yet."""
     for name in names:
-        if not bundle(name, runs).is_file():
+        if not model_file(name, runs).is_file():
             subprocess.run(command(name, data, runs), check=True)
 
 
-def bundle(name: str, runs: Path) -> Path:
+def model_file(name: str, runs: Path) -> Path:
     """The model's file, of this folder or of the package."""
     from audioae.modelfile import SHIPPED
 

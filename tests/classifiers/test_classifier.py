@@ -6,7 +6,7 @@ import torch
 from audioae.classifiers.classifier import Classifier
 from audioae.classifiers.models.classifier import Config, Model
 from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import BundleError, RecipeError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.recipe import Recipe
 from audioae.runtime.onnx_run import of_family
 from audioae.settings.config import parse
@@ -63,5 +63,5 @@ def test_bad_settings_are_refused(change: str, told: str) -> None:
 def test_a_classifier_has_the_verbs_of_a_classifier_alone() -> None:
     model = Classifier(parse(Recipe, RECIPE, "r.yaml").model, "mine")
     assert not any(hasattr(model, verb) for verb in ("encode", "generate", "step", "clean"))
-    with pytest.raises(BundleError, match="mine: is a classifier, which cleans nothing: give a denoiser"):
+    with pytest.raises(ModelFileError, match="mine: is a classifier, which cleans nothing: give a denoiser"):
         of_family(model, Denoiser)

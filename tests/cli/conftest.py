@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from audioae.family import every_family
-from audioae.modelfile import save_bundle
+from audioae.modelfile import save_model
 from audioae.recipe import Recipe
 from audioae.settings.config import dump, parse
 
 
 @pytest.fixture
 def untrained(tmp_path: Path) -> Callable[[str, str], Path]:
-    """The bundle of a model by its name and the text of its recipe, with the weights that training begins with."""
+    """The model file of a model by its name and the text of its recipe, with the weights that training begins with."""
 
     def make(name: str, text: str) -> Path:
         torch.manual_seed(0)
@@ -20,7 +20,7 @@ def untrained(tmp_path: Path) -> Callable[[str, str], Path]:
         recipe = parse(Recipe, text, "test")
         model = every_family()[recipe.model.family].model_class(recipe.model)
         model.recipe_text = dump(recipe)
-        save_bundle(path, model)
+        save_model(path, model)
         return path
 
     return make

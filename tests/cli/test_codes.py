@@ -27,44 +27,44 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 @pytest.fixture
-def bundle(untrained: Callable[[str, str], Path]) -> Path:
+def model_file(untrained: Callable[[str, str], Path]) -> Path:
     return untrained("vae", TEXT)
 
 
-def test_there_and_back(bundle: Path, tmp_path: Path) -> None:
+def test_there_and_back(model_file: Path, tmp_path: Path) -> None:
     codes, sound = tmp_path / "codes.npz", tmp_path / "sound.wav"
-    assert "18 codes of 6 numbers, 1 channel" in run("encode", SPEECH, "-m", bundle, "-o", codes).output
+    assert "18 codes of 6 numbers, 1 channel" in run("encode", SPEECH, "-m", model_file, "-o", codes).output
     held = np.load(codes)
     assert held["values"].shape == (1, 18, 6) and held["times"][1] == pytest.approx(0.256)
     refused = run("decode", codes, "-o", sound, code=1).output
-    assert f"{codes}: the codes were made by 'vae', which is not in the package: give its bundle" in refused
-    run("decode", codes, "-m", bundle, "-o", sound)
+    assert f"{codes}: the codes were made by 'vae', which is not in the package: give its model file" in refused
+    run("decode", codes, "-m", model_file, "-o", sound)
     assert soundfile.info(sound).frames == soundfile.info(SPEECH).frames
-    run("reconstruct", SPEECH, "-m", bundle, "-o", tmp_path / "r.flac", "--plot", tmp_path / "r.png")
+    run("reconstruct", SPEECH, "-m", model_file, "-o", tmp_path / "r.flac", "--plot", tmp_path / "r.png")
     assert soundfile.info(tmp_path / "r.flac").frames == soundfile.info(SPEECH).frames
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_new_sounds_and_those_between_two(bundle: Path, tmp_path: Path) -> None:
-    run("sample", "-m", bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "new")
+def test_new_sounds_and_those_between_two(model_file: Path, tmp_path: Path) -> None:
+    run("sample", "-m", model_file, "-n", 3, "--seed", 4, "-o", tmp_path / "new")
     assert [p.name for p in sorted((tmp_path / "new").iterdir())] == ["000.wav", "001.wav", "002.wav"]
-    assert "use --overwrite" in run("sample", "-m", bundle, "-n", 3, "-o", tmp_path / "new", code=1).output
+    assert "use --overwrite" in run("sample", "-m", model_file, "-n", 3, "-o", tmp_path / "new", code=1).output
     first = (tmp_path / "new/001.wav").read_bytes()
-    run("sample", "-m", bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "new", "--overwrite")
+    run("sample", "-m", model_file, "-n", 3, "--seed", 4, "-o", tmp_path / "new", "--overwrite")
     assert (tmp_path / "new/001.wav").read_bytes() == first
-    run("interpolate", SPEECH, OTHER, "-m", bundle, "--steps", 3, "-o", tmp_path / "between")
+    run("interpolate", SPEECH, OTHER, "-m", model_file, "--steps", 3, "-o", tmp_path / "between")
     assert len(list((tmp_path / "between").iterdir())) == 3
 
 
-def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_said_in_one_line(model_file: Path, tmp_path: Path) -> None:
     for arguments, told in [
         (["encode", SPEECH, "-m", "conv_dae", "-o", tmp_path / "x.npz"], "conv_dae: is a conv_dae, which has no codes"),
-        (["encode", tmp_path / "no.wav", "-m", bundle, "-o", tmp_path / "x.npz"], "there is no such file"),
-        (["encode", SPEECH, "-m", bundle, "-o", tmp_path / "no/x.npz"], "there is no folder"),
-        (["decode", SPEECH, "-m", bundle, "-o", tmp_path / "x.wav"], "not codes that `audioae encode` wrote"),
-        (["denoise", SPEECH, "--model", bundle, "-o", tmp_path / "x.wav"], "was not trained on noise"),
-        (["reconstruct", SPEECH, "-m", bundle, "-o", tmp_path / "x.txt"], "unknown ending '.txt'"),
-        (["reconstruct", SPEECH, "-m", bundle, "-o", SPEECH, "--overwrite"], "is the input itself"),
+        (["encode", tmp_path / "no.wav", "-m", model_file, "-o", tmp_path / "x.npz"], "there is no such file"),
+        (["encode", SPEECH, "-m", model_file, "-o", tmp_path / "no/x.npz"], "there is no folder"),
+        (["decode", SPEECH, "-m", model_file, "-o", tmp_path / "x.wav"], "not codes that `audioae encode` wrote"),
+        (["denoise", SPEECH, "--model", model_file, "-o", tmp_path / "x.wav"], "was not trained on noise"),
+        (["reconstruct", SPEECH, "-m", model_file, "-o", tmp_path / "x.txt"], "unknown ending '.txt'"),
+        (["reconstruct", SPEECH, "-m", model_file, "-o", SPEECH, "--overwrite"], "is the input itself"),
     ]:
         output = run(*arguments, code=1).output.strip()
         assert told in output and "\n" not in output

@@ -28,41 +28,41 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 @pytest.fixture
-def bundle(untrained: Callable[[str, str], Path]) -> Path:
+def model_file(untrained: Callable[[str, str], Path]) -> Path:
     return untrained("gan", TEXT)
 
 
-def test_sounds_are_those_of_the_seed(bundle: Path, tmp_path: Path) -> None:
-    run(bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "a", "--plot", tmp_path / "grid.png")
-    run(bundle, "-n", 3, "--seed", 4, "-o", tmp_path / "b")
-    run(bundle, "-n", 3, "--seed", 5, "-o", tmp_path / "c")
+def test_sounds_are_those_of_the_seed(model_file: Path, tmp_path: Path) -> None:
+    run(model_file, "-n", 3, "--seed", 4, "-o", tmp_path / "a", "--plot", tmp_path / "grid.png")
+    run(model_file, "-n", 3, "--seed", 4, "-o", tmp_path / "b")
+    run(model_file, "-n", 3, "--seed", 5, "-o", tmp_path / "c")
     sounds = {name: [(tmp_path / name / f"{n:03d}.wav").read_bytes() for n in range(3)] for name in "abc"}
     assert sounds["a"] == sounds["b"] != sounds["c"]
     info = soundfile.info(tmp_path / "a/000.wav")
     assert (info.frames, info.samplerate, info.channels) == (64 * 128, 8000, 1)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
-    assert "use --overwrite" in run(bundle, "-o", tmp_path / "a", code=1).output
-    assert "names one file" in run(bundle, "-o", tmp_path / "a.wav", code=2).output
+    assert "use --overwrite" in run(model_file, "-o", tmp_path / "a", code=1).output
+    assert "names one file" in run(model_file, "-o", tmp_path / "a.wav", code=2).output
 
 
-def test_classes_and_truncation_are_heard(bundle: Path) -> None:
-    a, b = (audioae.generate(bundle, 2, label=label)[0] for label in "ab")
+def test_classes_and_truncation_are_heard(model_file: Path) -> None:
+    a, b = (audioae.generate(model_file, 2, label=label)[0] for label in "ab")
     assert not np.allclose(a, b)
-    near, far = (audioae.generate(bundle, 12, truncation=limit)[0] for limit in (0.05, 6.0))
+    near, far = (audioae.generate(model_file, 12, truncation=limit)[0] for limit in (0.05, 6.0))
     assert near.std(0).mean() < far.std(0).mean()
 
 
-def test_the_way_from_one_sound_to_another_has_no_jump(bundle: Path) -> None:
-    for model in (bundle, "dcgan"):  # of classes, and of groups
+def test_the_way_from_one_sound_to_another_has_no_jump(model_file: Path) -> None:
+    for model in (model_file, "dcgan"):  # of classes, and of groups
         images = audioae.load(model, family=audioae.Generator).images_and_waves(9, between=True)[0]
         steps = np.abs(np.diff(images, axis=0)).mean((1, 2))
         assert steps.max() < 0.6 * np.abs(images[-1] - images[0]).mean()
 
 
-def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_said_in_one_line(model_file: Path, tmp_path: Path) -> None:
     for arguments, told in [
-        ([bundle, "--class", "7"], "class '7': not one of gan: its classes are a, b"),
-        ([bundle, "--truncation", "0"], "truncation 0.0: give a number from 0.05 to 6"),
+        ([model_file, "--class", "7"], "class '7': not one of gan: its classes are a, b"),
+        ([model_file, "--truncation", "0"], "truncation 0.0: give a number from 0.05 to 6"),
         (["conv_dae"], "conv_dae: is a conv_dae, which draws no sounds: give a generator"),
         (["no_gan"], "no_gan: is neither a model in the package nor a file"),
     ]:
@@ -71,21 +71,21 @@ def test_wrong_use_is_said_in_one_line(bundle: Path, tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"gan.safetensors"}
     assert (
         "cleans nothing"
-        in CliRunner().invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "--model", str(bundle)]).output
+        in CliRunner().invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "--model", str(model_file)]).output
     )
 
 
-def test_a_sound_is_made_from_the_numbers_of_a_file(bundle: Path, tmp_path: Path) -> None:
+def test_a_sound_is_made_from_the_numbers_of_a_file(model_file: Path, tmp_path: Path) -> None:
     import json
 
     from audioae.signal.seeds import generator
 
-    model = audioae.load(bundle)
+    model = audioae.load(model_file)
     numbers = model.network.draw(1, generator(4))[0].tolist()
     path = tmp_path / "sound.json"
     path.write_text(json.dumps({"numbers": numbers, "class": "b", "seed": 4}))
-    run(bundle, "--latent", path, "-o", tmp_path / "made")
-    run(bundle, "-n", 1, "--seed", 4, "--class", "b", "-o", tmp_path / "drawn")
+    run(model_file, "--latent", path, "-o", tmp_path / "made")
+    run(model_file, "-n", 1, "--seed", 4, "--class", "b", "-o", tmp_path / "drawn")
     assert (tmp_path / "made" / "000.wav").read_bytes() == (tmp_path / "drawn" / "000.wav").read_bytes()
 
 
@@ -102,14 +102,15 @@ def test_a_sound_is_made_from_the_numbers_of_a_file(bundle: Path, tmp_path: Path
         ("[" * 100_000, "no JSON object"),
     ],
 )
-def test_files_of_other_numbers_are_refused(bundle: Path, tmp_path: Path, text: str, says: str) -> None:
+def test_files_of_other_numbers_are_refused(model_file: Path, tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "sound.json"
     path.write_text(text)
-    assert f"{path}: " in (output := run(bundle, "--latent", path, "-o", tmp_path / "made", code=1).output)
+    assert f"{path}: " in (output := run(model_file, "--latent", path, "-o", tmp_path / "made", code=1).output)
     assert says in output and not (tmp_path / "made").exists()
 
 
-def test_what_the_numbers_say_is_not_said_again(bundle: Path, tmp_path: Path) -> None:
+def test_what_the_numbers_say_is_not_said_again(model_file: Path, tmp_path: Path) -> None:
     assert (
-        "--seed has no meaning beside --latent" in run(bundle, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
+        "--seed has no meaning beside --latent"
+        in run(model_file, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
     )

@@ -9,7 +9,7 @@ import torch
 import audioae
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import RecipeError
-from audioae.modelfile import info, save_bundle
+from audioae.modelfile import info, save_model
 from audioae.recipe import Recipe
 from audioae.runtime.segments import SegmentStreamer
 from audioae.runtime.streamer import Streamer
@@ -90,16 +90,16 @@ def test_a_sample_depends_on_what_is_told(ensemble: Denoiser) -> None:
 
 def test_onnxruntime_runs_each_member(noise: np.ndarray, tmp_path: Path) -> None:
     ensemble, path = untrained(*MEMBERS[1:]), tmp_path / "made.safetensors"
-    save_bundle(path, ensemble)
+    save_model(path, ensemble)
     made = audioae.load(path, backend="onnx")(noise, 11_025, atten_limit=30)
     assert np.abs(made - audioae.load(path)(noise, 11_025, atten_limit=30)).max() < 1e-5
-    with pytest.raises(audioae.BundleError, match="export a single network, as conv_dae_offline, or"):
+    with pytest.raises(audioae.ModelFileError, match="export a single network, as conv_dae_offline, or"):
         audioae.export(ensemble, tmp_path / "made.onnx")
     assert not (tmp_path / "made.onnx").exists()
 
 
 def test_the_latency_is_that_of_the_latest_member(ensemble: Denoiser, tmp_path: Path) -> None:
-    save_bundle(tmp_path / "made.safetensors", ensemble)
+    save_model(tmp_path / "made.safetensors", ensemble)
     # Three hops of 20 ms look ahead, or two and one more for the longest window.
     assert info(tmp_path / "made.safetensors").latency == pytest.approx(0.12)
     assert Streamer(ensemble, 16_000).latency_samples == 6 * 320 - 1

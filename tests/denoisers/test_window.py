@@ -9,7 +9,7 @@ import torch
 
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, RecipeError
-from audioae.modelfile import info, save_bundle
+from audioae.modelfile import info, save_model
 from audioae.recipe import Recipe
 from audioae.runtime.onnx_export import export
 from audioae.runtime.onnx_run import load
@@ -103,7 +103,7 @@ def test_nothing_after_the_latency_is_heard(noise: np.ndarray) -> None:
 
 def test_the_latency_is_that_of_the_window(tmp_path: Path) -> None:
     for window, hop, latency in ((0.04, None, 0.04), (0.048, 0.02, 0.06), (0.06, 0.02, 0.06), (0.064, 0.016, 0.064)):
-        save_bundle(tmp_path / "long.safetensors", untrained("conv_dae", window, hop))
+        save_model(tmp_path / "long.safetensors", untrained("conv_dae", window, hop))
         assert info(tmp_path / "long.safetensors").latency == pytest.approx(latency)
 
 

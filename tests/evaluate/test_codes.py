@@ -17,9 +17,9 @@ from audioae.cli.app import main
 from audioae.data.gather import Sources
 from audioae.data.mixer import Mixer
 from audioae.data.pairs import find_pairs
-from audioae.errors import BundleError
+from audioae.errors import ModelFileError
 from audioae.evaluate import families
-from audioae.modelfile import save_bundle
+from audioae.modelfile import save_model
 from audioae.recipe import Recipe
 from audioae.settings.config import dump, parse
 
@@ -103,7 +103,7 @@ def test_measures_of_a_make_are_of_that_make_only() -> None:
 
 def test_the_command_measures_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codes, "BATCHES", 20)
-    save_bundle(tmp_path / "mine.safetensors", made("corruption.masking=0.1"))
+    save_model(tmp_path / "mine.safetensors", made("corruption.masking=0.1"))
     arguments = ["evaluate", str(tmp_path / "mine.safetensors"), "--pairs", "samples", "--components", *CLEAN, "-q",
                  "--measure", "si_sdr", "--pictures", str(tmp_path / "pictures"), "--json", str(tmp_path / "all.json"),
                  "--device", "cpu"]  # fmt: skip
@@ -142,7 +142,7 @@ def test_mistakes_are_told(arguments: list[str], told: str) -> None:
 def test_the_judge_of_the_package_names_digits() -> None:
     rows = families.tables([("digits", "digits")], [(p, p) for p in sorted(Path("samples/digits").glob("*.flac"))])
     assert rows["digits"]["accuracy"] >= 0.9
-    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which names no classes: give a classifier"):
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which names no classes: give a classifier"):
         audioae.load("conv_dae", family=audioae.Classifier)
-    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which is measured by its sound alone"):
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which is measured by its sound alone"):
         families.tables([("conv_dae", "conv_dae")], files())

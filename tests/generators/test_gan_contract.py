@@ -33,10 +33,10 @@ def test_images_are_of_the_codecs_size_and_within_its_range(kind: str, rate: int
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_of_both_players_is_reached(kind: str) -> None:
     model, critic = built(kind)
-    games = model.games(torch.rand(4, 1, 128, 64) * 2 - 1, model.draw(4), labels(model, 4))
+    pairs = model.image_pairs(torch.rand(4, 1, 128, 64) * 2 - 1, model.draw(4), labels(model, 4))
     for image in (True, False):
-        for game in games:
-            critic(game.real if image else game.fake, labels=labels(model, 4), level=game.level).sum().backward(
+        for pair in pairs:
+            critic(pair.real if image else pair.fake, labels=labels(model, 4), level=pair.level).sum().backward(
                 retain_graph=True
             )
     for player in (model, critic):
@@ -77,9 +77,9 @@ def test_one_of_the_random_numbers_chooses_a_group(kind: str) -> None:
     # All groups are drawn, however near to the middle the other numbers are to be.
     near = model.draw(500, torch.Generator().manual_seed(0), truncation=0.5)
     assert near[:, :-1].abs().max() <= 0.5 and model.groups.drawn(near[:, -1]).unique().tolist() == [0, 1, 2]
-    games = model.games(torch.rand(3, 1, 128, 64) * 2 - 1, model.draw(3), torch.arange(3))
-    for game in games:
-        scores = [critic(game.real, labels=torch.full((3,), place), level=game.level) for place in (0, 1)]
+    pairs = model.image_pairs(torch.rand(3, 1, 128, 64) * 2 - 1, model.draw(3), torch.arange(3))
+    for pair in pairs:
+        scores = [critic(pair.real, labels=torch.full((3,), place), level=pair.level) for place in (0, 1)]
         assert not torch.allclose(*scores)
 
 
@@ -128,7 +128,7 @@ def test_the_last_level_may_draw_without_noise() -> None:
     assert torch.equal(model(numbers), model(other))
     # Training goes on with all of it.
     real = torch.rand(2, 1, 128, 64) * 2 - 1
-    played, again = (model.games(real, n, None)[-1].fake for n in (numbers, other))
+    played, again = (model.image_pairs(real, n, None)[-1].fake for n in (numbers, other))
     assert not torch.allclose(played, again)
 
 

@@ -13,8 +13,8 @@ import torch
 import audioae
 from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.autoencoders.models.autoencoder import Model
-from audioae.errors import BundleError, InputError
-from audioae.modelfile import save_bundle
+from audioae.errors import InputError, ModelFileError
+from audioae.modelfile import save_model
 from audioae.recipe import Recipe
 from audioae.runtime.codes import Codes
 from audioae.settings.config import parse
@@ -102,7 +102,7 @@ def test_reconstruction_keeps_rate_length_and_phase(model: Autoencoder, name: st
 
 
 def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder) -> None:
-    with pytest.raises(BundleError, match="is not variational"):
+    with pytest.raises(ModelFileError, match="is not variational"):
         audioae.sample(model)
     variational = fitted("model.variational=true")
     waves, rate = audioae.sample(variational, 3, seed=5, patches=4)
@@ -122,8 +122,8 @@ def test_the_line_between_two_recordings_has_both_for_ends(model: Autoencoder) -
         audioae.interpolate(first, second, 1)
 
 
-def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Autoencoder, tmp_path: Path) -> None:
-    save_bundle(tmp_path / "small.safetensors", model)
+def test_a_model_file_is_loaded_by_its_path_and_denoises(model: Autoencoder, tmp_path: Path) -> None:
+    save_model(tmp_path / "small.safetensors", model)
     wave, rate = recording()
     loaded = audioae.encode(wave, rate, tmp_path / "small.safetensors")
     assert np.array_equal(loaded.values, audioae.encode(wave, rate, model).values)
@@ -133,7 +133,7 @@ def test_a_bundle_is_all_it_takes_and_it_denoises_too(model: Autoencoder, tmp_pa
 
 def test_wrong_use_is_said(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
-    with pytest.raises(BundleError, match="conv_dae: is a conv_dae, which has no codes"):
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which has no codes"):
         audioae.encode(wave, rate, "conv_dae")
     with pytest.raises(InputError, match="phase 'own'"):
         audioae.reconstruct(wave, rate, model, phase="own")  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ def test_codes_know_the_weights_that_made_them(model: Autoencoder, tmp_path: Pat
     other.name = "else"
     with pytest.raises(InputError, match="made by small, which else makes noise of"):
         audioae.decode(codes, other)
-    with pytest.raises(InputError, match="made by 'small', which is not in the package: give its bundle"):
+    with pytest.raises(InputError, match="made by 'small', which is not in the package: give its model file"):
         audioae.decode(codes)
     # As files of earlier versions are.
     old = Codes.load(damaged(tmp_path, codes, fingerprint=None))

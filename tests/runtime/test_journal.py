@@ -8,7 +8,7 @@ import pytest
 
 from audioae.errors import OutputError
 from audioae.runtime.jobs import Job
-from audioae.runtime.journal import NAME, Journal, Standing
+from audioae.runtime.journal import NAME, Journal, ResultState
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_changes_while_it_is_cleaned_is_cleaned_again(job: Job, tmp_path: P
 def test_names_of_any_kind(job: Job, tmp_path: Path, name: str) -> None:
     odd = Job(job.source, tmp_path / name)
     finish(Journal(tmp_path, "a"), odd)
-    assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").standing(odd) is Standing.MADE
+    assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").result_state(odd) is ResultState.MADE
 
 
 def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> None:
@@ -63,20 +63,20 @@ def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> 
 
 def test_whose_files_are_in_the_places(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
-    assert journal.standing(job) is Standing.FREE
+    assert journal.result_state(job) is ResultState.FREE
     journal.begin(job)
     job.target.write_bytes(b"clean")
     again = Journal(tmp_path, "a")
-    assert again.standing(job) is Standing.BEGUN and not again.is_done(job)
+    assert again.result_state(job) is ResultState.BEGUN and not again.is_done(job)
     finish(again, job)
-    assert Journal(tmp_path, "b").standing(job) is Standing.MADE
+    assert Journal(tmp_path, "b").result_state(job) is ResultState.MADE
     job.target.write_bytes(b"changed")
-    assert Journal(tmp_path, "a").standing(job) is Standing.MADE
+    assert Journal(tmp_path, "a").result_state(job) is ResultState.MADE
     other = Job(tmp_path / "in.wav", tmp_path / "theirs.wav")
     other.target.write_bytes(b"not ours")
-    assert again.standing(other) is Standing.FOREIGN
+    assert again.result_state(other) is ResultState.FOREIGN
     again.begin(other)  # which fails, for it is there; the next run knows it no better
-    assert Journal(tmp_path, "a").standing(other) is Standing.FOREIGN
+    assert Journal(tmp_path, "a").result_state(other) is ResultState.FOREIGN
 
 
 @pytest.mark.parametrize("content", [b"", b"cle", b"CLEAN"], ids=["emptied", "cut", "changed"])

@@ -177,5 +177,5 @@ def test_another_programs_file_is_refused(tmp_path: Path) -> None:
     onnx.save(
         onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), tmp_path / "f.onnx"
     )
-    with pytest.raises(audioae.BundleError, match="not a file of `audioae export`"):
+    with pytest.raises(audioae.ModelFileError, match="not a file of `audioae export`"):
         audioae.load(tmp_path / "f.onnx")

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import audioae
 from audioae.cli.app import main
 from audioae.denoisers.denoiser import Denoiser
-from audioae.errors import AppearedError, BundleError, OutputError
+from audioae.errors import AppearedError, ModelFileError, OutputError
 from audioae.runtime import codes
 from audioae.runtime.files import denoise_file
 from audioae.runtime.generate import generate
@@ -41,12 +41,12 @@ def broken(name: str, value: float) -> Denoiser:
 def test_a_model_that_gives_no_sound_gives_no_result(noisy: Make, tmp_path: Path, value: float) -> None:
     source, model = noisy("in.wav", seconds=0.5), broken("conv1d_dae", value)
     wave, rate = soundfile.read(source, dtype="float32")
-    with pytest.raises(BundleError, match="conv1d_dae: gives samples that are NaN"):
+    with pytest.raises(ModelFileError, match="conv1d_dae: gives samples that are NaN"):
         model(wave, rate)
-    with pytest.raises(BundleError, match="NaN"):
+    with pytest.raises(ModelFileError, match="NaN"):
         audioae.Streamer(model, rate).feed(wave)
     (tmp_path / "out.wav").write_bytes(b"old")
-    with pytest.raises(BundleError, match="NaN"):
+    with pytest.raises(ModelFileError, match="NaN"):
         denoise_file(model, source, tmp_path / "out.wav", DenoiseOptions(overwrite=True))
     assert (tmp_path / "out.wav").read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "out.wav"]
@@ -55,14 +55,14 @@ def test_a_model_that_gives_no_sound_gives_no_result(noisy: Make, tmp_path: Path
 def test_codes_and_generators_that_give_no_sound_give_no_result(noisy: Make) -> None:
     wave, rate = soundfile.read(noisy("in.wav", seconds=0.5), dtype="float32")
     model = broken("undercomplete_2d", float("nan"))
-    with pytest.raises(BundleError, match="not finite"):
+    with pytest.raises(ModelFileError, match="not finite"):
         codes.encode(wave, rate, model)
     whole = codes.encode(wave, rate, "undercomplete_2d")
-    with pytest.raises(BundleError, match="NaN"):
+    with pytest.raises(ModelFileError, match="NaN"):
         codes.decode(whole, model, force=True)
-    with pytest.raises(BundleError, match="NaN"):
+    with pytest.raises(ModelFileError, match="NaN"):
         codes.reconstruct(wave, rate, model)
-    with pytest.raises(BundleError, match="NaN"):
+    with pytest.raises(ModelFileError, match="NaN"):
         generate(broken("dcgan", float("nan")))
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import audioae
 from audioae.cli.app import main
-from audioae.modelfile import save_bundle
+from audioae.modelfile import save_model
 from audioae.recipe import recipe_of
 from audioae.settings.config import dump
 from audioae.task import Validation
@@ -40,7 +40,7 @@ def test_it_gains_on_the_noise_and_keeps_to_the_bound(engine: Path, tmp_path: Pa
     out = engine.parent / "mine.safetensors"
     brief = [*FAST, *BRIEF]
     result = adapt("conv_dae_offline", [str(engine)], out, budget=3600, bound=1.0, overrides=brief, device="cpu")
-    assert result.bundle == out and result.steps == 40
+    assert result.model_file == out and result.steps == 40
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
@@ -103,7 +103,7 @@ def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Pa
     recipe = recipe_of(given)
     data = recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
     given.recipe_text = dump(recipe.model_copy(update={"data": data}))
-    save_bundle(tmp_path / "given.safetensors", given)
+    save_model(tmp_path / "given.safetensors", given)
     recipe = _recipe(str(tmp_path / "given.safetensors"), tmp_path, [])
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
 
@@ -113,7 +113,7 @@ def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> N
     recipe = recipe_of(taught)
     train = recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
     taught.recipe_text = dump(recipe.model_copy(update={"train": train}))
-    save_bundle(tmp_path / "taught.safetensors", taught, {})
+    save_model(tmp_path / "taught.safetensors", taught, {})
     assert _recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
 
 
@@ -122,7 +122,7 @@ def test_any_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     model = folder / f"{name}.safetensors"
-    save_bundle(model, audioae.load("conv_dae"))
+    save_model(model, audioae.load("conv_dae"))
     recipe = _recipe(str(model), folder, ["train.steps=7"])
     assert recipe.train.init == str(model)
     assert recipe.valid.pairs == (str(folder / "own"),)

@@ -61,9 +61,9 @@ def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path, impati
 
 
 def test_initial_weights_are_not_begun_anew(tmp_path: Path) -> None:
-    first = train(recipe("train.steps=1"), tmp_path / "first", device="cpu").bundle
+    first = train(recipe("train.steps=1"), tmp_path / "first", device="cpu").model_file
     still = ["train.steps=1", "train.learning_rate=1.0e-12", "train.weight_decay=0", "seed=5", f"train.init={first}"]
-    second = train(recipe(*still), tmp_path / "second", device="cpu").bundle
+    second = train(recipe(*still), tmp_path / "second", device="cpu").model_file
     before, after = load_file(first), load_file(second)
     for name in before:
         if not name.endswith("activity"):

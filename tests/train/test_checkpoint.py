@@ -120,7 +120,7 @@ def test_a_damaged_one_is_refused_in_a_line(what: str, training: Training, tmp_p
     change, words = DAMAGE[what]
     change(tensors, held)
     save_tensors(path, tensors, held)
-    with pytest.raises(audioae.BundleError) as caught:
+    with pytest.raises(audioae.ModelFileError) as caught:
         training.restore(path)
     message = str(caught.value)
     assert message.startswith(str(path)) and "\n" not in message and words in message.removeprefix(str(path))
@@ -131,5 +131,5 @@ def test_one_that_is_cut_off_is_refused_in_a_line(training: Training, tmp_path: 
     data = path.read_bytes()
     for content in (b"", data[:4], data[: len(data) // 2], data[:-100]):
         path.write_bytes(content)
-        with pytest.raises(audioae.BundleError, match="not a safetensors file of audioae"):
+        with pytest.raises(audioae.ModelFileError, match="not a safetensors file of audioae"):
             training.restore(path)

@@ -34,7 +34,7 @@ def test_learns_the_recordings_and_the_judge_agrees(tmp_path: Path) -> None:
     made = recipe("train.steps=60", "train.learning_rate=0.005", "train.ema=0.9")
     result = train(made, tmp_path / "run", device="cpu")
     assert result.figures["accuracy"] > 0.6  # by chance 0.1
-    judge = audioae.load(result.bundle, family=audioae.Classifier)
+    judge = audioae.load(result.model_file, family=audioae.Classifier)
     assert judge.accuracy(sorted(Path("samples/digits").glob("*.flac"))) == pytest.approx(result.figures["accuracy"])
     sure = judge.probabilities([audioae.audio.files.read("samples/digits/3_jackson_0.flac")[0][:, 0]], 8000)
     assert sure.shape == (1, 10) and sure.sum() == pytest.approx(1, abs=1e-5)

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 import audioae
 from audioae.errors import RecipeError
+from audioae.generators.evaluator import alarms
 from audioae.generators.generator import Generator
-from audioae.generators.listening import alarms
 from audioae.generators.measures import GenerationReport
 from audioae.generators.task import Task
 from audioae.recipe import Recipe
@@ -44,18 +44,18 @@ def test_a_training_leaves_a_generator_and_something_to_hear(tmp_path: Path) -> 
         "class_accuracy",
     }
     assert {p.name for p in (tmp_path / "run/samples").iterdir()} >= {"000004.png", "000004-0.wav"}
-    # The critic is in the checkpoint, and not in the bundle.
+    # The critic is in the checkpoint, and not in the model file.
     assert any(name.startswith("critic.") for name in load_file(tmp_path / "run/checkpoint.safetensors"))
-    assert not any("critic" in name for name in load_file(result.bundle))
-    waves, rate = audioae.generate(result.bundle, 2, label="3")
+    assert not any("critic" in name for name in load_file(result.model_file))
+    waves, rate = audioae.generate(result.model_file, 2, label="3")
     assert waves.shape == (2, 64 * 128) and rate == 8000
 
 
-def test_groups_are_found_before_the_first_step_and_are_in_the_bundle(tmp_path: Path) -> None:
+def test_groups_are_found_before_the_first_step_and_are_in_the_model_file(tmp_path: Path) -> None:
     result = train(recipe("model.kind=dcgan", "model.groups=4"), tmp_path / "run", device="cpu")
-    model = audioae.load(result.bundle).network
+    model = audioae.load(result.model_file).network
     assert model.groups.centres.abs().sum() > 0 and model.groups.shares.sum() == pytest.approx(1)
-    first, again = (audioae.generate(result.bundle, 2, seed=1)[0] for _ in range(2))
+    first, again = (audioae.generate(result.model_file, 2, seed=1)[0] for _ in range(2))
     assert (first == again).all()
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from audioae.errors import BundleError, RecipeError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.recipe import Recipe, TrainConfig
 from audioae.settings.config import load
 from audioae.train.optimizer import between_layers, optimizer_of, orthogonalised
@@ -134,7 +134,7 @@ def test_frozen_statistics_have_to_come_from_somewhere() -> None:
 @pytest.mark.parametrize(("before", "after"), [("adamw", "muon"), ("muon", "adamw")])
 def test_what_one_optimizer_began_the_other_does_not_resume(before: str, after: str, tmp_path: Path) -> None:
     train(recipe("train.steps=1", f"train.optimizer={before}"), tmp_path, device="cpu")
-    with pytest.raises(BundleError, match=f"`train.optimizer: {before}`, not {after}: resume with .*={before}") as told:
+    with pytest.raises(ModelFileError, match=f"`train.optimizer: {before}`, not {after}: resume with .*={before}") as told:
         train(recipe("train.steps=2", f"train.optimizer={after}"), tmp_path, resume=True, device="cpu")
     assert "\n" not in str(told.value)
     assert train(recipe("train.steps=2", f"train.optimizer={before}"), tmp_path, resume=True, device="cpu").taken == 1

@@ -101,7 +101,7 @@ def test_a_budget_that_is_too_small_for_anything_still_leaves_a_model(
     clock = Clock()
     slow(monkeypatch, clock, setup=20, recording=5, saving=0)
     result = train(recipe(), tmp_path, budget=Budget(10, clock=clock), device="cpu", watcher=Stepping(clock, 1.0))
-    assert result.taken == 1 and result.bundle.is_file()
+    assert result.taken == 1 and result.model_file.is_file() and result.bundle == result.model_file
     assert "1 steps are no more than the warm-up of 2" in result.doubt
     again = train(recipe(), tmp_path, resume=True, budget=Budget(10, clock=clock), device="cpu")
     assert again.taken == 0

@@ -9,7 +9,7 @@ import audioae
 from audioae.denoisers.denoiser import Denoiser
 from audioae.denoisers.task import SAMPLE_BY_SAMPLE, Task
 from audioae.denoisers.teacher import Teacher
-from audioae.errors import BundleError, RecipeError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.family import every_family, options_of_loss
 from audioae.recipe import Recipe, recipe_of
 from audioae.settings.config import load
@@ -82,16 +82,16 @@ def test_who_is_the_teachers_equal_has_nothing_to_learn() -> None:
     assert loss.item() > -20
 
 
-def test_a_training_with_a_teacher_says_so_in_its_bundle(tmp_path: Path) -> None:
+def test_a_training_with_a_teacher_says_so_in_its_model_file(tmp_path: Path) -> None:
     train(recipe("train.teacher=conv_dae", "train.steps=2"), tmp_path / "pupil")
     pupil = audioae.load(tmp_path / "pupil" / "last.safetensors")
     assert recipe_of(pupil).train.teacher == "conv_dae"
 
 
 def test_who_cannot_teach_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="nobody: is neither a model in the package nor a file"):
+    with pytest.raises(ModelFileError, match="nobody: is neither a model in the package nor a file"):
         train(recipe("train.teacher=nobody"), tmp_path / "a")
-    with pytest.raises(BundleError, match=r"train\.teacher digits: is a classifier: give a denoiser"):
+    with pytest.raises(ModelFileError, match=r"train\.teacher digits: is a classifier: give a denoiser"):
         train(recipe("train.teacher=digits"), tmp_path / "b")
     with pytest.raises(RecipeError, match=r"train\.teacher: not for `model.kind: autoencoder"):
         load(Recipe, "recipes/sparse_kl.yaml", ["train.teacher=conv_dae"])

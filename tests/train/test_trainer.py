@@ -56,7 +56,7 @@ def test_a_training_leaves_everything_a_user_wants(tmp_path: Path) -> None:
     assert [r["step"] for r in rows if "losses" in r] == [2, 4, 6]
     assert [r["step"] for r in rows if "valid" in r] == [4, 6]
     assert (tmp_path / "run/curves.png").read_bytes().startswith(b"\x89PNG")
-    denoiser = audioae.load(result.bundle)
+    denoiser = audioae.load(result.model_file)
     assert recipe_of(denoiser) == recipe("train.steps=6")
     # Training moved the weights, and the network it left is no longer the identity.
     wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
@@ -120,7 +120,7 @@ def test_training_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_initial_weights_come_from_a_bundle(tmp_path: Path) -> None:
+def test_initial_weights_come_from_a_model_file(tmp_path: Path) -> None:
     train(recipe("train.steps=2"), tmp_path / "first", device="cpu")
     init = f"train.init={tmp_path / 'first/last.safetensors'}"
     tiny = train(
@@ -129,7 +129,7 @@ def test_initial_weights_come_from_a_bundle(tmp_path: Path) -> None:
     one, two = weights(tmp_path / "first/last.safetensors"), weights(tmp_path / "second/last.safetensors")
     assert tiny.progress.step == 1
     assert all(torch.allclose(one[n], two[n], atol=1e-6) for n in one if "running" not in n)
-    with pytest.raises(audioae.BundleError, match="another model"):
+    with pytest.raises(audioae.ModelFileError, match="another model"):
         train(recipe("train.steps=1", init, "model.channels=9"), tmp_path / "third", device="cpu")
 
 
@@ -169,10 +169,10 @@ def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> Non
     assert (result.taken, result.interrupted) == (0, False)
     wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
     each = [audioae.load(path)(wave, 16000) for path in members]
-    assert torch.allclose(audioae.load(result.bundle)(wave, 16000), (each[0] + each[1]) / 2, atol=1e-6)
+    assert torch.allclose(audioae.load(result.model_file)(wave, 16000), (each[0] + each[1]) / 2, atol=1e-6)
     assert not torch.allclose(each[0], each[1], atol=1e-4)
     alone = joined.model_copy(update={"train": joined.train.model_copy(update={"init": (str(members[0]),)})})
-    with pytest.raises(audioae.BundleError, match=r"1 in a list .* here are 2"):
+    with pytest.raises(audioae.ModelFileError, match=r"1 in a list .* here are 2"):
         train(alone, tmp_path / "alone", device="cpu")
 
 
@@ -185,7 +185,7 @@ def test_a_model_may_begin_with_the_mean_of_several(tmp_path: Path) -> None:
     assert all(torch.allclose(mean[name], (2 * one[name] + two[name]) / 3, atol=1e-6) for name in one)
     assert not all(torch.allclose(one[name], two[name], atol=1e-3) for name in one)
     other = [f"train.init=[{made[0]}, conv1d_dae]", "train.steps=0"]
-    with pytest.raises(audioae.BundleError, match="another model"):
+    with pytest.raises(audioae.ModelFileError, match="another model"):
         train(recipe(*other), tmp_path / "other", device="cpu")
 
 
@@ -194,12 +194,12 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
     with pytest.raises(audioae.OutputError, match="--resume"):
         train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
-    with pytest.raises(audioae.BundleError, match="another `seed`"):
+    with pytest.raises(audioae.ModelFileError, match="another `seed`"):
         train(recipe("train.steps=1", "seed=5"), tmp_path / "run", resume=True, device="cpu")
-    with pytest.raises(audioae.BundleError, match="header says"):
+    with pytest.raises(audioae.ModelFileError, match="header says"):
         audioae.load(tmp_path / "run/checkpoint.safetensors")
     (tmp_path / "run/checkpoint.safetensors").write_bytes(b"x" * 100)
-    with pytest.raises(audioae.BundleError, match="not a safetensors file"):
+    with pytest.raises(audioae.ModelFileError, match="not a safetensors file"):
         train(recipe("train.steps=1"), tmp_path / "run", resume=True, device="cpu")
     with pytest.raises(audioae.RecipeError, match="fp16 needs a GPU"):
         train(recipe("train.precision=fp16"), tmp_path / "b", device="cpu")

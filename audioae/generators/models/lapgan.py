@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-from audioae.generators.network import SLOPE, Discriminator, Game, GeneratorNetwork, HalvingConfig, Up, Width, bounded
+from audioae.generators.network import SLOPE, Discriminator, GeneratorNetwork, HalvingConfig, ImagePair, Up, Width, bounded
 from audioae.settings.config import Field
 
 WIDEST = 4
@@ -68,21 +68,21 @@ class Model(GeneratorNetwork):
             image = level(expand(image), share * noise.view(-1, 1, *shape))
         return image
 
-    def games(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[Game]:
-        """One for each level, with real images below."""
+    def image_pairs(self, real: Tensor, numbers: Tensor, labels: Tensor | None) -> list[ImagePair]:
+        """One pair of images for each level, with real images as the level below."""
         numbers, labels = self.split_labels(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
         pyramid = [real]
         for _ in self.shapes[1:]:
             pyramid.insert(0, avg_pool2d(pyramid[0], 2))
-        played = [Game(pyramid[0], self.levels[0](parts[0], labels))]
+        pairs = [ImagePair(pyramid[0], self.levels[0](parts[0], labels))]
         for n in range(1, len(self.levels)):
             below = expand(pyramid[n - 1])
             drawn = self.levels[n](below, parts[n].view(-1, 1, *self.shapes[n]))
             # The enlarged image, and how the critic's one differs from it: the level's own share is small.
             real_pair, fake_pair = (torch.cat([below, 4 * (each - below)], 1) for each in (pyramid[n], drawn))
-            played.append(Game(real_pair, fake_pair, n))
-        return played
+            pairs.append(ImagePair(real_pair, fake_pair, n))
+        return pairs
 
 
 class _Smallest(nn.Module):
@@ -126,7 +126,7 @@ class _Added(nn.Module):
 
 
 class Critic(nn.Module):
-    """Games' images of each level to scores ``(B,)``."""
+    """Images of each level to scores ``(B,)``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from audioae.audio.files import read
 from audioae.audio.formats import AudioInfo, format_for
 from audioae.audio.writer import Writer
-from audioae.errors import BundleError, OutputError
+from audioae.errors import ModelFileError, OutputError
 from audioae.generators.generator import Generator
 from audioae.generators.measures import GenerationReport, image_diversity
 from audioae.nn.trained import TrainedModel
 from audioae.plot import save_patches
 
 COLLAPSED, QUIET = 0.5, 0.3
-"""Shares of what real sounds have, below which drawn ones are said to be all alike, or silent."""
-ROWS, COLUMNS, HEARD = 4, 8, 4
-"""Images in a picture, and sounds beside it."""
+"""Shares of the diversity and of the loudness of real sounds, below which a warning is given."""
+ROWS, COLUMNS, SOUNDS = 4, 8, 4
+"""Rows and columns of images in a picture, and number of sounds that are written."""
 
 
 @runtime_checkable
-class Judge(Protocol):
-    """A classifier of sounds, as generators are measured by."""
+class SoundClassifier(Protocol):
+    """A classifier of sounds, by which generators are measured."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -37,51 +37,51 @@ class Judge(Protocol):
         """Probability of every class, ``(M, classes)``, for waves ``(N,)``."""
 
 
-def as_judge(model: TrainedModel) -> Judge:
-    """The model, if it can judge sounds.
+def as_classifier(model: TrainedModel) -> SoundClassifier:
+    """The model, if it classifies sounds.
 
     Raises:
-        BundleError: it is not a classifier.
+        ModelFileError: it is not a classifier.
     """
-    if not isinstance(model, Judge):
-        raise BundleError(f"{model.name}: is a {model.settings.kind}: give a classifier")
+    if not isinstance(model, SoundClassifier):
+        raise ModelFileError(f"{model.name}: is a {model.settings.kind}: give a classifier")
     return model
 
 
-class Listening:
-    """Real recordings, and a judge if there is one.
+class Evaluator:
+    """Measures generators against real recordings.
 
     Args:
-        files: recordings that are not trained on.
-        judge: a trained classifier; None for none.
+        files: recordings that were not trained on.
+        classifier: a trained classifier, for the measures that need one.
 
     Raises:
         InputError: a recording cannot be read.
     """
 
-    def __init__(self, files: Sequence[Path], judge: Judge | None) -> None:
+    def __init__(self, files: Sequence[Path], classifier: SoundClassifier | None) -> None:
         self.files = list(files)
-        self.judge = judge
+        self.classifier = classifier
         self.real: NDArray[np.float32] = np.empty((0, 0), np.float32)
-        if self.judge is not None:
-            heard = [read(path) for path in self.files]
-            self.real = np.concatenate([self.judge.embed([wave.mean(1)], rate) for wave, rate in heard])
+        if classifier is not None:
+            waves = [read(path) for path in self.files]
+            self.real = np.concatenate([classifier.embed([wave.mean(1)], rate) for wave, rate in waves])
 
-    def hear(
+    def evaluate(
         self, model: Generator, count: int | None = None, seed: int = 0
     ) -> tuple[GenerationReport, NDArray[np.float32]]:
-        """New sounds ``(count, N)``, as many as there are recordings if not told, and all that they are measured by."""
+        """Report on new sounds, and the sounds ``(count, N)``; ``count`` defaults to the number of recordings."""
         real = model.images_of_files(self.files)
         images, waves = model.draw(count or len(self.files), seed)
         report = GenerationReport(images, real)
-        if self.judge is not None:
+        if self.classifier is not None:
             rate, classes = model.rate, model.classes
-            sounds, known = list(waves.numpy()), self.judge.classes
+            sounds, known = list(waves.numpy()), self.classifier.classes
             asked = [known.index(name) if name in known else -1 for name in classes]
             report = report._replace(
-                embeddings=self.judge.embed(sounds, rate),
+                embeddings=self.classifier.embed(sounds, rate),
                 real_embeddings=self.real,
-                probabilities=self.judge.probabilities(sounds, rate),
+                probabilities=self.classifier.probabilities(sounds, rate),
                 asked=np.array([asked[n % len(asked)] for n in range(len(sounds))] if asked else [], int),
             )
         return report, waves.numpy()
@@ -102,7 +102,7 @@ def alarms(report: GenerationReport) -> list[str]:
 
 
 def show(report: GenerationReport, waves: NDArray[np.float32], rate: int, folder: Path, name: str) -> None:
-    """Leave a grid of images and a few sounds in a folder.
+    """Write a grid of images and a few sounds to a folder.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -114,7 +114,7 @@ def show(report: GenerationReport, waves: NDArray[np.float32], rate: int, folder
     except OSError as error:
         raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
     save_patches({str(start): images[start : start + COLUMNS] for start in starts}, folder / f"{name}.png")
-    for number, wave in enumerate(waves[:HEARD]):
+    for number, wave in enumerate(waves[:SOUNDS]):
         path = folder / f"{name}-{number}.wav"
         with Writer(path, format_for(path, AudioInfo(rate, 1, len(wave), "WAV", "PCM_16")), overwrite=True) as file:
             file.write(np.clip(wave, -1, 1)[:, None])
