@@ -37,7 +37,7 @@ class Task(task.Task):
     ) -> Losses:
         """The loss of one batch ``(B, 1, N)`` and its terms."""
         scale = LEVEL / noisy.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-5)
-        estimate = self.model(noisy, rate)
+        estimate = self.model.clean(noisy, rate)
         with torch.autocast(noisy.device.type, enabled=False), shared():
             target = teacher_target = clean * scale
             if self.teacher is not None:

@@ -39,7 +39,7 @@ class Teacher:
         if self.denoiser.device != noisy.device:
             self.denoiser.to(noisy.device)
         with torch.autocast(noisy.device.type, enabled=False):
-            estimate = self.denoiser(noisy.float(), rate)
+            estimate = self.denoiser.clean(noisy.float(), rate)
         noise, speech = (wave.square().sum(-1, keepdim=True) for wave in (noisy - clean, clean))
         mixed = (noise > AUDIBLE * speech) & (speech > AUDIBLE * noise)
         return torch.where(mixed, torch.lerp(clean, estimate, self.share), clean)

@@ -1,11 +1,11 @@
-"""Causal convolution over time whose past the caller holds.
+"""Causal convolution over time, with its state in the caller's hand.
 
-All streamable layers here work on ``(B, T, ..., C)``: time second, channels last, so that a pointwise convolution is one
+All streamable layers work on ``(B, T, ..., C)``: time second, channels last, so that a pointwise convolution is one
 matrix product without a copy and a shift in time is a slice.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,12 @@ from torch.autograd.function import once_differentiable
 
 
 def carry(past: Tensor, x: Tensor) -> Tensor:
-    """The frames ``(B, T, ...)`` to carry on when ``x`` has come: as many as ``past`` holds, the last ones.
+    """The state ``(B, T, ...)`` after frames ``x``: the last frames, as many as ``past`` holds.
 
-    They are in memory of their own, for a view would keep the whole of ``x`` alive.
+    It owns its memory, because a view would keep all of ``x`` alive.
 
-    Of a step that is exported it is ``x`` itself: whoever runs the file drops as many from the front of what it holds and
-    puts ``x`` behind, which need not move all the rest in memory.
+    In an exported step it is ``x`` alone: the program that runs the file removes as many frames at the front of the state
+    and appends ``x``, which need not move the rest in memory.
 
     >>> carry(torch.tensor([[7, 8, 9]]), torch.tensor([[1]]))
     tensor([[8, 9, 1]])
@@ -32,7 +32,7 @@ def carry(past: Tensor, x: Tensor) -> Tensor:
 
 
 def delay(x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-    """``(B, T, ...)`` as many frames later as ``past`` holds, and the frames to carry on.
+    """``(B, T, ...)`` delayed by as many frames as ``past`` holds, and the state after it.
 
     >>> delay(torch.tensor([[1, 2, 3]]), torch.tensor([[8, 9]]))
     (tensor([[8, 9, 1]]), tensor([[2, 3]]))
@@ -50,37 +50,23 @@ def delay_spectrum(spec: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
     return torch.view_as_complex(frames.contiguous()).permute(0, 2, 3, 1), past
 
 
-class Heard(NamedTuple):
-    """The past's contribution to one frame, computed for many layers at once; see
-    :mod:`audioae.denoisers.layers.shared_past`.
-
-    Attributes:
-        total: of the past frames, each times its taps, ``(B, 1, ..., C)``. Where there is a late frame, what its positions
-            exchange is in it.
-        late: the frame that comes out of the layer's delay; None where there is none.
-    """
-
-    total: Tensor
-    late: Tensor | None
-
-
 class CausalDepthwise(nn.Module):
-    """Depthwise convolution over time, dilated, that looks back and, by coming late, ahead.
+    """Dilated depthwise convolution over time, causal or with look-ahead.
 
     Args:
         channels: C.
         kernel: taps in time.
         dilation: frames between taps.
-        ahead: taps in time beyond ``kernel`` that look ahead. What comes out is then ``delay = ahead * dilation`` frames
-            late. They are zero before training, so that a causal layer can grow by them.
+        ahead: taps in time beyond ``kernel`` that look ahead. The output is then delayed by ``delay = ahead * dilation``
+            frames. They are zero before training, so that they can be added to a trained causal layer.
 
     The receptive field is ``span + 1`` frames, ``span = (kernel - 1 + ahead) * dilation``.
 
     >>> layer = CausalDepthwise(4, kernel=3, dilation=2)
     >>> x = torch.randn(1, 10, 5, 4)
-    >>> whole, _, _ = layer(x, layer.past(x))
-    >>> first, _, past = layer(x[:, :3], layer.past(x))
-    >>> second, _, _ = layer(x[:, 3:], past)
+    >>> whole, _ = layer(x, layer.past(x))
+    >>> first, past = layer(x[:, :3], layer.past(x))
+    >>> second, _ = layer(x[:, 3:], past)
     >>> torch.allclose(whole, torch.cat([first, second], 1), atol=1e-6)
     True
     """
@@ -101,30 +87,21 @@ class CausalDepthwise(nn.Module):
         """Weights of all taps ``(K, C)``, that of the newest frame last."""
         return self.weight if self.ahead is None else torch.cat([self.weight, self.ahead])
 
-    def forward(self, x: Tensor, past: Tensor | Heard) -> tuple[Tensor, list[Tensor], Tensor]:
-        """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, the input ``delay`` frames late, in parts
-        that follow one another in time, and the last ``span`` frames. Of a past that was :class:`Heard` what joins it."""
-        frames, taps = x.shape[1], self.taps
-        if isinstance(past, Heard):
-            return torch.addcmul(past.total, x, taps[-1]), [x if past.late is None else past.late], x
-        if frames > self.span and (not self.delay or len(x) == 1):
-            # What follows one another need not be copied together: a tenth of the network's time on a CPU.
-            parts = [part for _, part in _late(past, x, self.delay)]
-            return _Taps.apply(past, x, taps, self.dilation), parts, carry(past, x)
-        if frames == 1:
-            # Live it is the number of operations that counts.
-            y = x * taps[-1]
-            for number, weight in enumerate(taps[:-1].unbind()):
-                y = torch.addcmul(y, past.narrow(1, number * self.dilation, 1), weight)
-            return y, [past.narrow(1, self.span - self.delay, 1) if self.delay else x], carry(past, x)
-        joined = torch.cat([past, x], dim=1)
-        late = [joined.narrow(1, self.span - self.delay, frames) if self.delay else x]
-        y = _Taps.apply(joined.narrow(1, 0, self.span), joined.narrow(1, self.span, frames), taps, self.dilation)
-        return y, late, carry(past, x)
+    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, and the last ``span`` frames."""
+        sum_of_taps = _Taps.apply if torch.is_grad_enabled() else _sum_of_taps
+        return sum_of_taps(past, x, self.taps, self.dilation), carry(past, x)
+
+    def delayed(self, x: Tensor, past: Tensor) -> list[Tensor]:
+        """The input ``delay`` frames later, in one or two parts that follow one another in time.
+
+        Joining the parts would take a tenth of the network's time on a CPU.
+        """
+        return [part for _, part in _late(past, x, self.delay)]
 
 
 def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:
-    """``x`` so many frames later, in the one or two parts that it consists of, each with its place."""
+    """``x`` delayed by ``back`` frames, in the one or two parts that it consists of, each with its place."""
     frames, span = x.shape[1], past.shape[1]
     early = min(back, frames)
     if early:
@@ -133,10 +110,19 @@ def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:
         yield slice(early, frames), x.narrow(1, 0, frames - early)
 
 
-class _Taps(torch.autograd.Function):
-    """Sum of ``x`` at several shifts, each times its weights ``(C,)``.
+def _sum_of_taps(past: Tensor, x: Tensor, taps: Tensor, dilation: int) -> Tensor:
+    """Sum of ``x`` at several shifts, each times its weights ``(C,)``."""
+    y = x * taps[-1]
+    for number, weight in enumerate(reversed(taps[:-1].unbind()), 1):
+        for place, part in _late(past, x, number * dilation):
+            y[:, place].addcmul_(part, weight)
+    return y
 
-    Not conv2d, whose backward for depthwise kernels takes ten times as long on a CPU; with a backward of its own, for
+
+class _Taps(torch.autograd.Function):
+    """:func:`_sum_of_taps` with gradients.
+
+    Not conv2d, whose backward for depthwise kernels takes ten times as long on a CPU; with a backward of its own, because
     autograd would make a padded copy of the gradient for every shift and add them up.
     """
 
@@ -144,11 +130,7 @@ class _Taps(torch.autograd.Function):
     def forward(ctx: Any, past: Tensor, x: Tensor, taps: Tensor, dilation: int) -> Tensor:
         ctx.save_for_backward(past, x, taps)
         ctx.dilation = dilation
-        y = x * taps[-1]
-        for number, weight in enumerate(reversed(taps[:-1].unbind()), 1):
-            for place, part in _late(past, x, number * dilation):
-                y[:, place].addcmul_(part, weight)
-        return y
+        return _sum_of_taps(past, x, taps, dilation)
 
     @staticmethod
     @once_differentiable

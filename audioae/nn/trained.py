@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError, ModelFileError
 from audioae.nn.settings import ModelConfig
+from audioae.nn.stream import Stream
 from audioae.settings.registry import find
 from audioae.signal.stft import STFT, hop_length
 from audioae.system.threads import for_sound
@@ -235,11 +236,7 @@ class StreamingModel(TrainedModel):
 
     def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
         """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
-        samples = wave.shape[-1]
-        delay = self.delay(rate)
-        padded = nn.functional.pad(wave, (0, -samples % self.hop(rate) + delay))
-        state = self.initial_state(wave.shape[0], wave.shape[1], rate, linked)
-        return self.step(padded, state, rate, strength, linked)[0][..., delay : delay + samples]
+        return Stream(self, rate, strength, linked).feed(wave, last=True)
 
     def forward(
         self,
@@ -269,12 +266,9 @@ class StreamingModel(TrainedModel):
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
         """
         wave, back = to_wave(audio)
-        linked = is_linked(channels)
-        device = wave.device
-        with self._threads(wave, whole_rate(rate)):
-            clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), Strength(atten_limit, mix), linked)
-        # In training a result that is not finite is a step to skip; it may also be of another precision.
-        return back((clean if self.training else self.checked(clean)).to(device))
+        strength, linked = Strength(atten_limit, mix), is_linked(channels)
+        clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), strength, linked)
+        return back(self.checked(clean).to(wave.device))
 
     if TYPE_CHECKING:  # so that type checkers know the result, which torch declares as Any
 

@@ -5,6 +5,7 @@ only module that knows onnx.
 """
 
 import contextlib
+import copy
 import io
 import json
 import logging
@@ -25,7 +26,7 @@ from audioae.denoisers.denoiser import Denoiser
 from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.offset import window_spectrum
 from audioae.denoisers.layers.residual import ResidualBlock
-from audioae.denoisers.layers.shared_past import SharedPast
+from audioae.denoisers.layers.shared_past import SharedPast, SingleFrameBlock
 from audioae.errors import InputError, MissingExtraError, ModelFileError, OutputError
 from audioae.modelfile import model_section
 from audioae.nn.causal import delay
@@ -56,7 +57,7 @@ class Step(nn.Module):
 
     def __init__(self, model: Any, state: State) -> None:
         super().__init__()
-        self.model = model
+        self.model = copy.deepcopy(model)
         modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
         for name in state:
             if isinstance(block := modules.get(name), ResidualBlock):
@@ -65,6 +66,8 @@ class Step(nn.Module):
                 together[f"{name.rpartition('blocks.')[0]}past.{late}{reach}"].append(name)
         self.together = dict(together)
         self.pasts = nn.ModuleList(SharedPast([modules[n] for n in names]) for names in together.values())
+        for name in [name for names in together.values() for name in names]:
+            self.model.set_submodule(name, SingleFrameBlock(modules[name]))
         joined = {name for names in together.values() for name in names}
         self.state = {name: value for name, value in state.items() if name not in joined}
         for (name, members), past in zip(together.items(), self.pasts, strict=True):

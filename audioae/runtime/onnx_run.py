@@ -1,15 +1,14 @@
 """Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
 
 import os
-import weakref
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from audioae import modelfile
 from audioae.denoisers.denoiser import Denoiser
@@ -29,37 +28,28 @@ ROOM = 64
 
 
 class Queue:
-    """The last rows ``(B, T, ...)`` of a stream, one or several of each frame, with room behind them, so that more of them
-    move none of the others.
+    """A state of a stream: its last rows ``(B, T, ...)``, one or several per frame, with free memory behind them.
 
-    Copying them took a quarter of a frame's time, for the processor's caches hold little else beside them.
+    New rows are appended without moving the others. Moving them would take a quarter of a frame's time, because the state
+    hardly fits into the processor's caches.
 
     Args:
-        frames: what to begin with; they are copied.
+        rows: the first state; it is copied.
     """
 
-    def __init__(self, frames: np.ndarray) -> None:
-        batch, self.length, *rest = frames.shape
+    def __init__(self, rows: np.ndarray) -> None:
+        batch, self.length, *rest = rows.shape
         self.memory = np.empty((batch, 2 * self.length + ROOM, *rest), np.float32)
-        self.memory[:, : self.length] = frames
+        self.memory[:, : self.length] = rows
         self.end, self.joined = self.length, 0
-
-    @classmethod
-    def of(cls, state: Tensor) -> "Queue":
-        """The queue that a tensor is the present of, or one that begins with it."""
-        given, queue, joined = _given.get(id(state), (None, None, 0))
-        # Once another frame has joined, the tensor is the past, and may be gone on from in another way.
-        if given is not None and given() is state and queue is not None and queue.joined == joined:
-            return queue
-        return cls(state.numpy())
 
     @property
     def held(self) -> np.ndarray:
-        """The frames of now, valid for as long as they are referred to."""
+        """The last rows, a view of the memory."""
         return self.memory[:, self.end - self.length : self.end]
 
     def push(self, new: np.ndarray) -> None:
-        """Let frames ``(B, n, ...)`` join and as many go."""
+        """Append rows ``(B, n, ...)`` and drop as many of the oldest."""
         count = new.shape[1]
         if self.end + count > self.memory.shape[1]:
             self.memory, held = np.empty_like(self.memory), self.held
@@ -67,17 +57,24 @@ class Queue:
         self.memory[:, self.end : self.end + count] = new
         self.end, self.joined = self.end + count, self.joined + count
 
-    def tensor(self) -> Tensor:
-        """The frames of now as a tensor that :meth:`of` knows. It is part of the memory, so that nobody may write to it."""
-        tensor = torch.from_numpy(self.held)
-        key = id(tensor)
-        _given[key] = weakref.ref(tensor, partial(_given.pop, key)), self, self.joined
+
+class Queues:
+    """The queues behind the state tensors of a model, so that a state is continued without a copy."""
+
+    def __init__(self) -> None:
+        self._known = WeakTensorKeyDictionary()
+
+    def of(self, state: Tensor) -> Queue:
+        """The queue whose last rows a tensor is, or a new one that begins with its values."""
+        queue, joined = self._known.get(state, (None, 0))
+        # After later rows have joined, the tensor is an earlier state, from which the stream may be continued differently.
+        return queue if queue is not None and queue.joined == joined else Queue(state.numpy())
+
+    def tensor(self, queue: Queue) -> Tensor:
+        """The last rows of a queue as a tensor that :meth:`of` knows. It shares the memory, so it must not be written to."""
+        tensor = torch.from_numpy(queue.held)
+        self._known[tensor] = queue, queue.joined
         return tensor
-
-
-_given: dict[int, tuple[weakref.ref[Tensor], Queue, int]] = {}
-"""By the identity of each tensor of :meth:`Queue.tensor` that is still there: the queue, and what had joined it. Not in the
-tensor itself, which may be copied, or saved and loaded elsewhere."""
 
 
 class OnnxModel(SpectralNetwork):
@@ -104,6 +101,7 @@ class OnnxModel(SpectralNetwork):
         self.source, self.delay, self.files = (denoiser,), delay, files
         self.sizes = sizes
         self._sessions: dict[int, Any] = dict(sessions)
+        self._queues = Queues()
         self._process = os.getpid()
         self.register_buffer("place", torch.zeros(0))
         self.receptive_field = denoiser.network.receptive_field if denoiser else None
@@ -127,8 +125,8 @@ class OnnxModel(SpectralNetwork):
         return self._sessions[bins]
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copies: sessions are opened again where they are needed."""
-        return self.__dict__ | {"_sessions": {}}
+        """For pickle and copies: sessions are opened again when they are needed."""
+        return self.__dict__ | {"_sessions": {}, "_queues": Queues()}
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
         """State before the first frame, for spectra ``(batch, channels, bins, T)``: a flat dict of zeros."""
@@ -142,7 +140,7 @@ class OnnxModel(SpectralNetwork):
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
         session = self.session(spec.shape[2])
         frames = np.ascontiguousarray(spec.numpy().transpose(3, 0, 1, 2))[..., None].view(np.float32)
-        queues = {name: Queue.of(tensor) for name, tensor in state.items()}
+        queues = {name: self._queues.of(tensor) for name, tensor in state.items()}
         made = []
         for frame in frames:
             clean, *new = session.run(None, {"spectrum": frame, **{name: queue.held for name, queue in queues.items()}})
@@ -150,7 +148,7 @@ class OnnxModel(SpectralNetwork):
                 queue.push(entering)
             made.append(clean.view(np.complex64))
         result = np.concatenate(made, axis=-1) if len(made) != 1 else made[0]
-        return torch.from_numpy(result), {name: queue.tensor() for name, queue in queues.items()}
+        return torch.from_numpy(result), {name: self._queues.tensor(queue) for name, queue in queues.items()}
 
 
 Kind = TypeVar("Kind", bound=TrainedModel)

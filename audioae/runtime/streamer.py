@@ -1,4 +1,4 @@
-"""Live audio: feed chunks of any length, get back what is ready."""
+"""Streams: chunks of any length in, cleaned samples out as soon as they are ready."""
 
 import os
 import threading
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
+from audioae.nn.stream import Stream
 from audioae.nn.trained import State, StreamingModel, Strength, is_linked
 from audioae.runtime.onnx_run import resolved
 
 
 class Streamer:
-    """Cleans a stream chunk by chunk, with the result of the whole file to rounding (1e-5), whatever the chunks.
+    """Cleans a stream chunk by chunk. The result equals that of the whole file within 1e-5, whatever the chunks.
 
-    What :meth:`feed` and :meth:`flush` return, joined, has as many samples as were fed and no delay within it: only the
-    moment at which a sample comes out is later. The state is the value :attr:`state`, a flat dict of tensors. Pickle and
-    copies keep it. A stream is fed by one thread at a time.
+    The results of :meth:`feed` and :meth:`flush`, joined, have as many samples as were fed and no delay; samples only come
+    out later than they went in. Pickle and copies keep :attr:`state`. A stream is fed by one thread at a time.
 
     Args:
         denoiser: a denoiser or autoencoder: a model of the package, a model file's path, or a loaded one.
@@ -34,7 +34,8 @@ class Streamer:
     Attributes:
         latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
             moments exactly this many: the hops of a window less one sample, mostly 32 ms, and what the model looks ahead.
-        state: what the front-end and the model remember.
+        hop: samples that the model takes at a time.
+        delay: samples by which the model's result lags.
 
     Raises:
         InputError: an unsupported rate or setting.
@@ -58,11 +59,10 @@ class Streamer:
     ) -> None:
         self.denoiser, self.rate = resolved(denoiser, StreamingModel), whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
-        self.hop = self.denoiser.hop(self.rate)
-        self.delay = self.denoiser.delay(self.rate)
-        self.latency_samples = self.delay + self.hop - 1
         self._lock = threading.Lock()
         self.reset()
+        self.hop, self.delay = self._stream.hop, self._stream.delay
+        self.latency_samples = self.delay + self.hop - 1
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copies."""
@@ -86,14 +86,15 @@ class Streamer:
         channels = "linked" if self.linked else "independent"
         return Streamer(self.denoiser, self.rate, self.strength.atten_limit, self.strength.mix, channels)
 
+    @property
+    def state(self) -> State | None:
+        """What the front-end and the model remember, a flat dict of tensors; None before the first chunk."""
+        return self._stream.state
+
     def reset(self) -> None:
         """Forget everything: the next chunk begins a new stream, of any shape."""
-        self.state: State | None = None
-        self._rest: list[Tensor] = []
-        self._held = 0
-        self._fed = self._returned = 0
-        self._lead = self.delay
-        # What flush() has to look like: that of the last chunk.
+        self._stream = Stream(self.denoiser, self.rate, self.strength, self.linked)
+        # An empty chunk of the type of the last one, which is the type that flush() returns.
         self._empty: np.ndarray | Tensor | None = None
 
     def feed(self, audio: Audio) -> Audio:
@@ -128,56 +129,11 @@ class Streamer:
     def feed_wave(self, wave: Tensor) -> Tensor:
         """:meth:`feed` for finite waves ``(B, C, N)``."""
         with self._alone(), torch.inference_mode():
-            return self._feed(wave)
-
-    def _feed(self, wave: Tensor) -> Tensor:
-        wave = wave.to(self.denoiser.device)
-        batch, channels, samples = wave.shape
-        if self.state is None:
-            self.state = self.denoiser.initial_state(batch, channels, self.rate, self.linked)
-            self._rest = [wave[..., :0].clone()]
-        before = tuple(self._rest[0].shape[:2])
-        if before != (batch, channels):
-            now = (batch, channels)
-            raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
-        self._fed += samples
-        if not self._held and samples % self.hop == 0:  # as live audio mostly comes, with nothing to join
-            return self._advance(wave) if samples else wave
-        self._held += samples
-        if self._held < self.hop:
-            # A copy, for the caller may use the chunk's memory again, and a view would keep the whole of it alive.
-            self._rest.append(wave.clone())
-            return wave[..., :0]
-        joined = torch.cat([*self._rest, wave], dim=-1)
-        whole = self._held // self.hop * self.hop
-        self._rest, self._held = [joined[..., whole:].clone()], self._held - whole
-        return self._advance(joined[..., :whole])
+            return self.denoiser.checked(self._stream.feed(wave.to(self.denoiser.device)))
 
     def flush_wave(self) -> Tensor:
         """:meth:`flush` for waves ``(B, C, N)``."""
         with self._alone(), torch.inference_mode():
-            return self._flush()
-
-    def _flush(self) -> Tensor:
-        if self.state is None:
-            return torch.zeros(1, 1, 0)
-        missing = self._fed - self._returned
-        rest = torch.cat(self._rest, dim=-1)
-        result = rest[..., :0]
-        if missing:
-            zeros = rest.new_zeros(*rest.shape[:2], -self._held % self.hop + self.delay)
-            result = self._advance(torch.cat([rest, zeros], dim=-1))[..., :missing]
+            rest = self.denoiser.checked(self._stream.flush())
         self.reset()
-        return result
-
-    def _advance(self, wave: Tensor) -> Tensor:
-        assert self.state is not None
-        ready, self.state = self.denoiser.step(wave, self.state, self.rate, self.strength, self.linked)
-        ready = self.denoiser.checked(ready)
-        # What comes out first lies before the first sample.
-        if self._lead:
-            early = min(self._lead, ready.shape[-1])
-            self._lead -= early
-            ready = ready[..., early:]
-        self._returned += ready.shape[-1]
-        return ready
+        return rest

@@ -1,10 +1,10 @@
-"""The past of several blocks at once is that of each alone."""
+"""Contributions of the past that are computed together equal those of each block."""
 
 import pytest
 import torch
 
 from audioae.denoisers.layers.residual import ResidualBlock
-from audioae.denoisers.layers.shared_past import SharedPast
+from audioae.denoisers.layers.shared_past import SharedPast, SingleFrameBlock
 
 LATE = [(1, 1), (2, 2), (3, 1)]
 ON_TIME = [(1, 0), (2, 0), (3, 0)]
@@ -14,7 +14,7 @@ ON_TIME = [(1, 0), (2, 0), (3, 0)]
 @pytest.mark.parametrize("layers", [ON_TIME, LATE, LATE[1:2]], ids=str)
 @pytest.mark.parametrize(("positions", "present"), [(5, 5), (5, 3), (0, 0)])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_every_block_hears_its_own(
+def test_a_single_frame_gives_what_the_block_gives(
     batch: int, positions: int, present: int, layers: list[tuple[int, int]], kernel: int
 ) -> None:
     torch.manual_seed(0)
@@ -27,9 +27,9 @@ def test_every_block_hears_its_own(
     past = torch.randn(batch, shared.length, len(blocks), *frame[2:])
     queue = past.flatten(1, 2)
     assert shared.zeros(torch.zeros(frame)).shape == queue.shape
-    for number, (block, heard) in enumerate(zip(blocks, shared(queue), strict=True)):
+    for number, (block, contribution) in enumerate(zip(blocks, shared(queue), strict=True)):
         x = torch.randn(frame)
-        made, joins = block(x, heard)
+        made, joins = SingleFrameBlock(block)(x, contribution)
         expected, after = block(x, past[:, shared.length - block.time.span :, number])
         torch.testing.assert_close(made, expected)
         assert torch.equal(joins, after[:, -1:])

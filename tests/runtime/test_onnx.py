@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import audioae
 from audioae.cli.app import main
 from audioae.modelfile import shipped
-from audioae.runtime.onnx_run import ROOM, OnnxModel, Queue
+from audioae.runtime.onnx_run import ROOM, OnnxModel, Queue, Queues
 
 
 def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
@@ -89,20 +89,21 @@ def test_a_state_can_be_gone_on_from_more_than_once() -> None:
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (5, 1), (5, 5), (3, 2)])
 def test_a_queue_holds_the_last_frames(length: int, count: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
+    queues = Queues()
     queue, held = Queue(np.zeros((2, length, 3), np.float32)), np.zeros((2, length, 3), np.float32)
     tensors = []
     for _ in range(3 * ROOM + 7):
         new = rng.normal(size=(2, count, 3)).astype(np.float32)
         held = np.concatenate([held, new], 1)[:, -length:]
-        queue = Queue.of(queue.tensor())
+        queue = queues.of(queues.tensor(queue))
         queue.push(new)
-        tensors.append((queue.tensor(), held))
+        tensors.append((queues.tensor(queue), held))
     for tensor, expected in tensors:  # nothing that came later was written over them
         np.testing.assert_array_equal(tensor.numpy(), expected)
-    torch.save(queue.tensor(), tmp_path / "state")
-    for copy in (queue.tensor().clone(), deepcopy(queue.tensor()), torch.load(tmp_path / "state")):
+    torch.save(queues.tensor(queue), tmp_path / "state")
+    for copy in (queues.tensor(queue).clone(), deepcopy(queues.tensor(queue)), torch.load(tmp_path / "state")):
         copy.zero_()
-        assert not Queue.of(copy).held.any() and queue.held.any()
+        assert not queues.of(copy).held.any() and queue.held.any()
 
 
 @pytest.mark.usefixtures("root")

@@ -1,29 +1,64 @@
-"""The past of many residual blocks in one tensor, for steps of one frame.
+"""Steps of one frame through many residual blocks, for ONNX: what their past contributes is computed for all at once.
 
-In ONNX it is the number of operations and of tensors that takes the time of a frame, not what they hold. What came before it
-is there before any block runs, so what it amounts to can be worked out for many of them at once.
+The time of a frame in ONNX depends on the number of operations and of tensors, not on their size. The past is known before
+any block runs, so its contribution to many blocks can be computed together.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from audioae.denoisers.layers.residual import ResidualBlock
-from audioae.nn.causal import CausalDepthwise, Heard
+from audioae.nn.causal import CausalDepthwise
+
+
+class Contribution(NamedTuple):
+    """Contribution of the past to the next frame of one block.
+
+    Attributes:
+        total: sum of the past frames, each times its taps, ``(B, 1, ..., C)``; of a block with look-ahead with its positions
+            mixed.
+        late: the frame that leaves the block's delay; None for a block without look-ahead.
+    """
+
+    total: Tensor
+    late: Tensor | None
+
+
+class SingleFrameBlock(nn.Module):
+    """A residual block that takes one frame and the :class:`Contribution` of those before it.
+
+    Args:
+        block: the block, whose weights it uses.
+    """
+
+    def __init__(self, block: ResidualBlock) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor, past: Contribution) -> tuple[Tensor, Tensor]:
+        """``(B, 1, ..., C)`` to the same shape, and the frame that joins the past."""
+        y = torch.addcmul(past.total, x, self.block.time.taps[-1])
+        late, matrix = past.late, self.block.matrix(x)
+        if late is None:
+            late = x
+            y = y if matrix is None else y + torch.matmul(matrix, x)
+        return late + self.block.transform(y.flatten(0, -2)).view_as(late), x
 
 
 class SharedPast(nn.Module):
-    """A queue of the frames that blocks hear: of each frame one row for every block, in their order.
+    """A queue of past frames of several blocks: one row per frame and block, in the order of the blocks.
 
     Args:
-        blocks: of the same channels and positions, all of them late or none; best of similar span, for the longest decides
-            how far back all are kept.
+        blocks: with the same channels and positions, all with look-ahead or none; spans should be similar, because the
+            longest one sets the length of the queue.
 
     >>> blocks = [ResidualBlock(4, kernel=3, dilation=d, positions=5).eval() for d in (1, 2)]
     >>> shared, past = SharedPast(blocks), torch.randn(1, 4, 2, 5, 4)  # 4 frames, of 2 blocks, at 5 positions
     >>> x = torch.randn(1, 1, 5, 4)
-    >>> made = [block(x, heard)[0] for block, heard in zip(blocks, shared(past.flatten(1, 2)), strict=True)]
+    >>> made = [SingleFrameBlock(b)(x, c)[0] for b, c in zip(blocks, shared(past.flatten(1, 2)), strict=True)]
     >>> alone = [block(x, past[:, -block.time.span :, n])[0] for n, block in enumerate(blocks)]
     >>> all(torch.allclose(*each, atol=1e-6) for each in zip(made, alone, strict=True))
     True
@@ -64,8 +99,8 @@ class SharedPast(nn.Module):
         """State before the first frame of ``(B, T, ..., C)``: zeros ``(B, length * count, ..., C)``."""
         return like.new_zeros(like.shape[0], self.length * self.count, *like.shape[2:])
 
-    def forward(self, past: Tensor) -> list[Heard]:
-        """The queue ``(B, length * count, ..., C)`` to what every block takes for its past."""
+    def forward(self, past: Tensor) -> list[Contribution]:
+        """The queue ``(B, length * count, ..., C)`` to its contribution to each block."""
         total: Tensor | None = None
         for tap in range(self.taps):
             part, weights = past.index_select(1, self.get_buffer(f"rows_{tap}")), self.get_buffer(f"weights_{tap}")
@@ -73,9 +108,9 @@ class SharedPast(nn.Module):
             total = part * weights if total is None else torch.addcmul(total, part, weights)
         assert total is not None
         if not self.late:
-            return [Heard(each, None) for each in total.split(1, dim=1)]
+            return [Contribution(each, None) for each in total.split(1, dim=1)]
         late = past.index_select(1, self.late_rows)
         if self.exchange is not None:
             present = past.shape[2]
             total = total + torch.matmul(self.exchange[:, :present, :present], late)
-        return [Heard(*each) for each in zip(total.split(1, dim=1), late.split(1, dim=1), strict=True)]
+        return [Contribution(*each) for each in zip(total.split(1, dim=1), late.split(1, dim=1), strict=True)]
