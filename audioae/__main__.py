@@ -1,4 +1,4 @@
-"""``python -m audioae``, and what the console script calls; ``torchrun -m audioae`` for several processes."""
+"""Entry point of ``audioae``, ``python -m audioae`` and ``torchrun -m audioae``."""
 
 import atexit
 import os
@@ -8,7 +8,7 @@ import time
 from audioae.audio.standard import settle, stand_in_for_closed_streams
 from audioae.cli.app import main
 from audioae.cli.terminal import tell_bug
-from audioae.cli.threads import be_considerate
+from audioae.cli.threads import wait_passively
 
 
 def run() -> None:
@@ -19,7 +19,7 @@ def run() -> None:
     stand_in_for_closed_streams()
     sys.excepthook = tell_bug
     started = time.monotonic()
-    be_considerate(os.environ)  # before torch is loaded, which the commands do
+    wait_passively(os.environ)  # before torch is loaded, which the commands do
     try:
         main(prog_name="audioae", obj=started)
     except SystemExit as end:

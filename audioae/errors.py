@@ -1,7 +1,7 @@
-"""Exceptions with a message that a person can act on.
+"""Exceptions with messages that users can act on.
 
-Everything that a user can cause (a broken file, a recipe with a typo, a full disk) is raised as a subclass of
-:class:`AudioaeError`; the command line prints its one line and leaves with exit code 1. An ``assert`` in this package
+Errors that a user can cause (a broken file, a recipe with a typo, a full disk) are subclasses of :class:`AudioaeError`. The
+command line prints the message and exits with code 1. An ``assert`` in this package
 always means a bug in the package.
 """
 
@@ -11,19 +11,19 @@ class AudioaeError(Exception):
 
 
 class InputError(AudioaeError, ValueError):
-    """Audio that cannot be used: unreadable, empty, of an impossible layout or rate."""
+    """Unusable audio: unreadable, empty, or with an unsupported layout or sample rate."""
 
 
 class OutputError(AudioaeError):
-    """A result that cannot be written: no permission, disk full, the file is there already."""
+    """A result that cannot be written: no permission, a full disk, or a file that exists already."""
 
 
 class AppearedError(OutputError):
-    """A file that appeared in the place of a result while that was made; it is kept."""
+    """A file with the name of a result was created while the result was computed; that file is kept."""
 
 
 class RecipeError(AudioaeError):
-    """A recipe or an override that does not validate; the message lists every problem with its place."""
+    """An invalid recipe or override; the message lists every mistake with its line and column."""
 
 
 class ModelFileError(AudioaeError):
@@ -35,18 +35,18 @@ BundleError = ModelFileError
 
 
 class DataError(AudioaeError):
-    """Training or evaluation data that cannot be used: nothing found, too many unreadable files."""
+    """Unusable data for training or evaluation: nothing found, or too many unreadable files."""
 
 
 class MissingExtraError(AudioaeError, ImportError):
-    """An optional dependency that is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names the extra that installs it."""
 
 
 class UnexpectedError(AudioaeError):
-    """A bug in the package that showed while it worked on one recording; the others go on.
+    """A bug in the package that stopped the work on one recording; work on the others continues.
 
     Attributes:
-        trace: the traceback, for those who look for it.
+        trace: the traceback.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:
@@ -55,4 +55,4 @@ class UnexpectedError(AudioaeError):
 
 
 class AudioaeWarning(UserWarning):
-    """Something was handled that a person may want to know of: non-finite samples, clipped input."""
+    """Input was handled in a way that users should know about, such as non-finite samples."""

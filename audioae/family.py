@@ -1,4 +1,4 @@
-"""Model families: what each one consists of, found by its folder.
+"""Model families, each found by its folder.
 
 A family is a folder of the package with a folder ``models`` in it. It holds, by convention:
 
@@ -7,9 +7,9 @@ A family is a folder of the package with a folder ``models`` in it. It holds, by
   defines ``Denoiser``;
 - ``settings.py``: ``problems(recipe)`` lists what is wrong with a recipe of this family;
 - ``losses.py``, or modules in a folder ``losses``: every public function is a loss;
-- ``measures.py``: every public function is a measure, and ``LOWER_IS_BETTER`` names those that are best when small;
-- ``task.py``: ``Task`` and ``Validation``, which training runs;
-- ``evaluation.py``, if it has measures of its own: ``rows`` and ``pictures``, which ``audioae evaluate`` shows.
+- ``measures.py``: every public function is a measure, and ``LOWER_IS_BETTER`` names those for which lower is better;
+- ``task.py``: ``Task`` and ``Validation``, for training;
+- ``evaluation.py``, for families with their own measures: ``rows`` and ``pictures`` of ``audioae evaluate``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +33,7 @@ Loss = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class Family:
-    """One model family; its modules are imported when they are first needed.
+    """One model family. Its modules are imported on first use.
 
     Args:
         name: the folder's name, such as ``denoisers``.
@@ -69,13 +69,13 @@ class Family:
 
     @property
     def measures(self) -> dict[str, Callable[..., float]]:
-        """Name to function: those that ``measures.py`` defines, and those in its ``MEASURES``, if it has some."""
+        """Name to function: the functions in ``measures.py`` and in its ``MEASURES``, if it has such a table."""
         module = self.module("measures")
         return public_functions(module) | getattr(module, "MEASURES", {})
 
     @property
     def lower_is_better(self) -> frozenset[str]:
-        """Names of measures that are best when small."""
+        """Names of measures for which lower is better."""
         found: frozenset[str] = self.module("measures").LOWER_IS_BETTER
         return found
 
@@ -130,7 +130,7 @@ def weighted_sum(
 
 
 def is_better(name: str, value: float, than: float | None) -> bool:
-    """Whether a value of the measure is better than another; every number is better than None or NaN."""
+    """Whether a value of the measure is better than another; any number is better than None or NaN."""
     if than is None or np.isnan(than):
         return not np.isnan(value)
     lower = any(name in family.lower_is_better for family in every_family().values())

@@ -2,8 +2,8 @@
 
 The header holds the ``format``, the ``model`` section with its ``kind`` as JSON, the ``recipe`` that the model was trained
 with as text, and ``figures``. Only the model's settings are validated; nothing else decides whether a file opens. Names,
-shapes and types of all tensors are compared with the settings before any memory is taken for weights. Nothing in a file is
-ever run: there is no pickle. Files of the formats 1 and 2 have the model's settings in their recipe.
+shapes and types of all tensors are compared with the settings before memory is allocated for weights. No code in a file is
+run; there is no pickle. In files of formats 1 and 2, the model's settings are a part of the recipe.
 """
 
 import json
@@ -32,7 +32,7 @@ from audioae.system.atomic import write_file
 FORMAT = "audioae model 3"
 FORMAT_2 = "audioae bundle 2"
 FORMAT_1 = "audioae bundle 1"
-"""Before bands were counted in Hz and offsets were removed (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
+"""Bands were counted in bins, and offsets were not removed (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
 FORMATS = (FORMAT, FORMAT_2, FORMAT_1)
 SHIPPED = Path(__file__).parent / "weights"
 DEFAULT = "conv_dae_offline"
@@ -41,7 +41,7 @@ DEFAULT = "conv_dae_offline"
 STATISTICS = frozenset(
     "running_mean running_var num_batches_tracked mean deviation activity shares centres plane typical".split()
 )
-"""Last parts of the names of tensors that are computed from data, as those of normalisation are, and not trained."""
+"""Last parts of the names of tensors that are computed from data instead of trained, such as BatchNorm statistics."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class ModelInfo:
     """Facts about a model file, read from its header without the weights.
 
     Attributes:
-        name: what :func:`load` knows it by when it ships with the package, else the file's stem.
+        name: name of a model of the package, or the file's stem.
         path: the file.
-        settings: of the model.
-        recipe_text: the recipe that it was trained with, as it stands in the file.
-        figures: measured results by name, as the maker noted them.
+        settings: the model's settings.
+        recipe_text: the recipe that the model was trained with, as stored in the file.
+        figures: measures by name, as stored in the file.
         parameters: number of trained values, without :data:`STATISTICS`.
-        latency: seconds from the moment that sound is fed to a stream until it is back at the latest, to a sample.
+        latency: largest latency of a stream in seconds.
     """
 
     name: str
@@ -89,7 +89,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model's name, of ``default``, or of a path.
 
     Raises:
-        ModelFileError: neither a shipped name nor a file.
+        ModelFileError: neither a name of the package nor a file.
     """
     text = os.fspath(name_or_path)
     known = shipped()
@@ -105,10 +105,10 @@ def locate(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def identity(name_or_path: str | os.PathLike[str]) -> tuple[str, int, int, int]:
-    """Identity of a model's file, which changes when it is replaced: path, size, time of the last change and inode.
+    """Identity of a model's file, which changes when the file is replaced: path, size, modification time and inode.
 
     Raises:
-        ModelFileError: neither a shipped name nor a file.
+        ModelFileError: neither a name of the package nor a file.
     """
     path = locate(name_or_path).resolve()
     facts = path.stat()
@@ -147,7 +147,10 @@ def load(name_or_path: str | os.PathLike[str] = "default", device: str = "cpu") 
 
     def build(found: dict[str, Tensor], header: dict[str, str]) -> None:
         settings, _ = _understood(path, header)
-        with torch.device("meta"), _WithoutValues():  # and without memory: the settings of a small file may be huge
+        with (
+            torch.device("meta"),
+            _WithoutValues(),
+        ):  # without memory, because a small file may have settings of a huge network
             model = every_family()[settings.family].model_class(settings, path.stem)
         compare(path, model.network.state_dict(), found, "the weights do not fit the recipe")
         model.recipe_text = header.get("recipe", "")
@@ -174,7 +177,7 @@ def pick_device(device: str | torch.device) -> torch.device:
         torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError, ImportError, TypeError, ValueError) as error:
         raise ModelFileError(f"device {str(device)!r} is not available here: use --device auto or cpu") from error
-    if chosen.type == "meta":  # which computes nothing
+    if chosen.type == "meta":  # the meta device computes nothing
         raise ModelFileError("device 'meta' is not available here: use --device auto or cpu")
     return chosen
 
@@ -199,7 +202,7 @@ def save_model(
 def save_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: dict[str, str], overwrite: bool = True
 ) -> None:
-    """Tensors and a header of strings to one safetensors file.
+    """Write tensors and a header of strings to a safetensors file.
 
     Raises:
         OutputError: the folder cannot be written, or the file is there and not to be replaced.
@@ -215,11 +218,10 @@ DTYPES = {
 
 
 def read_header(path: str | os.PathLike[str], *expected: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors without their values, on the ``meta`` device, and the header of a safetensors file of one of the ``expected``
-    formats.
+    """Tensors without values, on the ``meta`` device, and the header of a safetensors file of one of the formats.
 
     Raises:
-        ModelFileError: anything else.
+        ModelFileError: not such a file.
     """
     with _opened(path) as file:
         return _described(path, file, expected)
@@ -234,17 +236,17 @@ def load_tensors(
 
     Args:
         path: the file.
-        expected: what its header may say of its format.
-        check: takes what :func:`read_header` gives, and raises an error for what should not be read.
+        expected: accepted formats.
+        check: called with the result of :func:`read_header`; it raises an error for a file that should not be read.
 
     Raises:
-        ModelFileError: something else, or numbers that are not finite.
+        ModelFileError: not such a file, or numbers that are not finite.
     """
     with _opened(path) as file:
         found, header = _described(path, file, expected)
         if check is not None:
             check(found, header)
-        # Copies, for the file may change on the disk.
+        # Copies, because the file on disk may change.
         tensors = {name: file.get_tensor(name).clone() for name in found}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -255,10 +257,10 @@ def load_tensors(
 
 
 def compare(path: str | os.PathLike[str], expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
-    """Refuse tensors whose names, shapes or types are not the expected ones; floating-point numbers may have any precision.
+    """Check the names, shapes and types of tensors; floating-point numbers may have any precision.
 
     Raises:
-        ModelFileError: they are not; ``what`` introduces the reason.
+        ModelFileError: a difference; ``what`` introduces the reason.
     """
     for name, tensor in expected.items():
         if name not in found:
@@ -273,8 +275,8 @@ def compare(path: str | os.PathLike[str], expected: Mapping[str, Tensor], found:
 
 
 class _WithoutValues(TorchFunctionMode):
-    """Leaves out what is done in place to tensors on the ``meta`` device, such as drawing initial weights: they hold no
-    numbers, and for some of it torch would import its compiler first, which takes seconds."""
+    """Skips in-place operations on tensors of the ``meta`` device, such as drawing initial weights. These tensors have no
+    values, and for some operations torch would import its compiler, which takes seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         in_place = func.__name__.endswith("_") and not func.__name__.endswith("__")
@@ -310,7 +312,7 @@ def _described(
 
 
 class _Section(Config):
-    """The part of a recipe that a model file is validated by."""
+    """The section of a recipe that is validated when a model file is opened."""
 
     model: Annotated[ModelConfig, KindSection(*model_packages())]
 

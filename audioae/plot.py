@@ -1,4 +1,4 @@
-"""Pictures; the only module that knows matplotlib, with librosa for decibels and axes. No screen is needed."""
+"""Plots, by matplotlib and librosa. Only this module imports them; no display is needed."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DPI = 110
 RANGE_DB = 80.0
 LONGEST_SECONDS = 30.0
-"""Spectrograms show at most so much; more would not be read at a glance."""
+"""Longest excerpt in a spectrogram; more would not be legible."""
 
 
 def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -54,7 +54,7 @@ def save_spectrograms(
     """Spectrograms of waves ``(N,)`` by title, one under the other on one scale: seconds, kHz and dB.
 
     Args:
-        waves: what to draw; all as long as the first.
+        waves: waves of equal length.
         rate: Hz.
         path: PNG, PDF or SVG, by its ending.
         start: time of the first sample in seconds.
@@ -96,7 +96,7 @@ def save_gains(gains: dict[str, dict[str, dict[float, float]]], path: Path, over
     """Gain over the noisy input by input SNR, one panel for each measure and one line for each model.
 
     Args:
-        gains: by measure, model and SNR in dB; what is not a number is left out.
+        gains: by measure, model and SNR in dB; values that are not finite are left out.
         path: PNG, PDF or SVG, by its ending.
         overwrite: replace a file that is there.
 
@@ -126,7 +126,7 @@ def save_patches(
     Args:
         rows: patches ``(columns, K, P)`` by the name of their row.
         path: PNG, PDF or SVG, by its ending.
-        columns: what stands above each column.
+        columns: titles of the columns.
         overwrite: replace a file that is there.
 
     Raises:
@@ -209,8 +209,8 @@ def save_lines(
 
 
 def _figure(width: float, height: float) -> "Figure":
-    """An empty one, in inches."""
-    from matplotlib.figure import Figure  # takes as long as cleaning a minute
+    """An empty figure; sizes in inches."""
+    from matplotlib.figure import Figure  # takes as long to import as cleaning a minute of audio
 
     return Figure(figsize=(width, height), layout="constrained")
 
@@ -222,11 +222,11 @@ def _few_ticks(count: int = 5) -> Any:
 
 
 def _take_literally(figure: "Figure") -> None:
-    """Draw every text as it is: names may hold $ and other signs of formulas, and characters that no font has."""
+    """Draw all text literally: names may contain $ and other marks of formulas, and characters that no font has."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        assert isinstance(text, Text), "findobj gives what it is asked for"
+        assert isinstance(text, Text), "findobj(Text) returns texts only"
         text.set_usetex(False)
         text.set_text(printable(text.get_text()).replace("$", r"\$"))
 

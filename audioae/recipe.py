@@ -1,4 +1,4 @@
-"""The recipe: everything that a training needs to know, validated as a whole before anything runs."""
+"""The recipe: all settings of a training, validated as a whole before anything runs."""
 
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol
@@ -40,32 +40,34 @@ class TrainConfig(Config):
     )
     learning_rate: Positive = 1.5e-3
     optimizer: Literal["adamw", "muon"] = Field(
-        "adamw", description="`muon`: steps of matrices between layers are orthogonal ones, those of the rest are AdamW's"
+        "adamw", description="`muon`: Muon for the matrices between layers, AdamW for all other parameters"
     )
     betas: tuple[Share, Share] = Field((0.9, 0.98), description="decay of the optimiser's two moments")
     freeze_statistics: bool = Field(
         False,
-        description="normalise by the statistics that `init` brings, as at inference, not by each batch's own: less noise "
-        "in a last stage",
+        description="keep the BatchNorm statistics of `init` fixed, as at inference; for fine-tuning",
     )
-    critic_steps: int = Field(1, ge=1, le=100, description="steps of the critic for one of the generator")
+    critic_steps: int = Field(1, ge=1, le=100, description="steps of the critic per step of the generator")
     warmup: int = Field(200, ge=0, description="steps over which the learning rate rises")
-    final_rate: Share = Field(0.02, description="share of the learning rate left at the end of the cosine")
+    final_rate: Share = Field(0.02, description="final learning rate of the cosine schedule, as a share of `learning_rate`")
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
-    ema: float = Field(0.9985, ge=0, lt=1, description="decay of the averaged weights, which are those that are saved")
+    ema: float = Field(
+        0.9985, ge=0, lt=1, description="decay of the exponential moving average of the weights, which is what is saved"
+    )
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
-    workers: int = Field(1, ge=0, le=64, description="processes that mix the data")
+    workers: int = Field(1, ge=0, le=64, description="processes that mix training data")
     threads: int | None = Field(
         None,
         ge=1,
         le=1024,
-        description="CPU threads of the training itself; the cores that `workers` leave, or those of --threads, without",
+        description="CPU threads of the training itself; by default those of --threads, or the cores not used by `workers`",
     )
     validate_every: int = Field(500, ge=1, description="steps between validations")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
     stages: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (), description="steps for each level of an autoencoder's stack by itself and for its code, before all together"
+        (),
+        description="steps of greedy training, for each level of an autoencoder and for its code, before joint training",
     )
     log_every: int = Field(20, ge=1, description="steps between lines of the log")
 
@@ -80,10 +82,10 @@ class ValidConfig(Config):
     """Validation set and measures."""
 
     pairs: tuple[str, ...] = Field(("samples",), description="folders with noisy/ and clean/, or manifests")
-    clean: tuple[str, ...] = Field((), description="in place of pairs, for all but denoisers: clean recordings")
+    clean: tuple[str, ...] = Field((), description="clean recordings in place of pairs, for models other than denoisers")
     judge: str = Field("", description="classifier that generators are measured by: a name in the package or a model file")
     measures: tuple[str, ...] = Field(("si_sdr", "log_spectral_distance"), description="see `audioae evaluate --help`")
-    best: str = Field("si_sdr", description="the one of `measures` that decides which weights are the best")
+    best: str = Field("si_sdr", description="the measure that selects the best weights; one of `measures`")
     at_most: int = Field(50, ge=1, description="pairs or recordings to use")
 
     @field_validator("measures", mode="after")
@@ -105,18 +107,20 @@ class ValidConfig(Config):
 class Corruption(Config):
     """Corruption of an autoencoder's input, which makes it a denoising autoencoder."""
 
-    noise: bool = Field(False, description="the noisy side of the mixtures of `data`")
-    masking: Share = Field(0.0, description="share of the bands and frames of a patch that are set to the mean")
-    gaussian: float = Field(0.0, ge=0, description="deviation of noise added to standardised bands")
+    noise: bool = Field(False, description="use the noisy mixtures of `data` as the input")
+    masking: Share = Field(
+        0.0, description="share of the bands and frames of a patch that are masked, which means set to the mean"
+    )
+    gaussian: float = Field(0.0, ge=0, description="standard deviation of the noise that is added to standardised bands")
 
     @property
     def any(self) -> bool:
-        """Whether there is any."""
+        """Whether the input is corrupted at all."""
         return self.noise or self.masking > 0 or self.gaussian > 0
 
 
 class _Training(Config):
-    """The sections of a recipe; that of the model may hold anything."""
+    """The sections of a recipe; the model section is not validated."""
 
     seed: int = Field(0, ge=0, lt=2**63)
     model: Any = None
@@ -152,7 +156,7 @@ class Recipe(_Training):
 
 
 class WithRecipe(Protocol):
-    """A trained model, or what is known of one: with its settings and the text of its recipe."""
+    """A trained model or its header: name, settings and the text of the recipe."""
 
     @property
     def name(self) -> str:
@@ -184,5 +188,5 @@ def _known(text: str, origin: str) -> _Training:
 
 
 def without_autoencoders_sections(recipe: Recipe) -> list[str]:
-    """Sections that only autoencoders have, and that this recipe sets."""
+    """Sections set in this recipe that only autoencoders may have."""
     return (["corruption"] if recipe.corruption.any else []) + (["train.stages"] if recipe.train.stages else [])

@@ -1,7 +1,7 @@
-"""Recipes by name: the YAML files that come with the package.
+"""Recipes by name: the YAML files of the package.
 
-They have one home, the folder ``recipes/`` of the repository. ``.hatch_build.py`` copies them into the package when a
-wheel is built; an editable install reads them where they are.
+They are stored in the folder ``recipes/`` of the repository. ``.hatch_build.py`` copies them into wheels; editable installs
+read them from the repository.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Bases of what a family brings to training: a task, whose forward pass is the loss, and a validation.
+"""Base classes for training: a task, whose forward pass computes the loss, and a validation.
 
-The training loop runs a :class:`Task` and a :class:`Validation`, and knows no family.
+The training loop runs a :class:`Task` and a :class:`Validation` of any family.
 """
 
 import time
@@ -25,9 +25,9 @@ from audioae.nn.trained import StreamingModel, TrainedModel
 from audioae.recipe import Recipe, ValidConfig
 
 LONGEST_SECONDS = 20
-"""Longer recordings are validated on their beginning only."""
-SCOUTED = 40
-"""Batches whose statistics standardise the bands before the first step."""
+"""Only the beginning of longer recordings is used for validation."""
+SETUP_BATCHES = 40
+"""Number of batches from which the bands are standardised before the first step."""
 Losses = tuple[Tensor, dict[str, Tensor]]
 Loader = Callable[[str], TrainedModel]
 """Loads a model by its name or path."""
@@ -38,10 +38,10 @@ class Task(nn.Module):
     """A model with the losses of its recipe.
 
     Args:
-        model: what to train.
-        recipe: how.
-        rank: of this process, for random draws that differ between processes.
-        load: loads another model that the training needs.
+        model: the model to train.
+        recipe: the recipe.
+        rank: rank of this process; random draws differ between processes.
+        load: loads other models, such as a teacher.
     """
 
     def __init__(self, model: TrainedModel, recipe: Recipe, rank: int, load: Loader) -> None:
@@ -49,35 +49,35 @@ class Task(nn.Module):
         self.model, self.recipe, self.rank = model, recipe, rank
 
     staged = False
-    """Whether some steps leave out parts of the model."""
+    """Whether some steps train a part of the model only."""
     turns = 1
-    """Losses of one step, each with an optimiser update of its own."""
+    """Optimiser updates per step, each with its own loss."""
 
     @property
     def others(self) -> dict[str, nn.Module]:
-        """Modules that are trained beside the model, and are in no model file."""
+        """Further modules that are trained, such as a critic; they are saved in the checkpoint only."""
         return {}
 
     @property
     def alarms(self) -> list[str]:
-        """Signs that the training goes wrong."""
+        """Warnings that the training goes wrong."""
         return []
 
     def begin(self, mixer: Mixer) -> None:
-        """Prepare the first step of a training that starts without weights from elsewhere."""
+        """Initialise the model from data; called before the first step, unless weights were loaded."""
 
     def stage(self, step: int, turn: int = 0) -> None:
-        """Choose what is trained at this turn of this step."""
+        """Select the parameters that are trained by update ``turn`` of this step."""
 
     def seed(self, step: int) -> None:
-        """Seed random draws by seed, step and process, so that a resumed training draws the same."""
+        """Seed random draws by seed, step and rank, so that a resumed training draws the same numbers."""
         torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, step, self.rank]).generate_state(1, np.uint64)[0]))
 
     def standardise(self, features: LogBands, mixer: Mixer) -> list[Tensor]:
         """Fit the bands to the clean side of the first batches; returns its spectra ``(B, F, T)``."""
         rows = range(self.recipe.data.batch_size)
         spectra: list[Tensor] = []
-        for index in range(SCOUTED):
+        for index in range(SETUP_BATCHES):
             batch = mixer.batch(index, rows)
             spectra.append(self.model.transform(batch.rate)(batch.clean.to(self.model.device))[:, 0])
         features.fit(torch.cat([features.relative(s, features.level(s)).flatten(0, 1) for s in spectra]))
@@ -94,9 +94,9 @@ class Validation:
     """Measures on the held-out recordings of a recipe's ``valid`` section.
 
     Args:
-        recipe: what is trained.
-        load: loads another model that is needed to measure.
-        config: another ``valid`` section than the recipe's.
+        recipe: the recipe.
+        load: loads other models, such as a classifier.
+        config: replaces the recipe's ``valid`` section.
 
     Raises:
         DataError: no recordings, or pairs that do not fit.
@@ -110,7 +110,7 @@ class Validation:
         self.others = [name for name in self.config.measures if name not in MEASURES]
         if self.config.clean:
             clips = find(self.config.clean, recipe.data.max_skipped).clips
-            # Spread over all of them: the first few might all be of one class or voice.
+            # Spread over all recordings: the first ones may be of one class or voice.
             every = max(1, len(clips) // self.config.at_most)
             self.files = [(clip.path, clip.path) for clip in clips[::every][: self.config.at_most]]
         else:
@@ -118,7 +118,7 @@ class Validation:
             self.files = [(pair.noisy, pair.clean) for pair in pairs]
         if not self.files:
             raise DataError("valid.pairs is empty: give a folder with noisy/ and clean/ below it")
-        # Also finds out, before the training starts, whether every measure can be taken.
+        # This also checks that all measures can be computed before the training starts.
         both = [[beginning(path) for path in sides] for sides in self.files] if self.of_waves else []
         self.noisy = _means([measure(self.of_waves, noisy, clean, rate) for (noisy, rate), (clean, _) in both])
         """The same measures of the unprocessed input."""
@@ -127,7 +127,7 @@ class Validation:
         """Seconds that :meth:`run` will take, extrapolated from its first recording."""
         whole, self.files = self.files, self.files[:1]
         try:
-            self.run(model)  # a first run takes longer than those that follow
+            self.run(model)  # the first run is slower
             start = clock()
             self.run(model)
             took = clock() - start
@@ -137,11 +137,11 @@ class Validation:
         return took * sum(lengths) / max(lengths[0], 1e-3)
 
     def run(self, model: Any, measured: Callable[[int, int], None] = lambda done, of: None) -> dict[str, float]:
-        """The measures of a model as it is now.
+        """Measure a model.
 
         Args:
-            model: of this family.
-            measured: called after each recording, with how many are done, of how many.
+            model: a model of this family.
+            measured: called after each recording with the number of recordings done, and of all.
         """
         model.eval()
         self.alarms = []
@@ -155,11 +155,11 @@ class Validation:
         return figures
 
     def of_model(self, model: Any) -> dict[str, float]:
-        """Measures that are not those of waves."""
+        """Measures of the family that are not measures of waves."""
         return {}
 
     def show(self, folder: Path, name: str) -> None:
-        """Leave pictures and sounds of the last :meth:`run` in a folder, if the family has some.
+        """Write pictures and sounds of the last :meth:`run` to a folder, if the family has any.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -173,10 +173,10 @@ class Validation:
 
 
 def places(known: Sequence[str], labels: Sequence[str], device: torch.device) -> Tensor:
-    """Indices ``(B,)`` of the examples' classes among those that a model knows.
+    """Indices ``(B,)`` of the examples' classes in the model's list of classes.
 
     Raises:
-        DataError: a class that it does not know.
+        DataError: a class that the model does not have.
     """
     for name in labels:
         if name not in known:

@@ -1,6 +1,6 @@
-"""Autoencoders: codes of recordings, and sound from codes.
+"""Autoencoders: from recordings to codes and from codes to sound.
 
-A code is D numbers for each patch of a recording; with it goes the time at which the patch begins.
+A code is D numbers per patch of a recording.
 """
 
 import warnings
@@ -27,20 +27,20 @@ from audioae.signal.stft import HOP_SECONDS, hop_length
 from audioae.system.threads import for_sound
 
 LEVEL = 1.2e-3
-"""Level of sounds that are not made from a recording: that of speech at -26 dBFS."""
+"""Level of sounds that are not derived from a recording: that of speech at -26 dBFS."""
 AT_ONCE = 512
 MOST_SOUNDS = 10_000
 LONGEST = 3 * 3600
-"""Seconds of sound, of all channels together, that are made at once."""
+"""Largest length of a decoded sound in seconds, over all channels."""
 
 
 class Patches(NamedTuple):
-    """A recording in patches of P frames; the last one is filled up with silence.
+    """A recording in patches of P frames; the last one is padded with silence.
 
     Attributes:
         spec: spectra ``(C, F, M * P)``.
-        level: of each channel, which the patches are relative to, ``(C,)``.
-        values: patches one after the other, ``(C, M, K, P)``.
+        level: level of each channel, to which the patches are relative, ``(C,)``.
+        values: consecutive patches, ``(C, M, K, P)``.
     """
 
     spec: Tensor
@@ -49,7 +49,7 @@ class Patches(NamedTuple):
 
 
 class Autoencoder(StreamingModel):
-    """A trained autoencoder: recordings to codes and back; a denoiser too if it was trained on noise.
+    """A trained autoencoder: from recordings to codes and back. It is also a denoiser if it was trained on noise.
 
     >>> import audioae
     >>> autoencoder = audioae.load("vae_2d", family=audioae.Autoencoder)
@@ -63,7 +63,7 @@ class Autoencoder(StreamingModel):
 
     @property
     def rebuilds_noise(self) -> bool:
-        """Whether the model was not trained to remove noise: it rebuilds noise and speech alike."""
+        """Whether the model was not trained to remove noise, so that it reconstructs noise and speech alike."""
         return not recipe_of(self).corruption.noise
 
     def patches(self, wave: Tensor, rate: int, level: Tensor | None = None) -> Patches:
@@ -72,12 +72,12 @@ class Autoencoder(StreamingModel):
         Args:
             wave: ``(C, N)``.
             rate: Hz.
-            level: what the patches are relative to, ``(C,)``; the wave's own level by default.
+            level: level to which the patches are relative, ``(C,)``; by default that of the wave.
         """
         stft = self.transform(rate)
         length = self.settings.frames
         whole = max(1, -(-stft.frames(wave.shape[-1]) // length)) * length
-        # The transform of this many samples has exactly as many frames.
+        # The transform of this number of samples has exactly ``whole`` frames.
         padded = pad(wave.to(self.device), (0, (whole - 1) * stft.hop - wave.shape[-1]))
         spec = stft(padded.unsqueeze(0))[0]
         if level is None:
@@ -112,15 +112,15 @@ class Autoencoder(StreamingModel):
 
         Args:
             codes: from :meth:`encode`.
-            seed: of the phase that Griffin-Lim begins with.
+            seed: seed of the initial phase of Griffin-Lim.
             force: accept codes of another model, if they are of the same size.
 
         Raises:
-            InputError: codes of another model, or that claim more samples than they hold.
+            InputError: codes of another model, or with a wrong number of samples.
             ModelFileError: the model's weights are not float32.
 
         Warns:
-            AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
+            AudioaeWarning: codes of an earlier version, which do not identify their model's weights.
         """
         checked_seed(seed)
         self.check_precision()
@@ -138,7 +138,7 @@ class Autoencoder(StreamingModel):
         Args:
             audio: as in :meth:`encode`.
             rate: sample rate in Hz.
-            phase: ``input`` keeps the recording's phase and the fine structure within bands; ``griffin_lim`` estimates one.
+            phase: ``input`` keeps the phase and the fine structure in bands; ``griffin_lim`` estimates the phase.
 
         Raises:
             InputError: an unusable array, rate or setting.
@@ -163,9 +163,9 @@ class Autoencoder(StreamingModel):
         """New sounds ``(count, frames)`` of a variational autoencoder, drawn from its prior, and their rate in Hz.
 
         Args:
-            count: how many.
+            count: number of sounds.
             seed: the same seed gives the same sounds.
-            patches: drawn independently, one after the other.
+            patches: number of patches per sound, drawn independently.
 
         Raises:
             InputError: an unusable count or seed.
@@ -181,10 +181,10 @@ class Autoencoder(StreamingModel):
         return self._sound(values, torch.full((count,), LEVEL), seed).numpy(), self.settings.rate
 
     def _check_origin(self, codes: Codes, force: bool) -> None:
-        """Reject codes of other weights.
+        """Check that codes were made by these weights.
 
         Raises:
-            InputError: they are.
+            InputError: they were not.
         """
         size, own = codes.values.shape[2], self.settings.code
         if size != own:
@@ -206,10 +206,10 @@ class Autoencoder(StreamingModel):
             )
 
     def _check_length(self, codes: Codes) -> None:
-        """Reject codes whose recording is longer than their patches, or too long to be made at once.
+        """Check the length of a recording to decode.
 
         Raises:
-            InputError: it is.
+            InputError: it is longer than its patches, or too long.
         """
         channels, patches, _ = codes.values.shape
         frames = patches * self.settings.frames

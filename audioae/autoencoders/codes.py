@@ -1,4 +1,4 @@
-"""Codes of a recording, and the ``.npz`` files that they are kept in."""
+"""Codes of a recording, and their ``.npz`` files."""
 
 import io
 import math
@@ -15,10 +15,10 @@ from audioae.signal.stft import MAX_RATE, MIN_RATE
 from audioae.system.atomic import write_file
 
 MOST_BYTES = 2**26
-"""Largest size of all arrays of a file: two days of sound in codes of 32 numbers."""
+"""Largest total size of the arrays in a file: two days of sound in codes of 32 numbers."""
 MOST_SAMPLES = 2**40
 REQUIRED = {"values": "f", "times": "f", "levels": "f", "samples": "iu", "rate": "iu", "model": "U"}
-"""Arrays of a file, with the kinds of numpy's types that each may have."""
+"""Arrays of a file, with the kinds of numpy types that are allowed."""
 OPTIONAL = {"fingerprint": "U"}
 
 
@@ -28,12 +28,12 @@ class Codes:
 
     Attributes:
         values: ``(C, M, D)`` for C channels and M patches.
-        times: seconds at which the patches begin, ``(M,)``.
-        levels: of each channel, which the codes do not hold, ``(C,)``.
+        times: start of each patch in seconds, ``(M,)``.
+        levels: level of each channel, which is not part of the codes, ``(C,)``.
         samples: N of the recording.
-        rate: of the recording in Hz.
+        rate: sample rate of the recording in Hz.
         model: name of the autoencoder.
-        fingerprint: of its weights, see :meth:`audioae.Denoiser.fingerprint`; empty in files of earlier versions.
+        fingerprint: hash of its weights, see :meth:`audioae.Denoiser.fingerprint`; empty in files of earlier versions.
     """
 
     values: NDArray[np.float32]
@@ -45,10 +45,10 @@ class Codes:
     fingerprint: str = ""
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write an ``.npz`` file that numpy reads; it is there whole or not at all.
+        """Write an ``.npz`` file atomically. numpy can read it.
 
         Raises:
-            OutputError: the folder cannot be written, or the file is there and not to be replaced.
+            OutputError: the folder cannot be written, or the file exists and ``overwrite`` is false.
         """
         content = io.BytesIO()
         np.savez_compressed(content, **vars(self))
@@ -59,7 +59,7 @@ class Codes:
         """Read what :meth:`save` wrote.
 
         Raises:
-            InputError: no such file, or one of something else.
+            InputError: no such file, or not a file of codes.
         """
         try:
             held = _arrays(path)
@@ -76,7 +76,7 @@ class Codes:
             raise InputError(f"{path}: there is no such file") from None
         except InputError:
             raise
-        except Exception as error:  # zipfile, zlib and numpy stumble over damaged files in many ways
+        except Exception as error:  # zipfile, zlib and numpy raise many kinds of errors for damaged files
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(f"{path}: not codes that `audioae encode` wrote ({reason})") from None
         _check(path, codes)
@@ -84,7 +84,7 @@ class Codes:
 
 
 def _arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of a file, none of which is larger than its header says and the file's size allows."""
+    """The arrays of a file, whose sizes are checked before they are read."""
     with zipfile.ZipFile(path) as file:
         members = {each.filename.removesuffix(".npy"): each for each in file.infolist()}
         known = REQUIRED | OPTIONAL
@@ -99,7 +99,7 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
 
 def _array(name: str, content: bytes, kinds: str) -> NDArray[Any]:
-    """An array from the contents of an ``.npy`` file, whose header is compared with them before memory is taken."""
+    """An array from the contents of an ``.npy`` file, whose header is compared with its size before memory is allocated."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -10,18 +10,18 @@ from torch import Tensor
 def log_weights(
     decode: Callable[[Tensor], Tensor], mean: Tensor, log_variance: Tensor, target: Tensor, variance: float, draws: int
 ) -> Tensor:
-    """Logarithms of the importance weights ``p(x, z) / q(z | x)`` of codes z that are drawn from q, in nats.
+    """Logarithms of the importance weights ``p(x, z) / q(z | x)`` of codes z drawn from q, in nats.
 
-    Their mean is the evidence lower bound (Kingma & Welling 2014), the logarithm of their mean the importance weighted bound
-    (Burda et al., "Importance weighted autoencoders", 2016).
+    Their mean is the evidence lower bound (Kingma & Welling 2014). The logarithm of the mean weight is the importance
+    weighted bound (Burda et al., "Importance weighted autoencoders", 2016).
 
     Args:
         decode: codes ``(B, D)`` to patches ``(B, K, P)``.
-        mean: of q, ``(B, D)``.
-        log_variance: of q, ``(B, D)``.
+        mean: mean of q, ``(B, D)``.
+        log_variance: logarithm of the variance of q, ``(B, D)``.
         target: patches x, ``(B, K, P)``.
-        variance: of the Gaussian p(x | z) around what is decoded.
-        draws: how many codes for each patch.
+        variance: variance of the Gaussian p(x | z) around the decoded patch.
+        draws: number of codes per patch.
 
     Returns:
         ``(draws, B)``.

@@ -9,14 +9,14 @@ from torch import Tensor
 def dense_norm(weight: Tensor, preactivation: Tensor, activate: Callable[[Tensor], Tensor]) -> Tensor:
     """Exact norm ``(B,)`` for ``code = activate(weight @ x + bias)`` (Rifai et al., "Contractive auto-encoders", 2011).
 
-    Gradients pass to the encoder's weights where they are wanted.
+    Gradients pass to the encoder's weights if gradients are enabled.
 
     Args:
         weight: ``(D, M)``.
         preactivation: ``weight @ x + bias``, ``(B, D)``.
-        activate: acts on each unit by itself; its slope is autograd's.
+        activate: elementwise activation; its derivative is computed by autograd.
 
-    >>> dense_norm(torch.eye(3), torch.zeros(1, 3), torch.sigmoid).item()  # slope 1/4 at 0
+    >>> dense_norm(torch.eye(3), torch.zeros(1, 3), torch.sigmoid).item()  # derivative 1/4 at 0
     0.1875
     """
     graph = torch.is_grad_enabled()
@@ -29,12 +29,12 @@ def dense_norm(weight: Tensor, preactivation: Tensor, activate: Callable[[Tensor
 def hutchinson_norm(encode: Callable[[Tensor], Tensor], x: Tensor, probes: int) -> Tensor:
     """Unbiased estimate ``(B,)``: the mean of ``|v J|^2`` over random signs ``v`` (Hutchinson 1990).
 
-    Gradients pass to the encoder's weights where they are wanted.
+    Gradients pass to the encoder's weights if gradients are enabled.
 
     Args:
-        encode: ``x`` to codes ``(B, D)``, each from its own row of ``x`` alone.
+        encode: ``x`` to codes ``(B, D)``, each depending on its own row of ``x`` only.
         x: ``(B, ...)``.
-        probes: how many vectors.
+        probes: number of random vectors.
     """
     graph = torch.is_grad_enabled()
     with torch.enable_grad():

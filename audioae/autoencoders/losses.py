@@ -1,7 +1,7 @@
 """Losses of autoencoders, and the penalties on their codes: from one
 :class:`~audioae.autoencoders.stacks.AutoencoderOutput` to a scalar.
 
-Penalties are nought where only the outer levels were run, as greedy training does, for there is no code then.
+Penalties are zero if only outer levels were run, as in greedy training, because there is no code.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from audioae.autoencoders.stacks import AutoencoderOutput
 from audioae.settings.config import Field
 
 LOUDEST = 6.0
-"""Standardised patches beyond this many deviations are as loud as any."""
+"""Upper limit of standardised patches, in standard deviations."""
 Rho = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 Steps = Annotated[int, Field(ge=0)]
@@ -31,17 +31,17 @@ def reconstruction_l1(result: AutoencoderOutput) -> Tensor:
 
 
 def reconstruction_compressed(result: AutoencoderOutput, slope: Annotated[float, Field(gt=0, le=2)] = 0.5) -> Tensor:
-    """Mean squared difference of ``exp(slope * patch)``, which is about a power of the magnitude: what is loud counts most.
+    """Mean squared difference of ``exp(slope * patch)``, about a power of the magnitude: loud parts count most.
 
-    The mean of logarithms lies below the logarithm of the mean, so that a denoiser trained on logarithms alone attenuates
-    too much where it is unsure. This one, like the compressed spectra of denoisers (Braun & Tashev 2021), does less so.
+    The mean of logarithms is smaller than the logarithm of the mean, so that a denoiser trained on logarithms attenuates too
+    much where it is uncertain. This loss has less of this bias, like compressed spectra (Braun & Tashev 2021).
     """
     output, target = (torch.exp(slope * side.clamp(max=LOUDEST)) for side in (result.output, result.target))
     return (output - target).square().mean()
 
 
 def l1_sparsity(result: AutoencoderOutput) -> Tensor:
-    """Sum of the code's magnitudes, the mean over patches."""
+    """Sum of the code's magnitudes, averaged over patches."""
     if result.code is None:
         return result.output.new_zeros(())
     return result.code.abs().sum(1).mean()
@@ -50,8 +50,8 @@ def l1_sparsity(result: AutoencoderOutput) -> Tensor:
 def kl_sparsity(result: AutoencoderOutput, rho: Rho = 0.05, momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9) -> Tensor:
     """Divergence of each unit's mean activity from ``rho``, summed over units (Ng, "Sparse autoencoder", 2011).
 
-    The activity is the running mean with ``momentum``, else the batch's; the gradient is that of the batch's. For codes
-    between 0 and 1: ``model.activation: sigmoid``.
+    The activity is a running mean with ``momentum``; gradients pass through the mean of the batch only. Codes must be
+    between 0 and 1, as with ``model.activation: sigmoid``.
     """
     if result.code is None:
         return result.output.new_zeros(())
@@ -78,8 +78,8 @@ def kl_prior(result: AutoencoderOutput, free_bits: Bits = 0.0, warm_up: Steps = 
 
     Args:
         result: with a variational code.
-        free_bits: each unit may have so many nats for nothing, on average over the batch (Kingma et al. 2016).
-        warm_up: steps over which the term grows from nothing to its weight (Bowman et al. 2016).
+        free_bits: nats per unit without a penalty, averaged over the batch (Kingma et al. 2016).
+        warm_up: steps over which the term grows from zero to its weight (Bowman et al. 2016).
     """
     if result.mean is None or result.log_variance is None:
         return result.output.new_zeros(())

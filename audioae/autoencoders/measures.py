@@ -16,29 +16,29 @@ LOWER_IS_BETTER = table.LOWER_IS_BETTER | {
 }
 
 QUIET = 0.01
-"""Variance of a unit's mean under which a variational code does not use it."""
+"""Variance of a unit's mean below which the unit of a variational code is inactive."""
 DEAD = 1e-3
-"""A unit whose code never goes further from 0, in units of the mean magnitude of all, is dead."""
+"""Largest magnitude of a dead unit, relative to the mean magnitude of all units."""
 
 
 def reconstruction_error(result: AutoencoderOutput) -> float:
-    """Mean squared difference of standardised patches: 1 is what the mean of all patches has."""
+    """Mean squared difference of standardised patches: 1 is the error of the mean patch."""
     return float((result.output - result.target).square().mean())
 
 
 def explained_variance(result: AutoencoderOutput) -> float:
-    """Share of the patches' variance that is rebuilt (each band and frame about its own mean)."""
+    """Share of the patches' variance that is reconstructed, with a mean for each band and frame."""
     spread = (result.target - result.target.mean(0)).square().sum()
     return 1 - float((result.output - result.target).square().sum() / spread)
 
 
 def mean_activity(result: AutoencoderOutput) -> float:
-    """Mean of the code, which sparsity by KL holds at rho."""
+    """Mean of the code, which KL sparsity keeps at rho."""
     return float("nan") if result.code is None else float(result.code.mean())
 
 
 def code_l0(result: AutoencoderOutput) -> float:
-    """Mean share of a code's units whose magnitude exceeds a hundredth of the largest one's."""
+    """Mean share of units whose magnitude exceeds a hundredth of the largest magnitude."""
     if result.code is None:
         return float("nan")
     magnitude = result.code.abs()
@@ -46,7 +46,7 @@ def code_l0(result: AutoencoderOutput) -> float:
 
 
 def dead_units(result: AutoencoderOutput) -> float:
-    """Share of units that stay at 0 on every patch."""
+    """Share of units that are 0 for all patches."""
     if result.code is None:
         return float("nan")
     magnitude = result.code.abs()
@@ -54,7 +54,7 @@ def dead_units(result: AutoencoderOutput) -> float:
 
 
 def active_units(result: AutoencoderOutput) -> float:
-    """Share of the units of a variational code that it uses (Burda et al., "Importance weighted autoencoders", 2016)."""
+    """Share of active units of a variational code (Burda et al., "Importance weighted autoencoders", 2016)."""
     if result.mean is None or result.log_variance is None:
         return float("nan")
     return float((result.mean.var(0) > QUIET).float().mean())

@@ -5,7 +5,7 @@ from audioae.recipe import Recipe
 
 
 def problems(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Sections of a recipe that autoencoders do not have, and other reasons to reject it."""
+    """Sections of a recipe that do not apply to autoencoders, and other reasons to reject it."""
     reasons = []
     if recipe.valid.clean and (recipe.corruption.noise or set(recipe.valid.measures) & set(MEASURES)):
         reasons.append("`valid.clean` has no noisy side: give `valid.pairs` for `corruption.noise` and measures of sound")

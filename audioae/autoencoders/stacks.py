@@ -1,8 +1,8 @@
 """Encoders and decoders of autoencoders: mirrored stacks of strided convolutions over patches, 1-D or 2-D, and dense codes.
 
 A patch is P frames of K bands, ``(B, K, P)``. The 1-D stack convolves over frames with bands as channels, the 2-D stack over
-bands and frames. Every level of a stack knows how to undo itself, so that a stack may be cut off after any level: that is
-what greedy layer-by-layer training needs.
+bands and frames. Every level has its own decoder, so that a stack can be run up to any level, as greedy layer-by-layer
+training does.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ class AutoencoderOutput(NamedTuple):
     """Result of one forward pass of an autoencoder, for losses and measures.
 
     Attributes:
-        target: patches to rebuild, ``(B, K, P)``.
-        output: what came out, ``(B, K, P)``.
-        code: what went through the bottleneck, ``(B, D)``; None where only the outer levels were run.
-        mean: of a variational code before it was drawn, ``(B, D)``.
-        log_variance: of a variational code, ``(B, D)``.
-        activity: running mean of the code over what it was trained on, ``(D,)``.
-        jacobian: squared Frobenius norm of the encoder's Jacobian at each patch, ``(B,)``, from so many random probes.
-        step: of the training.
+        target: patches to reconstruct, ``(B, K, P)``.
+        output: reconstructed patches, ``(B, K, P)``.
+        code: the code, ``(B, D)``; None if only outer levels were run.
+        mean: mean of a variational code, ``(B, D)``.
+        log_variance: logarithm of the variance of a variational code, ``(B, D)``.
+        activity: running mean of the code over the training data, ``(D,)``.
+        jacobian: function from a number of random probes to the squared Frobenius norm of the encoder's Jacobian, ``(B,)``.
+        step: step of the training.
     """
 
     target: Tensor
@@ -47,15 +47,15 @@ class AutoencoderOutput(NamedTuple):
 
 
 class Level(nn.Module):
-    """One convolution with stride that encodes, and the transposed one that decodes it.
+    """One strided convolution to encode, and a transposed convolution to decode.
 
     Args:
         dimensions: 1 or 2.
-        outer: channels on the side of the patch.
-        inner: channels on the side of the code.
+        outer: channels towards the patch.
+        inner: channels towards the code.
         kernel: taps along each axis, odd.
         stride: along each axis.
-        outermost: what it decodes is the patch itself, which no activation bounds.
+        outermost: the output of the decoder is the patch, without activation.
         activation: one of :data:`ACTIVATIONS`.
     """
 
@@ -70,7 +70,7 @@ class Level(nn.Module):
         self.up = up(inner, outer, kernel, stride, padding=kernel // 2, output_padding=stride - 1)
         for layer, gain in ((self.down, 1.0), (self.up, float(stride**dimensions))):
             nn.init.kaiming_normal_(layer.weight, SLOPE, "fan_in" if layer is self.down else "fan_out")
-            # A transposed convolution's output has one stride-th of the kernel's taps along each axis.
+            # Each output of a transposed convolution is computed from one stride-th of the kernel's taps along each axis.
             layer.weight.data.mul_(gain**0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -92,10 +92,10 @@ class Stack(nn.Module):
         dimensions: 1 or 2.
         bands: K.
         frames: P.
-        widths: channels after each level; none for a code that reads the patch itself.
+        widths: channels after each level; none for a dense code.
         kernel: taps along each axis, odd.
-        strides: of each level, along every axis that it convolves over.
-        activation: of all levels, one of :data:`ACTIVATIONS`.
+        strides: stride of each level, along all axes of its convolution.
+        activation: activation of all levels, one of :data:`ACTIVATIONS`.
 
     Attributes:
         features: M.

@@ -30,13 +30,13 @@ class Task(task.Task):
 
     @torch.no_grad()
     def begin(self, mixer: Mixer) -> None:
-        """Standardise the bands by the first batches, and start from their principal components."""
+        """Standardise the bands by the first batches, and initialise by their principal components."""
         features = self.network.features
         patches = [self.network.patches(s, features.level(s)).flatten(0, 1) for s in self.standardise(features, mixer)]
         self.network.begin_with_components(torch.cat(patches))
 
     def stage(self, step: int, turn: int = 0) -> None:
-        """Train one level alone, or the code alone, or all together."""
+        """Select one level, the code, or all parameters for training."""
         ends = torch.tensor(self.recipe.train.stages).cumsum(0).tolist()
         number = next((n for n, end in enumerate(ends) if step < end), len(ends))
         levels = len(self.network.stack.levels)
@@ -67,14 +67,14 @@ class Task(task.Task):
 
 
 class Validation(task.Validation):
-    """Autoencoders are measured on all patches together, and as denoisers if ``measures`` names some of waves.
+    """Autoencoders are measured on all patches together, and as denoisers by measures of waves.
 
-    The patches are those of the clean side, rebuilt from the noisy one if the recipe's corruption is real noise.
+    The targets are patches of the clean side; the input is the noisy side if the recipe's corruption is real noise.
     """
 
     @torch.no_grad()
     def of_model(self, model: Autoencoder) -> dict[str, float]:
-        """Measures of codes and of rebuilt patches."""
+        """Measures of codes and reconstructed patches."""
         wanted, given = [], []
         for sides in self.files:
             (noisy, rate), (clean, _) = (beginning(side) for side in sides)

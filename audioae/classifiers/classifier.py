@@ -1,4 +1,4 @@
-"""Classifiers of short recordings: classes, how sure they are, and embeddings in which sounds are compared."""
+"""Classifiers of short recordings: class probabilities and embeddings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ class Classifier(TrainedModel):
             return torch.softmax(logits, 1).cpu().numpy()
 
     def accuracy(self, files: Sequence[Path]) -> float:
-        """Share of the recordings that are classified right; their names hold their classes, as in the training.
+        """Share of recordings that are classified correctly; file names contain the classes, as in training.
 
         Raises:
             DataError: no recordings, or a name without a class.

@@ -1,4 +1,4 @@
-"""Losses of classifiers: from logits ``(B, classes)`` and the right classes ``(B,)`` to a scalar."""
+"""Losses of classifiers: from logits ``(B, classes)`` and correct classes ``(B,)`` to a scalar."""
 
 from typing import Annotated
 
@@ -9,5 +9,5 @@ from audioae.settings.config import Field
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> Tensor:
-    """Cross-entropy in nats, with the right class taken for ``1 - smoothing`` sure (Szegedy et al. 2016)."""
+    """Cross-entropy in nats, with label smoothing (Szegedy et al. 2016)."""
     return functional.cross_entropy(logits, labels, label_smoothing=smoothing)

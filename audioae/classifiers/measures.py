@@ -1,4 +1,4 @@
-"""Measures of classifiers: from logits ``(B, classes)`` and the right classes ``(B,)`` to a number."""
+"""Measures of classifiers: from logits ``(B, classes)`` and correct classes ``(B,)`` to a number."""
 
 from torch import Tensor
 
@@ -6,5 +6,5 @@ LOWER_IS_BETTER: frozenset[str] = frozenset()
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
-    """Share of the recordings whose likeliest class is the right one."""
+    """Share of the recordings whose most likely class is correct."""
     return float((logits.argmax(1) == labels).float().mean())

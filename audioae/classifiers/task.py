@@ -39,7 +39,7 @@ class Validation(task.Validation):
 
     @torch.no_grad()
     def of_model(self, model: Classifier) -> dict[str, float]:
-        """Measures of logits against the right classes."""
+        """Measures of logits and correct classes."""
         network, part = model.network, self.recipe.data.label
         assert part is not None, "a recipe for a classifier has data.label"
         logits, right = [], []

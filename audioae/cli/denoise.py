@@ -178,7 +178,7 @@ class _Results:
 
 
 def _warnings(outcome: "Report") -> Iterator[str]:
-    """What a user should know about a recording that was cleaned."""
+    """Warnings about a cleaned recording."""
     if outcome.broken:
         yield f"{outcome.broken.partition(':')[0]}: the rest was not read"
     yield from outcome.notes

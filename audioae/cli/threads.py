@@ -1,4 +1,4 @@
-"""Environment variables that libraries read when they are loaded: number of threads and how they wait."""
+"""Environment variables of libraries: number of threads, and waiting without spinning."""
 
 import os
 import sys
@@ -10,8 +10,8 @@ WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT":
 COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def be_considerate(environment: MutableMapping[str, str]) -> None:
-    """Make libraries that are not loaded yet wait without spinning, unless the environment says otherwise.
+def wait_passively(environment: MutableMapping[str, str]) -> None:
+    """Make libraries wait without spinning, unless the environment says otherwise. They must not be loaded yet.
 
     numpy uses one thread, because its matrices are small here.
     """

@@ -9,10 +9,10 @@ MAX_SKIPPED = 0.1
 
 
 class Between(Config):
-    """Base of sections that draw a number between two of their fields, which have to be in order."""
+    """Base of sections that draw a number between two of their fields."""
 
     ends: ClassVar[tuple[str, str]] = ("lowest", "highest")
-    """Names of the lower and the upper one."""
+    """Names of the lower and the upper limit."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -41,17 +41,17 @@ class Level(Between):
 
 
 class Speed(Config):
-    """Speech played faster or slower, pitch and all; each octave of speed is as likely as another."""
+    """Speech played faster or slower, which also changes its pitch; the logarithm of the speed is uniform."""
 
     share: Share = 0.7
     slowest: float = Field(0.8, gt=0.25, le=1)
     fastest: float = Field(1.14, ge=1, lt=4)
-    glides: Share = Field(0.0, description="share of those whose speed wanders, as pitch does in excited speech")
-    octaves: float = Field(0.2, gt=0, le=1, description="deviation of a speed that wanders")
+    glides: Share = Field(0.0, description="share of these with a varying speed, like the pitch of excited speech")
+    octaves: float = Field(0.2, gt=0, le=1, description="standard deviation of a varying speed")
 
 
 class Formants(Between):
-    """Spectral envelope of speech stretched or compressed, its pitch kept: another vocal tract."""
+    """Spectral envelope of speech stretched or compressed at constant pitch, like another vocal tract."""
 
     share: Share = 0.0
     lowest: float = Field(0.8, gt=0.3, le=1)
@@ -59,13 +59,13 @@ class Formants(Between):
 
 
 class Whisper(Config):
-    """Speech without voice."""
+    """Whispered speech."""
 
     share: Share = 0.0
 
 
 class Effort(Config):
-    """Speech with the flat spectrum of a raised voice: up to so many dB less of the lowest kilohertz."""
+    """Speech with the flatter spectrum of a raised voice: the lowest kilohertz attenuated by up to ``decibels``."""
 
     share: Share = 0.0
     decibels: Positive = 15.0
@@ -79,14 +79,14 @@ class Eq(Config):
 
 
 class NoiseEq(Config):
-    """A random tone curve for noise, where it is to have another than the one of ``eq``."""
+    """A random tone curve for noise, in place of the one of ``eq``."""
 
-    share: Share = Field(0.0, description="0 leaves noise to `eq`")
+    share: Share = Field(0.0, description="0 applies `eq` to noise")
     decibels: Positive = 12.0
 
 
 class NoiseSpeed(Config):
-    """Recorded noise played faster or slower, pitch and all, and backwards."""
+    """Recorded noise played faster or slower, and backwards."""
 
     share: Share = 0.5
     slowest: float = Field(0.75, gt=0.25, le=1)
@@ -95,47 +95,47 @@ class NoiseSpeed(Config):
 
 
 class Splice(Config):
-    """A recorded noise that goes over into another, once or twice."""
+    """Recorded noise that changes into another recording once or twice."""
 
     share: Share = 0.0
 
 
 class Recoloured(Config):
-    """A recorded noise with the spectrum of another, so that two hours of noise become many."""
+    """Recorded noise with the spectrum of another recording."""
 
     share: Share = 0.0
 
 
 class Proximity(Config):
-    """Bass that a close microphone adds to a voice, in dB, so that a deep voice is not taken for rumble."""
+    """Bass boost of a close microphone in dB, so that deep voices are not removed as rumble."""
 
     share: Share = 0.35
     decibels: Positive = 14.0
 
 
 class Replication(Between):
-    """An upper band for speech that has none, in batches above 16 kHz: its own band below, moved up and attenuated.
+    """High band for narrow-band speech, in batches above 16 kHz: lower bands are copied upwards and attenuated.
 
-    Without it a model that hears little speech above 8 kHz takes all that is there for noise.
+    Without it, a model that is trained on little speech above 8 kHz removes everything there.
     """
 
     ends = ("least", "most")
     share: Share = 0.85
-    least: Positive = Field(1.0, description="smallest drop in dB from one moved band to the next")
+    least: Positive = Field(1.0, description="smallest attenuation in dB from one copied band to the next")
     most: Positive = 14.0
 
 
 class HighPass(Between):
-    """Rumble filter of a microphone or the lower edge of a telephone or a radio, on both sides."""
+    """High-pass filter of a microphone, telephone or radio, on both sides."""
 
     share: Share = 0.15
     lowest: Positive = 50.0
     highest: Positive = 250.0
-    steep: Share = Field(0.0, description="share of those of 4th to 8th order in place of 2nd")
+    steep: Share = Field(0.0, description="share of these with 4th to 8th order instead of 2nd")
 
 
 class BandLimit(Between):
-    """Both sides without what lies above a random frequency in Hz, as after a telephone or a strong codec."""
+    """Low-pass filter at a random frequency in Hz on both sides, like that of a telephone or codec."""
 
     share: Share = 0.2
     lowest: Positive = 2500.0
@@ -143,30 +143,30 @@ class BandLimit(Between):
 
 
 class Reverb(Between):
-    """A room, from the impulse responses given or simulated; the target keeps the early part."""
+    """Reverberation by given or simulated impulse responses; the target keeps the early reflections."""
 
     ends = ("shortest", "longest")
     share: Share = 0.2
     simulated: Share = Field(0.7, description="share of the rooms that are simulated")
     shortest: Positive = Field(0.1, description="reverberation time in seconds")
     longest: Positive = 0.9
-    early: Positive = Field(0.05, description="seconds after the direct sound that the target keeps")
+    early: Positive = Field(0.05, description="seconds of early reflections that the target keeps")
 
 
 class Coloured(Config):
-    """Stationary noise with a random slope in place of a recording."""
+    """Stationary noise with a random spectral slope, in place of a recording."""
 
     share: Share = 0.12
 
 
 class Banded(Config):
-    """Stationary noise of one band anywhere on the frequency axis in place of a recording."""
+    """Stationary noise of one random band, in place of a recording."""
 
     share: Share = 0.0
 
 
 class Babble(Between):
-    """Several other speakers in place of a recorded noise."""
+    """Several other speakers, in place of recorded noise."""
 
     ends = ("fewest", "most")
     share: Share = 0.12
@@ -175,32 +175,32 @@ class Babble(Between):
 
 
 class Hum(Config):
-    """Mains hum with harmonics in place of a recording."""
+    """Mains hum with harmonics, in place of a recording."""
 
     share: Share = 0.04
 
 
 class Clicks(Config):
-    """Clicks and crackle added to the noise."""
+    """Clicks added to the noise."""
 
     share: Share = 0.08
 
 
 class SecondNoise(Config):
-    """A second noise, at a lower level, added to the first."""
+    """A second, quieter noise added to the first."""
 
     share: Share = 0.25
 
 
 class GainSteps(Config):
-    """Noise that swells and fades, in dB."""
+    """Noise with a varying gain in dB."""
 
     share: Share = 0.25
     decibels: Positive = 10.0
 
 
 class RoomTone(Between):
-    """Very quiet noise that stays on both sides, so that a model does not learn to gate pauses; dB under the speech."""
+    """Very quiet noise on both sides, so that models do not learn to gate pauses; levels in dB relative to the speech."""
 
     ends = ("quietest", "loudest")
     share: Share = 0.35
@@ -209,7 +209,7 @@ class RoomTone(Between):
 
 
 class Rumble(Between):
-    """Noise below the voice that stays on both sides, as in studios without a rumble filter; dB under the speech."""
+    """Noise below the voice on both sides, like studio rumble; levels in dB relative to the speech."""
 
     ends = ("quietest", "loudest")
     share: Share = 0.0
@@ -218,34 +218,34 @@ class Rumble(Between):
 
 
 class Clipping(Config):
-    """The noisy side clipped, by up to so many dB."""
+    """Clipping of the noisy side, by up to ``decibels``."""
 
     share: Share = 0.05
     decibels: Positive = 10.0
 
 
 class Offset(Config):
-    """A constant (DC) under the noisy side, by up to so much of full scale, up or down."""
+    """A constant offset (DC) of the noisy side, up to ``most`` of full scale in either direction."""
 
     share: Share = 0.0
     most: float = Field(0.3, gt=0, le=1)
 
 
 class LateStart(Config):
-    """Digital silence before a recording that begins all at once, on both sides: nothing leads up to the first word."""
+    """Digital silence on both sides before a recording that starts abruptly."""
 
     share: Share = 0.0
     longest: Positive = Field(1.0, description="seconds")
 
 
 class Codec(Config):
-    """Damage of the noisy side like that of a codec: mu-law, few bits, or spectral holes."""
+    """Codec artefacts on the noisy side: mu-law, few bits, or spectral holes."""
 
     share: Share = 0.05
 
 
 class Augment(Config):
-    """Augmentation and mixing. ``share`` is the part of all examples that a section touches; 0 turns it off."""
+    """Augmentation and mixing. ``share`` is the share of examples that a section applies to; 0 turns it off."""
 
     snr: Snr = Snr()
     level: Level = Level()
@@ -283,28 +283,31 @@ class Augment(Config):
 class DataConfig(Config):
     """The dataset. Each list holds folders, globs, files, or CSV/JSONL manifests with a ``file`` column.
 
-    Paths are relative to the folder that the command runs in, those within a manifest to the manifest.
+    Paths are relative to the current folder; paths in a manifest are relative to the manifest.
     """
 
     clean: tuple[str, ...] = Field(("samples/train/clean",), description="clean speech")
     noise: tuple[str, ...] = Field(("samples/train/noise",), description="noise")
     rir: tuple[str, ...] = Field(("samples/train/rir",), description="room impulse responses")
-    pairs: tuple[str, ...] = Field((), description="noisy/clean folders or manifests, taken as they are")
+    pairs: tuple[str, ...] = Field((), description="folders with noisy/ and clean/, or manifests; used without augmentation")
     pairs_share: Share = Field(0.0, description="share of examples that come from `pairs`")
-    batch_size: int = Field(4, ge=1, le=4096, description="examples of one step, over all processes")
+    batch_size: int = Field(4, ge=1, le=4096, description="examples per step, over all processes")
     seconds: float = Field(3.0, ge=0.2, le=600, description="length of an example")
     crop: Literal["stream", "clip"] = Field(
-        "stream", description="`stream`: anywhere, recordings joined; `clip`: one recording from its start, then silence"
+        "stream",
+        description="`stream`: random crops of joined recordings; `clip`: one recording from its start, padded with silence",
     )
-    label: int | None = Field(None, ge=0, description="part of a clean file's name, split at _, that is its class")
+    label: int | None = Field(
+        None, ge=0, description="index of the part of a clean file's name, split at _, that names its class"
+    )
     rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of most batches in Hz")
     other_rates: tuple[int, ...] = Field((8_000, 24_000, 44_100, 48_000, 48_000), description="rates of the other batches")
     other_share: Share = Field(0.3, description="share of batches at one of the other rates")
     remix: int = Field(
-        1, ge=1, le=64, description="steps that a batch is used for, its noises exchanged, where a GPU waits for mixtures"
+        1, ge=1, le=64, description="steps per batch, with its noises exchanged in each, if a GPU would wait for data"
     )
-    memory_mb: int = Field(3000, ge=1, description="decoded audio that is kept in memory, over all workers")
-    max_skipped: Share = Field(MAX_SKIPPED, description="share of unreadable files that is put up with")
+    memory_mb: int = Field(3000, ge=1, description="size of the cache of decoded audio, over all workers")
+    max_skipped: Share = Field(MAX_SKIPPED, description="tolerated share of unreadable files")
     augment: Augment = Augment()
 
     @model_validator(mode="after")

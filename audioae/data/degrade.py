@@ -1,6 +1,6 @@
-"""Tone and damage: equalisers and band limits for both sides, clipping and codec-like damage for the noisy one.
+"""Equalisers and band limits for both sides; clipping and codec artefacts for the noisy side.
 
-Filters and companding are torchaudio's; this is the module that knows it in the data pipeline.
+Filters and companding are from torchaudio, which only this module of the data pipeline imports.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from audioae.errors import MissingExtraError
 
 try:
     import torchaudio.functional as effects
-except (ImportError, OSError, RuntimeError) as error:  # it looks for a torch of its own CUDA release when it is imported
+except (ImportError, OSError, RuntimeError) as error:  # on import it looks for a torch of the same CUDA release
     raise MissingExtraError(
         f"torchaudio does not load beside torch {torch.__version__}: install the two together, "
         f"pip install --upgrade 'torch<2.15' torchaudio ({str(error).splitlines()[0]})"
@@ -40,9 +40,9 @@ def bass(wave: Wave, rate: int, decibels: float, hz: float) -> Wave:
 
 
 def tone_of(wave: Wave, other: Wave, rate: int) -> Wave:
-    """The wave, its spectrum that of ``other`` in third octaves above 50 Hz: its course in time, the colour of the other.
+    """The wave with the spectrum of ``other`` in third octaves above 50 Hz. Both ``(N,)``.
 
-    No band is raised or lowered by more than 30 dB. Both ``(N,)``.
+    Gains are limited to +-30 dB.
     """
     hz = np.fft.rfftfreq(len(wave), 1 / rate)
     edges = np.searchsorted(hz, 50.0 * 2 ** np.arange(0, np.log2(rate / 100), 1 / 3))
@@ -58,17 +58,17 @@ def tone_of(wave: Wave, other: Wave, rate: int) -> Wave:
 
 
 def replicate(rng: np.random.Generator, wave: Wave, rate: int, least: float, most: float) -> Wave:
-    """Speech without an upper band given one: 3.5 to 7 kHz moved up again and again, each time weaker.
+    """Add a high band to narrow-band speech: 3.5 to 7 kHz is copied upwards repeatedly, each time weaker.
 
-    After the spectral band replication of audio codecs (Dietz et al. 2002), whose envelope it leaves to chance. A wave with
-    sound above 8 kHz (-45 dB and more of the whole) is left as it is.
+    After spectral band replication in audio codecs (Dietz et al. 2002), with a random envelope. A wave with more than -45 dB
+    of its energy above 8 kHz is not changed.
 
     Args:
-        rng: chance.
+        rng: random number generator.
         wave: ``(N,)``.
         rate: Hz.
-        least: smallest drop in dB from one moved band to the next.
-        most: largest drop.
+        least: smallest attenuation in dB from one copied band to the next.
+        most: largest attenuation.
     """
     spectrum = np.fft.rfft(wave)
     hz = np.arange(len(spectrum)) * rate / len(wave)
@@ -85,7 +85,7 @@ def replicate(rng: np.random.Generator, wave: Wave, rate: int, least: float, mos
 
 
 def at_speed(wave: Wave, speed: float) -> Wave:
-    """Faster or slower by linear interpolation; what that adds in noise lies under the speech by 40 dB and more."""
+    """Play faster or slower by linear interpolation; its error is at least 40 dB below the speech."""
     places = np.arange(0, len(wave) - 1, speed)
     return np.interp(places, np.arange(len(wave)), wave).astype(np.float32)
 
@@ -96,7 +96,7 @@ def high_pass(wave: Wave, rate: int, hz: float) -> Wave:
 
 
 def steep_high_pass(rng: np.random.Generator, waves: list[Wave], rate: int, hz: float) -> list[Wave]:
-    """All waves through one high-pass of 4th to 8th order, Butterworth or elliptic (40 dB down), as telephones have it."""
+    """High-pass of 4th to 8th order for all waves, Butterworth or elliptic (40 dB), like that of telephones."""
     order = 2 * int(rng.integers(2, 5))
     if rng.random() < 0.5:
         sections = butter(order, hz, "high", fs=rate, output="sos")
@@ -106,7 +106,7 @@ def steep_high_pass(rng: np.random.Generator, waves: list[Wave], rate: int, hz: 
 
 
 def band_limit(waves: list[Wave], rate: int, hz: float) -> list[Wave]:
-    """All waves without what lies above ``hz``, by one linear-phase brick wall with a short skirt."""
+    """Linear-phase low-pass at ``hz`` for all waves, with a narrow transition band."""
     edge = min(hz, 0.5 * rate)
     samples = len(waves[0])
     frequencies = np.fft.rfftfreq(samples, 1 / rate)
@@ -115,7 +115,7 @@ def band_limit(waves: list[Wave], rate: int, hz: float) -> list[Wave]:
 
 
 def clip(wave: Wave, decibels: float) -> Wave:
-    """The peaks cut ``decibels`` under the highest."""
+    """Clip the wave ``decibels`` below its peak."""
     limit = float(np.abs(wave).max()) * 10 ** (-decibels / 20)
     return np.clip(wave, -limit, limit)
 
@@ -137,21 +137,21 @@ def codec(rng: np.random.Generator, wave: Wave) -> Wave:
         window = torch.hann_window(512)
         spec = torch.stft(x, 512, window=window, return_complex=True)
         magnitude = spec.abs()
-        # What a low-rate encoder gives no bits to: far under the loudest of the same frame.
+        # Low-rate encoders drop bins far below the loudest bin of the frame.
         keep = magnitude > magnitude.amax(0, keepdim=True) * 10 ** (-rng.uniform(20, 45) / 20)
         y = torch.istft(spec * keep, 512, window=window, length=len(x))
     return _array(y) * np.float32(peak)
 
 
 def _impulse(rate: int) -> torch.Tensor:
-    """An impulse so low that no filter reaches 1, where torchaudio clamps, and 0.1 s for its response to die away."""
+    """An impulse of 0.1 s, small enough that no filter output reaches 1, where torchaudio clamps."""
     impulse = torch.zeros(round(TAIL_SECONDS * rate), dtype=torch.float64)
     impulse[0] = IMPULSE
     return impulse
 
 
 def _filtered(wave: Wave, response: torch.Tensor) -> Wave:
-    """The wave through the filters that made this of an impulse: a recursion over all samples takes ten times as long."""
+    """Convolve the wave with an impulse response; recursive filtering would take ten times as long."""
     return oaconvolve(wave, _array(response) / np.float32(IMPULSE))[: len(wave)].astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""All that a recipe's ``data`` section names, found before anything is mixed."""
+"""Finds all recordings of a recipe's ``data`` section before anything is mixed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,10 @@ class Sources:
 
     @classmethod
     def of(cls, config: DataConfig) -> "Sources":
-        """Look for everything that the recipe names.
+        """Find all recordings that the recipe names.
 
         Raises:
-            DataError: nothing there, or too much of it unreadable; all that is wrong, each with its key in the recipe.
+            DataError: nothing found, or too many unreadable files; one line per mistake, with its key in the recipe.
         """
         found: dict[str, Found] = {}
         pairs: tuple[list[Pair], list[tuple[Path, str]]] = [], []
@@ -51,7 +51,7 @@ class Sources:
 
 
 def class_of(path: Path, label: int) -> str:
-    """The part of a file's name that names its class: the name without ending is split at each ``_``, counted from 0.
+    """The class in a file's name: part number ``label``, from 0, of the name without ending, split at ``_``.
 
     Raises:
         DataError: a name without that part.

@@ -1,4 +1,4 @@
-"""Recordings divided into a part to learn from and a part to judge by, and pairs of noisy and clean mixed from it."""
+"""Splits recordings into a training and a test part, and mixes test pairs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,41 +17,41 @@ from audioae.signal.resample import resample
 
 Wave = NDArray[np.float32]
 REHEARSAL = Path(__file__).parent / "rehearsal"
-"""Speech and noise of the package, for going on hearing what is not new."""
-LEARN_SHARE = 0.75
-"""Share at the beginning of a recording that is used for training, if it is divided in time."""
+"""Speech and noise of the package, which adapting rehearses so that models do not forget."""
+TRAIN_SHARE = 0.75
+"""Share of a recording, from its start, that is used for training."""
 LEAST_SECONDS = 8.0
 SPEECH_RMS = 0.05
 SILENT_RMS = 1e-5
 
 
 @dataclass(frozen=True)
-class Divided:
-    """Files to learn from and files to judge by, of which neither holds what the other does."""
+class Split:
+    """Disjoint files for training and testing."""
 
-    learn: list[Path]
-    judge: list[Path]
+    train: list[Path]
+    test: list[Path]
 
 
-def every(files: Sequence[Path], nth: int) -> Divided:
-    """Every ``nth`` file to judge by.
+def every(files: Sequence[Path], nth: int) -> Split:
+    """Use every ``nth`` file for testing.
 
-    >>> every([Path("a"), Path("b"), Path("c")], 3).judge
+    >>> every([Path("a"), Path("b"), Path("c")], 3).test
     [PosixPath('c')]
     """
-    judge = list(files[nth - 1 :: nth])
-    return Divided([file for file in files if file not in judge], judge)
+    test = list(files[nth - 1 :: nth])
+    return Split([file for file in files if file not in test], test)
 
 
-def in_time(files: Sequence[Path], folder: Path) -> Divided:
-    """Each recording's beginning and end, as mono files in ``folder``.
+def in_time(files: Sequence[Path], folder: Path) -> Split:
+    """Split each recording in time, into mono files in ``folder``.
 
     Raises:
         DataError: less than 8 s in all, or nothing but silence.
         InputError: a file that cannot be read.
         OutputError: ``folder`` cannot be written.
     """
-    parts = Divided([], [])
+    parts = Split([], [])
     seconds, loudest = 0.0, 0.0
     for number, file in enumerate(files):
         with Reader(file) as reader:
@@ -59,8 +59,8 @@ def in_time(files: Sequence[Path], folder: Path) -> Divided:
         if not np.isfinite(wave).all():
             raise DataError(f"{file}: holds NaN or infinite samples")
         seconds, loudest = seconds + len(wave) / rate, max(loudest, rms(wave))
-        edge = int(LEARN_SHARE * len(wave))
-        for part, place, name in ((wave[:edge], parts.learn, "learn"), (wave[edge:], parts.judge, "judge")):
+        edge = int(TRAIN_SHARE * len(wave))
+        for part, place, name in ((wave[:edge], parts.train, "train"), (wave[edge:], parts.test, "test")):
             place.append(folder / f"{number:03}-{name}.wav")
             write_wave(place[-1], part, rate)
     if seconds < LEAST_SECONDS:
@@ -75,7 +75,7 @@ def in_time(files: Sequence[Path], folder: Path) -> Divided:
 def mix_pairs(
     speech: Sequence[Path], noise: Sequence[Path], snrs: Iterable[float], folder: Path, seed: int, longest: float = 6.0
 ) -> None:
-    """Every speech file with some place of some noise, the SNRs in turn, as ``folder/noisy`` and ``folder/clean``.
+    """Mix each speech file with a random part of a noise, at the SNRs in turn, to ``folder/noisy`` and ``folder/clean``.
 
     Raises:
         InputError: a file that cannot be read.
@@ -90,7 +90,7 @@ def mix_pairs(
         with Reader(noise[number % len(noise)]) as reader:
             hum = resample(reader.read(reader.info.frames).mean(1), reader.info.rate, rate)
         start = int(rng.integers(max(1, len(hum) - len(clean))))
-        hum = np.resize(hum[start:], len(clean))  # a short noise goes round
+        hum = np.resize(hum[start:], len(clean))  # short noises are repeated
         gain = SPEECH_RMS * from_db(-levels[number % len(levels)]) / max(rms(hum), SILENT_RMS)
         name = f"{number:03}-{file.stem}.wav"
         write_wave(folder / NOISY / name, clean + hum * np.float32(gain), rate)
@@ -98,7 +98,7 @@ def mix_pairs(
 
 
 def write_wave(path: Path, wave: Wave, rate: int) -> None:
-    """``(N,)`` as a WAV of floats.
+    """Write ``(N,)`` as a WAV file of floats.
 
     Raises:
         OutputError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Batches mixed ahead of the training, in other processes."""
+"""Mixes batches ahead of the training in worker processes."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ class _Batches(Dataset[Batch | AudioaeError]):
         self.mixer, self.rows = mixer, rows
 
     def __getitem__(self, index: int) -> Batch | AudioaeError:
-        # Returned rather than raised: an error from a worker arrives wrapped in that worker's traceback.
+        # Returned, because an error raised in a worker arrives with the worker's traceback in its message.
         try:
             return self.mixer.batch(index, self.rows)
         except AudioaeError as error:
@@ -28,7 +28,7 @@ class _Batches(Dataset[Batch | AudioaeError]):
 def batches(mixer: Mixer, rows: Sequence[int], first: int, last: int, workers: int) -> Iterator[Batch]:
     """The rows of the steps ``first`` to ``last - 1``, in order, mixed by ``workers`` processes, or by this one if 0.
 
-    A batch serves for as many steps as the recipe's ``data.remix`` says, its ``turn`` telling which.
+    A batch is used for ``data.remix`` steps, numbered by its ``turn``.
 
     Raises:
         DataError: too many files turned out to be damaged.
@@ -51,6 +51,6 @@ def batches(mixer: Mixer, rows: Sequence[int], first: int, last: int, workers: i
 
 
 def _prepare_worker(worker: int) -> None:
-    # Ctrl-C is the training's to handle; it still wants batches until it has stopped.
+    # The training handles Ctrl-C and needs batches until it stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

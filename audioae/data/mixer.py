@@ -1,11 +1,12 @@
-"""Training examples from recordings: each a pure function of the seed, the batch's index and the row.
+"""Mixes training examples. Each is a pure function of the seed, the batch's index and the row.
 
-So a resumed training sees what an uninterrupted one would have, whatever the number of workers and processes.
+A resumed training therefore uses the same examples as an uninterrupted one, for any number of workers and processes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from audioae.signal.levels import active_rms, from_db, rms, to_db
 
 Wave = NDArray[np.float32]
 WIDE_ENOUGH = 0.66
-"""Share of a batch's rate that a recording's own rate should have, so that the upper bands are not always empty."""
+"""Least sample rate of recordings relative to the batch, so that the upper bands are not always empty."""
 ATTEMPTS = 20
 
 
@@ -34,8 +35,8 @@ class Batch:
         clean: ``(B, 1, N)``.
         rate: Hz, the same for all.
         labels: name of the class of each example; empty where the data has no classes.
-        skipped: files that turned out to be damaged while this was mixed, with the reason.
-        turn: how often it was used before; see :func:`~audioae.data.remix.remixed`.
+        skipped: damaged files that were found while this batch was mixed, with the reason.
+        turn: how often the batch was used before; see :func:`~audioae.data.remix.remixed`.
     """
 
     noisy: Tensor
@@ -53,8 +54,8 @@ class Mixer:
     Args:
         config: the recipe's ``data`` section.
         seed: the recipe's.
-        sources: what to mix.
-        workers: how many mixers share the memory.
+        sources: recordings to mix.
+        workers: number of mixers that share the memory.
     """
 
     config: DataConfig
@@ -62,11 +63,11 @@ class Mixer:
     sources: Sources
     workers: int = 1
     skipped: dict[Path, str] = field(default_factory=dict)
-    """Files that turned out to be damaged when they were decoded."""
+    """Files that could not be decoded, with the reason."""
 
     def __post_init__(self) -> None:
         self._cache = AudioCache(self.config.memory_mb / max(1, self.workers))
-        self._chosen: dict[tuple[int, int], list[Clip]] = {}
+        self._chosen: dict[tuple[str, int], list[Clip]] = {}
 
     def rate(self, index: int) -> int:
         """The sample rate of a batch."""
@@ -79,7 +80,7 @@ class Mixer:
         """These rows of the batch at ``index``, counted from 0.
 
         Raises:
-            DataError: too many files turned out to be damaged.
+            DataError: too many damaged files.
         """
         rate, before = self.rate(index), set(self.skipped)
         examples = [self.example(index, row, rate) for row in rows]
@@ -122,10 +123,10 @@ class Mixer:
         return self._finish(rng, speech + noise, target, rate)
 
     def speech(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
-        """Speech ``(N,)``: a recording from a random place, its neighbours in the list after it, with short pauses."""
+        """Speech ``(N,)``: a recording from a random position, followed by the next ones of the list, with short pauses."""
         replication = self.config.augment.replication
         replicate = rate > degrade.NARROW_RATE and rng.random() < replication.share
-        clips = self.sources.clean.clips if replicate else self._wide(self.sources.clean.clips, rate)
+        clips = self.sources.clean.clips if replicate else self._wide("clean", rate)
         at = int(rng.integers(len(clips)))
         speed = self._speed(rng)
         parts: list[Wave] = []
@@ -162,7 +163,7 @@ class Mixer:
         return self._voiced(rng, wave, rate)
 
     def _whole(self, index: int, row: int, rate: int) -> tuple[Clip, Wave]:
-        """The recording of an example, as far as it is needed."""
+        """The recording of an example, up to twice its length."""
         rng = np.random.default_rng([self.seed, index, row, 1])
         clips = self.sources.clean.clips
         for _ in range(ATTEMPTS):
@@ -200,7 +201,7 @@ class Mixer:
         return wave
 
     def noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
-        """Noise ``(N,)`` of RMS one: recorded, made, or of other voices, perhaps two at once."""
+        """Noise ``(N,)`` with an RMS of one: recorded, synthetic or babble, or a sum of two."""
         augment = self.config.augment
         wave = self._one_noise(rng, rate, samples)
         if rng.random() < augment.second_noise.share:
@@ -239,7 +240,7 @@ class Mixer:
         return wave
 
     def _recorded_noise(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
-        clips = self._wide(self.sources.noise.clips, rate)
+        clips = self._wide("noise", rate)
         change = self.config.augment.noise_speed
         speed = rng.uniform(change.slowest, change.fastest) if rng.random() < change.share else 1.0
         for _ in range(ATTEMPTS):
@@ -250,7 +251,7 @@ class Mixer:
             if wave is None or rms(wave) < 1e-5:
                 continue
             wave = degrade.at_speed(wave, speed)
-            # Short recordings go round and round.
+            # Short recordings are repeated.
             wave = np.tile(wave, -(-samples // len(wave)))[:samples]
             if rms(wave) >= 1e-5:
                 if change.backwards and rng.random() < change.backwards:
@@ -312,10 +313,11 @@ class Mixer:
                 return np.pad(noisy, (0, extra)), np.pad(clean, (0, extra))
         raise DataError("no pair of data.pairs could be read: are the noisy and clean recordings equally long?")
 
-    def _wide(self, clips: list[Clip], rate: int) -> list[Clip]:
-        """Those with a rate that is high enough, or all where there are none."""
-        key = (id(clips), rate)
+    def _wide(self, source: Literal["clean", "noise"], rate: int) -> list[Clip]:
+        """Clips with a sufficient sample rate, or all clips if there are none."""
+        key = (source, rate)
         if key not in self._chosen:
+            clips = self.sources.clean.clips if source == "clean" else self.sources.noise.clips
             self._chosen[key] = [clip for clip in clips if clip.rate >= WIDE_ENOUGH * rate] or clips
         return self._chosen[key]
 

@@ -1,4 +1,4 @@
-"""Noise that is made, not recorded: coloured noise, mains hum, clicks."""
+"""Synthetic noise: coloured and banded noise, rumble, mains hum, clicks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ Wave = NDArray[np.float32]
 
 
 def coloured(rng: np.random.Generator, samples: int, rate: int) -> Wave:
-    """Gaussian noise ``(N,)`` whose level falls by 0 to 9 dB an octave, with a gentle random tone curve on top."""
+    """Gaussian noise ``(N,)`` with a slope of 0 to -9 dB per octave and a random tone curve."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     hz = np.fft.rfftfreq(samples, 1 / rate)
     octaves = np.log2(np.maximum(hz, 40) / 1000)
@@ -18,25 +18,25 @@ def coloured(rng: np.random.Generator, samples: int, rate: int) -> Wave:
 
 
 def banded(rng: np.random.Generator, samples: int, rate: int) -> Wave:
-    """Gaussian noise ``(N,)`` of one band and little else, a tenth to two octaves wide anywhere above 100 Hz."""
+    """Gaussian noise ``(N,)`` of one random band above 100 Hz, a tenth to two octaves wide."""
     width = 2.0 ** rng.uniform(0.1, 2)
     low = float(np.exp(rng.uniform(np.log(100), np.log(0.5 * rate / width))))
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     hz = np.fft.rfftfreq(samples, 1 / rate)
-    # A skirt of a twentieth of an octave at either edge; 50 dB under the band there is noise everywhere.
+    # Transitions of a twentieth of an octave; noise at -50 dB at all other frequencies.
     octaves = np.log2(np.maximum(hz, 1))
     edges = np.clip(np.minimum(octaves - np.log2(low), np.log2(low * width) - octaves) / 0.05, 0, 1)
     return normalised(np.fft.irfft(spectrum * (edges + 3e-3), samples))
 
 
 def rumble(rng: np.random.Generator, samples: int, rate: int) -> Wave:
-    """Gaussian noise ``(N,)`` below 15 to 60 Hz, as stands and buildings give it to a microphone."""
+    """Gaussian noise ``(N,)`` below 15 to 60 Hz, like vibrations of stands and buildings."""
     white = rng.standard_normal(samples)
     return normalised(sosfilt(butter(4, rng.uniform(15, 60), fs=rate, output="sos"), white))
 
 
 def hum(rng: np.random.Generator, samples: int, rate: int) -> Wave:
-    """50 or 60 Hz with up to 30 harmonics of falling, random level, and a little hiss."""
+    """50 or 60 Hz with up to 30 harmonics of random, decreasing level, and a little white noise."""
     base = rng.choice([50.0, 60.0]) * rng.uniform(0.995, 1.005)
     time = np.arange(samples) / rate
     wave = 0.01 * rng.standard_normal(samples)
@@ -48,7 +48,7 @@ def hum(rng: np.random.Generator, samples: int, rate: int) -> Wave:
 
 
 def clicks(rng: np.random.Generator, samples: int, rate: int) -> Wave:
-    """One to forty short decaying bursts a second at random places."""
+    """One to forty short decaying bursts per second at random positions."""
     wave = np.zeros(samples)
     for _ in range(max(1, round(rng.uniform(1, 40) * samples / rate))):
         length = max(2, int(rng.uniform(0.0003, 0.008) * rate))
@@ -59,7 +59,7 @@ def clicks(rng: np.random.Generator, samples: int, rate: int) -> Wave:
 
 
 def swell(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
-    """The wave with a gain that wanders within ``decibels`` up and down, some changes sudden and some slow."""
+    """The wave with a gain that varies within +-``decibels``, suddenly or slowly."""
     knots = int(rng.integers(2, 6))
     places = np.sort(rng.uniform(0, len(wave), knots))
     gains = rng.uniform(-decibels, decibels, knots)
@@ -73,7 +73,7 @@ def swell(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> W
 
 
 def spliced(rng: np.random.Generator, wave: Wave, other: Wave, rate: int) -> Wave:
-    """The wave until a random place, the other from there on, one fading into the other in 5 ms to 0.5 s; ``(N,)``."""
+    """Crossfade from one wave to another at a random position, in 5 ms to 0.5 s; ``(N,)``."""
     fade = max(1, int(np.exp(rng.uniform(np.log(0.005), np.log(0.5))) * rate))
     at = int(rng.integers(0, len(wave)))
     share = np.clip((np.arange(len(wave)) - at) / fade, 0, 1)
@@ -81,6 +81,6 @@ def spliced(rng: np.random.Generator, wave: Wave, other: Wave, rate: int) -> Wav
 
 
 def normalised(wave: NDArray[np.floating]) -> Wave:
-    """The wave at an RMS of one, or silence as it is."""
+    """The wave scaled to an RMS of one; silence is not changed."""
     level = float(np.sqrt(np.mean(np.square(wave)))) if wave.size else 0.0
     return (wave / level if level > 1e-9 else wave).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Noisy and clean recordings of the same name, as VoiceBank-DEMAND has them."""
+"""Pairs of noisy and clean recordings with the same name, as in VoiceBank-DEMAND."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ NOISY, CLEAN = "noisy", "clean"
 
 @dataclass(frozen=True)
 class Pair:
-    """One recording and its reference, equally long and at one rate.
+    """A recording and its clean reference, of equal length and sample rate.
 
     Attributes:
         name: without folder and ending.
@@ -25,8 +25,8 @@ class Pair:
         clean: the reference.
         rate: Hz.
         frames: N.
-        snr_db: as the manifest says; None without one.
-        text: what is said, as the manifest says; None without one.
+        snr_db: SNR from the manifest, or None.
+        text: transcript from the manifest, or None.
     """
 
     name: str
@@ -46,16 +46,16 @@ class Pair:
 def find_pairs(entry: str, skipped: Skipped | None = None) -> list[Pair]:
     """Pairs of a folder with ``noisy`` and ``clean`` below it, or of a CSV/JSONL manifest.
 
-    The two folders may also be called as ``noisy_testset_wav`` and ``clean_testset_wav`` are, alike but for that word; where
-    there are several such, name the noisy one. Pairs that cannot be read are added to ``skipped``, if that is given.
+    The folders' names may also continue alike, as ``noisy_testset_wav`` and ``clean_testset_wav`` do; if there are several
+    such pairs of folders, give the noisy one. Unreadable pairs are added to ``skipped``, if it is given.
 
-    A folder may hold its SNRs and transcripts in ``pairs.csv``, in it or beside it, with the columns ``file``, ``snr_db``
+    SNRs and transcripts may be given in ``pairs.csv``, in the folder or beside it, with the columns ``file``, ``snr_db``
     and ``text``. A manifest has the columns ``noisy`` and ``clean``, and ``snr_db`` and ``text`` if known, with paths
     relative to itself.
 
     Raises:
-        DataError: no pairs, a noisy file without its clean one, or two that do not fit.
-        InputError: a file that cannot be read, without ``skipped``.
+        DataError: no pairs, a noisy file without a clean one, or two files of different length, rate or channels.
+        InputError: an unreadable file, without ``skipped``.
     """
     path = Path(entry)
     if path.suffix.lower() in (".csv", ".jsonl"):
@@ -80,10 +80,10 @@ def find_pairs(entry: str, skipped: Skipped | None = None) -> list[Pair]:
 
 
 def readable_pairs(entries: Sequence[str], max_skipped: float) -> tuple[list[Pair], Skipped]:
-    """The pairs of all entries, and those that cannot be read.
+    """The pairs of all entries, and the unreadable ones.
 
     Raises:
-        DataError: as of :func:`find_pairs`, or more than ``max_skipped`` of them unreadable.
+        DataError: see :func:`find_pairs`; or more than ``max_skipped`` are unreadable.
     """
     skipped: Skipped = []
     pairs = [pair for entry in entries for pair in find_pairs(entry, skipped)]
@@ -95,7 +95,7 @@ def _sides(path: Path) -> tuple[Path, Path]:
     """The folders of the noisy and of the clean recordings."""
     if (path / NOISY).is_dir() and (path / CLEAN).is_dir():
         return path / NOISY, path / CLEAN
-    # A folder that is itself the noisy side, or else any below it.
+    # The folder may be the noisy side itself, or contain it.
     for candidates in ([path], sorted(path.glob(f"{NOISY}*"))):
         both = [(p, p.with_name(CLEAN + p.name.removeprefix(NOISY))) for p in candidates if p.name.startswith(NOISY)]
         both = [(noisy, clean) for noisy, clean in both if noisy.is_dir() and clean.is_dir()]

@@ -1,4 +1,4 @@
-"""A batch used again, with its noises exchanged: new mixtures for the work of an addition."""
+"""Reuses a batch with exchanged noises, which gives new mixtures at little cost."""
 
 from collections.abc import Callable
 
@@ -12,18 +12,17 @@ def remixed(
     rows: int | None = None,
     rolled: Callable[[Tensor, int], Tensor] = lambda noise, turn: noise.roll(turn, 0),
 ) -> tuple[Tensor, Tensor]:
-    """Each example with the noise of the one that stands ``turn`` rows before it, at the ratio to speech that it had there.
+    """Mix each example with the noise of the example ``turn`` rows before it, at that example's SNR.
 
-    After the Remix augmentation of Defossez et al., "Real time speech enhancement in the waveform domain", 2020. Where a
-    mixture would go beyond full scale, both sides are turned down. Turn 0 changes nothing.
+    After the Remix augmentation of Defossez et al., "Real time speech enhancement in the waveform domain", 2020. If a
+    mixture would exceed full scale, both sides are attenuated. Turn 0 changes nothing.
 
     Args:
         noisy: ``(B, 1, N)``.
         clean: ``(B, 1, N)``.
         turn: how often the batch was used before.
-        rows: size of the whole batch, where B is the share of one process of several.
-        rolled: for each example the row of the whole batch that stands so many rows before it, from the rows of this
-            process.
+        rows: size of the whole batch, if it is shared by several processes; B by default.
+        rolled: shifts the rows of the whole batch, given and returned as the rows of this process.
 
     >>> import torch
     >>> clean = torch.tensor([[[0.2, -0.2]], [[0.1, -0.1]]])

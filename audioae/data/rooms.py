@@ -1,4 +1,4 @@
-"""Rooms: impulse responses, simulated or recorded, split into the part that the target keeps and the rest."""
+"""Reverberation by simulated or recorded impulse responses; the target keeps the early part."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,10 @@ Wave = NDArray[np.float32]
 
 
 def simulated(rng: np.random.Generator, rate: int, reverberation_time: float) -> Wave:
-    """An impulse response ``(N,)``: direct sound, a few reflections, and a decaying diffuse tail darker than the start.
+    """An impulse response ``(N,)``: direct sound, a few reflections, and a diffuse tail that loses high frequencies.
 
-    The statistical model of a room (Polack 1988): Gaussian noise under an exponential that falls by 60 dB in
-    ``reverberation_time`` seconds.
+    The statistical room model (Polack 1988): Gaussian noise with an exponential decay of 60 dB in ``reverberation_time``
+    seconds.
     """
     samples = max(2, int(reverberation_time * rate))
     time = np.arange(samples) / rate
@@ -34,14 +34,14 @@ def simulated(rng: np.random.Generator, rate: int, reverberation_time: float) ->
 
 
 def aligned(response: Wave) -> Wave:
-    """A recorded response from its direct sound on, which becomes 1: reverberation without delay or gain."""
+    """A recorded response from its direct sound, scaled to 1: reverberation without delay or gain."""
     direct = int(np.abs(response).argmax())
     peak = float(response[direct])
     return response[direct:] / np.float32(peak) if peak else np.ones(1, np.float32)
 
 
 def reverberate(wave: Wave, response: Wave, rate: int, early: float) -> tuple[Wave, Wave]:
-    """The wave in the room, and the wave with the reflections of the first ``early`` seconds only; both ``(N,)``."""
+    """The wave with reverberation, and with the reflections of the first ``early`` seconds only; both ``(N,)``."""
     kept = response.copy()
     edge, fade = int(early * rate), max(1, int(0.01 * rate))
     ramp = np.clip(1 - (np.arange(len(kept)) - edge) / fade, 0, 1)

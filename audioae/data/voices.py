@@ -1,7 +1,7 @@
-"""Other voices from a recording: pitch that glides, formants moved by themselves, whisper, vocal effort.
+"""Voice augmentation: varying pitch, shifted formants, whisper, vocal effort.
 
-Speed (:func:`audioae.data.degrade.at_speed`) moves pitch and formants together; with :func:`moved_formants` after it they
-move independently of each other.
+Speed (:func:`audioae.data.degrade.at_speed`) shifts pitch and formants together; followed by :func:`moved_formants`, it
+shifts them independently.
 """
 
 import numpy as np
@@ -13,27 +13,27 @@ from audioae.data.degrade import bass
 
 Wave = NDArray[np.float32]
 WINDOW_SECONDS, QUEFRENCY_SECONDS = 0.032, 0.0017
-"""Window of the transform, and quefrency below which the cepstrum is the envelope: that of a vocal tract, not of a pitch."""
+"""Window of the transform, and largest quefrency of the spectral envelope, below that of a pitch."""
 LARGEST_DB = 30.0
-"""Largest change of a bin by :func:`moved_formants`."""
+"""Largest gain of a bin in :func:`moved_formants`."""
 
 
 def gliding(rng: np.random.Generator, wave: Wave, rate: int, speed: float, octaves: float) -> Wave:
-    """The wave at a speed that wanders around ``speed``, as pitch does in excited speech.
+    """The wave at a speed that varies around ``speed``, like the pitch of excited speech.
 
-    The logarithm of the speed is a random curve with a knot every 0.15 to 0.6 s and a deviation of ``octaves``. By linear
-    interpolation, as :func:`audioae.data.degrade.at_speed`.
+    The logarithm of the speed is a random curve with a knot every 0.15 to 0.6 s and a standard deviation of ``octaves``. The
+    wave is interpolated linearly, as in :func:`audioae.data.degrade.at_speed`.
     """
     knots = max(2, int(len(wave) / rate / rng.uniform(0.15, 0.6)) + 2)
     curve = np.interp(np.linspace(0, knots - 1, len(wave)), np.arange(knots), rng.normal(0, octaves, knots).clip(-0.8, 0.8))
-    # Seconds of the result up to each sample, and the samples at which the result's stand.
+    # Positions of the input's samples in the result, and of the result's samples in the input.
     places = np.concatenate([[0.0], np.cumsum(2.0 ** -curve[1:])]) / speed
     result = np.arange(0, places[-1])
     return np.interp(np.interp(result, places, np.arange(len(wave))), np.arange(len(wave)), wave).astype(np.float32)
 
 
 def moved_formants(wave: Wave, rate: int, ratio: float) -> Wave:
-    """The wave with its spectral envelope stretched by ``ratio`` and its pitch kept: a shorter or longer vocal tract.
+    """The wave with its spectral envelope stretched by ``ratio`` at constant pitch, like a shorter or longer vocal tract.
 
     The envelope is the smooth part of the cepstrum (Oppenheim & Schafer, "Homomorphic analysis of speech", 1968).
     """
@@ -48,9 +48,9 @@ def moved_formants(wave: Wave, rate: int, ratio: float) -> Wave:
 
 
 def whispered(rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
-    """The wave without voice: noise with its spectral envelope, and less of the lowest frequencies.
+    """A whisper: noise with the spectral envelope of the wave, with attenuated low frequencies.
 
-    Vocal folds that do not vibrate leave noise to the vocal tract, and take 10 to 20 dB from below 1 kHz.
+    Without vibration of the vocal folds, speech has 10 to 20 dB less energy below 1 kHz.
     """
     spec, window = _transform(wave, rate)
     noise, _ = _transform(rng.standard_normal(len(wave)).astype(np.float32), rate)
@@ -60,7 +60,7 @@ def whispered(rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
 
 
 def strained(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
-    """The wave with the flatter spectrum of a raised voice: up to ``decibels`` less below a frequency of 0.6 to 1.5 kHz."""
+    """A raised voice, which has a flatter spectrum: up to ``decibels`` less energy below 0.6 to 1.5 kHz."""
     return bass(wave, rate, -rng.uniform(0.3, 1) * decibels, rng.uniform(600, 1500))
 
 

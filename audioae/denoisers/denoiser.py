@@ -1,4 +1,4 @@
-"""Denoisers: one network, or several whose results are averaged."""
+"""Denoisers: a single network or an ensemble."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ class Denoiser(StreamingModel):
     """A trained model that removes noise from speech, at any rate from 8 to 192 kHz and any number of channels.
 
     Args:
-        settings: of the network.
-        name: what people call the model.
-        network: the network; built from the settings if it is not given.
-        members: of an ensemble, a denoiser for each network; made from the settings if they are not given.
+        settings: settings of the network.
+        name: name of the model, for messages.
+        network: the network; built from the settings by default.
+        members: denoisers of an ensemble; built from the settings by default.
 
     >>> import audioae
     >>> denoiser = audioae.load()
@@ -35,7 +35,7 @@ class Denoiser(StreamingModel):
         super().__init__(settings, name, network)
         parts: Any = zip(getattr(settings, "members", ()), getattr(self.network, "members", ()), strict=False)
         self.members: list[Denoiser] = [Denoiser(own, name, part) for own, part in parts] if members is None else members
-        """Members of an ensemble: a denoiser for each network, which shares its weights; empty for others."""
+        """Members of an ensemble, which share its weights; empty for a single network."""
 
     def receptive_field_samples(self, rate: int) -> int | None:
         """Receptive field in samples, looking back; None if unbounded."""
@@ -45,11 +45,11 @@ class Denoiser(StreamingModel):
         return None if None in fields else max(each for each in fields if each is not None)
 
     def delay(self, rate: int) -> int:
-        """Samples by which the result of :meth:`step` lags; of an ensemble the largest delay of its members."""
+        """Delay of :meth:`step` in samples; for an ensemble, the largest delay of its members."""
         return max(member.delay(rate) for member in self.members) if self.members else super().delay(rate)
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
-        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
+        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros.
 
         Raises:
             ModelFileError: the weights are not float32.
@@ -72,7 +72,7 @@ class Denoiser(StreamingModel):
             prefix = f"members.{number}."
             own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
             result, later = member.step(wave, own, rate, strength, linked)
-            joined = torch.cat([own["wait"], result], dim=-1)  # members with less delay wait
+            joined = torch.cat([own["wait"], result], dim=-1)  # members with a smaller delay are delayed
             result, later["wait"] = joined[..., : wave.shape[-1]], joined[..., wave.shape[-1] :].clone()
             results.append(result)
             after |= {prefix + name: value for name, value in later.items()}

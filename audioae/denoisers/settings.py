@@ -1,4 +1,4 @@
-"""Settings that denoisers with a mask have in common, and bounds on their size."""
+"""Common settings of denoisers with a mask, and limits of their size."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,20 +9,20 @@ from audioae.signal.bands import BY_BINS, BandLayout
 from audioae.signal.stft import HOP_SECONDS
 
 MOST_BLOCKS = 64
-"""Blocks or levels that a network may have."""
+"""Largest number of blocks or levels of a network."""
 MOST_FRAMES = 4096
 """Largest receptive field in frames, about a minute."""
 MOST_HELD = 2**25
-"""Most numbers that the state of one stream may hold, 128 MiB."""
+"""Largest number of values in the state of one stream, 128 MiB."""
 Dilation = Annotated[int, Field(ge=1, le=1024)]
 
 
 def check_size(receptive_field: int, width: int) -> None:
-    """Refuse settings of a network whose state would take absurd memory, before anything is built.
+    """Reject settings of a network whose state would be too large, before anything is built.
 
     Args:
-        receptive_field: in frames.
-        width: numbers that are kept of each of them.
+        receptive_field: receptive field in frames.
+        width: number of values per frame in the state.
 
     Raises:
         ValueError: too large.
@@ -38,27 +38,26 @@ def check_size(receptive_field: int, width: int) -> None:
 
 
 class MaskConfig(ModelConfig):
-    """Base of those of denoisers that lay a mask on the spectrum.
+    """Base of settings of denoisers with a spectral mask.
 
-    With a longer window bins stand nearer together, so that there are more single bins below the first ERB band. The bands
-    above are the same for every window.
+    Longer windows have more single bins below the first ERB band. The bands above are equal for all windows.
     """
 
-    window: float = Field(2 * HOP_SECONDS, ge=0.008, le=0.128, description="seconds of the transform's window")
+    window: float = Field(2 * HOP_SECONDS, ge=0.008, le=0.128, description="window of the STFT in seconds")
     hop: float | None = Field(
-        None, ge=0.004, description="seconds from frame to frame: half of the window, or less for frames that overlap more"
+        None, ge=0.004, description="hop of the STFT in seconds; half of the window by default, less for more overlap"
     )
     bands: Literal["hz", "bins"] = Field(
         "hz", description="bands by frequency; `bins`: counted in bins, as in model files of format 1"
     )
-    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
+    level_window: int = Field(192, ge=1, le=2000, description="frames over which the input level is averaged")
     offset_window: int = Field(
-        64, ge=0, le=2000, description="frames that a constant offset (DC) is averaged over and taken away; 0 leaves it"
+        64, ge=0, le=2000, description="frames over which a constant offset (DC) is averaged for removal; 0 to keep it"
     )
 
     @property
     def layout(self) -> BandLayout:
-        """The bands that the network reads and masks."""
+        """Bands of the features and the mask."""
         return BY_BINS if self.bands == "bins" else BandLayout(1 / self.window)
 
     @property
@@ -67,7 +66,7 @@ class MaskConfig(ModelConfig):
         return self.level_window + max(0, self.offset_window - 1)
 
     def of_format_1(self) -> Self:
-        """Bands were counted in bins, and an offset was not taken away."""
+        """Bands in bins, and no removal of offsets."""
         return self.model_copy(update={"bands": "bins", "offset_window": 0})
 
     @model_validator(mode="after")
@@ -78,15 +77,15 @@ class MaskConfig(ModelConfig):
 
     @property
     def hop_seconds(self) -> float:
-        """Time from frame to frame of the spectra that the model takes."""
+        """Hop of the STFT in seconds."""
         return self.window / 2 if self.hop is None else self.hop
 
     @property
     def window_seconds(self) -> float:
-        """Length of the frames that those spectra are of."""
+        """Window of the STFT in seconds."""
         return self.window
 
 
 def problems(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Sections of a recipe that denoisers do not have, and other reasons to reject it."""
+    """Sections of a recipe that do not apply to denoisers, and other reasons to reject it."""
     return without_autoencoders_sections(recipe) + (["valid.clean"] if recipe.valid.clean else []), []

@@ -19,7 +19,7 @@ from audioae.task import Loader, Losses
 LEVEL = 0.1
 """RMS that the noisy input is scaled to before the losses."""
 SAMPLE_BY_SAMPLE = frozenset(public_functions(temporal))
-"""Losses that compare waves sample by sample, for which a teacher's result may be part of the target."""
+"""Losses on samples, for which the teacher's result may be a part of the target."""
 
 
 class Task(task.Task):
@@ -51,4 +51,4 @@ class Task(task.Task):
 
 
 class Validation(task.Validation):
-    """Denoisers are measured by their waves alone."""
+    """Denoisers have no measures other than those of waves."""

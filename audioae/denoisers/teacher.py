@@ -8,18 +8,18 @@ from audioae.errors import ModelFileError
 from audioae.nn.trained import TrainedModel
 
 AUDIBLE = 1e-4
-"""Least energy of the noise, as a share of the speech's, and of the speech, as a share of the noise's, of a mixture."""
+"""Smallest ratio of the energies of noise and speech, in either direction, at which an example counts as a mixture."""
 
 
 class Teacher:
     """A trained denoiser that another learns from (Hinton et al., "Distilling the knowledge in a neural network", 2015).
 
-    The part of the clean recording that the mixture does not determine is noise in the gradient; a teacher's result does not
-    have it. The teacher is not trained, and is in no model file.
+    The part of the clean recording that cannot be predicted from the mixture is noise in the gradient; the teacher's result
+    does not contain it. The teacher is not trained and not saved.
 
     Args:
         model: the teacher.
-        share: of the teacher's result in the target; the rest is the clean recording.
+        share: share of the teacher's result in the target; the rest is the clean recording.
 
     Raises:
         ModelFileError: the model is not a denoiser.

@@ -31,18 +31,18 @@ from audioae.modelfile import load
 Wave = NDArray[np.float32]
 IN, OUT = "{in}", "{out}"
 HOP_SECONDS = 0.016
-"""So much longer or shorter than the recording may a result be: programs work in whole frames."""
+"""Tolerated difference between the lengths of a recording and its result; programs work in whole frames."""
 
 
 class Entrant:
-    """One line of the comparison; used in a ``with`` block, which ends what it has started.
+    """One row of the comparison, used in a ``with`` block.
 
     Attributes:
-        name: what the tables call it.
-        work: seconds that it has worked, as far as that is known.
-        sound: seconds of sound that it has worked on in that time.
-        peak_bytes: the most memory that its process has held, with the libraries and Python if it is one; 0 if unknown.
-        takes_recordings: whether it cleans any recording, and is not a set of results.
+        name: name in the tables.
+        work: computing time in seconds, if known.
+        sound: seconds of audio that were processed in this time.
+        peak_bytes: peak memory of the process, including libraries; 0 if unknown.
+        takes_recordings: whether it processes recordings, unlike a folder of results.
     """
 
     takes_recordings = True
@@ -54,19 +54,19 @@ class Entrant:
 
     @property
     def real_time_factor(self) -> float:
-        """Seconds of work per second of sound, the speed's inverse; not a number if unknown."""
+        """Computing time per second of audio; NaN if unknown."""
         return self.work / self.sound if self.sound else float("nan")
 
     def enhance(self, pair: Pair) -> Wave:
-        """The recording ``(N, C)`` as the entrant leaves it.
+        """The processed recording ``(N, C)``.
 
         Raises:
-            InputError: there is no result, or one that does not fit the recording.
+            InputError: no result, or a result that does not match the recording.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """End what has been started."""
+        """End processes that were started."""
 
     def __enter__(self) -> Self:
         return self
@@ -76,14 +76,14 @@ class Entrant:
 
 
 class Function(Entrant):
-    """A function that runs in a process of its own, where its time and memory are measured.
+    """A function in its own process, in which time and memory are measured.
 
-    Loading it does not count as work. The process begins as new, so ``make`` has to be importable, and a program
-    that uses this needs ``if __name__ == "__main__":``, as always with ``multiprocessing``.
+    Loading does not count as work. The process is spawned, so that ``make`` must be importable, and programs need
+    ``if __name__ == "__main__":``.
 
     Args:
-        name: what the tables call it.
-        make: makes the function ``(wave (N, C), rate) -> wave (N, C)``, in the new process.
+        name: name in the tables.
+        make: returns the function ``(wave (N, C), rate) -> wave (N, C)``; called in the new process.
     """
 
     def __init__(self, name: str, make: Callable[[], worker.Enhance]) -> None:
@@ -117,7 +117,7 @@ def model(name: str, source: str, device: str = "auto", atten_limit: float | Non
     """A model of the package or of a model file, run on whole recordings.
 
     Args:
-        name: what the tables call it.
+        name: name in the tables.
         source: what :func:`audioae.load` takes.
         device: where to run.
         atten_limit: largest attenuation in dB; None for no limit.
@@ -136,11 +136,11 @@ def _load(source: str, device: str, atten_limit: float | None) -> worker.Enhance
 
 
 class Folder(Entrant):
-    """Results that are there already, under the names of the noisy recordings, with any ending.
+    """A folder of existing results with the names of the noisy recordings and any ending.
 
     Raises:
-        DataError: no folder, no result for one of the pairs, or two pairs of one name.
-        InputError: a result that cannot be read, or is of another rate.
+        DataError: no such folder, a missing result, or two pairs with the same name.
+        InputError: an unreadable result, or one with another sample rate.
     """
 
     takes_recordings = False
@@ -167,16 +167,16 @@ class Folder(Entrant):
 
 
 class Command(Entrant):
-    """Another program, started once for every recording, on WAV files in a temporary folder.
+    """Another program, started for each recording with WAV files in a temporary folder.
 
-    Its whole wall time counts as work, starting it included. There is no shell: pipes and variables are not understood.
+    Its wall time counts as work, including the start. It is run without a shell, so that pipes and variables do not work.
 
     Args:
-        name: what the tables call it.
-        template: the command line, with ``{in}`` and ``{out}`` for the two files.
+        name: name in the tables.
+        template: command line with ``{in}`` and ``{out}`` for the two files.
 
     Raises:
-        InputError: a command line without them, or of a program that is not there.
+        InputError: a command line without these, or a program that does not exist.
     """
 
     def __init__(self, name: str, template: str) -> None:
@@ -197,7 +197,7 @@ class Command(Entrant):
             source, target, report = (Path(folder) / name for name in (f"{pair.name}.wav", "out.wav", "report.json"))
             _copy(pair.noisy, source)
             places = {IN: str(source), OUT: str(target)}
-            # Both at once: the name of a recording may itself hold {out}.
+            # Both in one pass, because the name of a recording may contain {out}.
             words = [re.sub(f"{IN}|{OUT}", lambda found: places[found[0]], word) for word in self._words]
             start = [sys.executable, "-I", "-S", str(launch.__file__), str(report), *words]
             run = subprocess.run(start, capture_output=True, text=True, errors="replace", check=False)
@@ -243,7 +243,7 @@ def _fits_rate(rate: int, pair: Pair, what: str) -> None:
 
 
 def _fitting(result: Wave, pair: Pair, what: str) -> Wave:
-    """The result, cut or filled with zeros where it is within a hop of the recording's length."""
+    """The result, trimmed or padded with zeros if its length differs by up to a hop."""
     channels = probe(pair.noisy).channels
     if result.ndim != 2 or result.shape[1] != channels:
         raise InputError(f"{what} has {result.shape[-1] if result.ndim == 2 else 1} channels, the recording {channels}")

@@ -1,9 +1,8 @@
-"""Runs another program and notes what it cost: ``python launch.py REPORT PROGRAM [ARGUMENT...]``.
+"""Runs another program and measures its time and memory: ``python launch.py REPORT PROGRAM [ARGUMENT...]``.
 
-A program of its own, and a small one: what a process counts as its children's peak memory includes what it held itself when
-it started them, which for a process that has loaded torch is more than many programs need. REPORT is written as JSON with
-``code`` (exit status, or a text why the program did not start), ``seconds`` of wall time and ``peak_bytes`` (0 where the
-system does not tell).
+This is a small program of its own, because the peak memory of child processes includes the memory of the parent at the time
+of the fork, which is large if torch is loaded. REPORT is written as JSON with ``code`` (exit status, or a message if the
+program did not start), ``seconds`` of wall time and ``peak_bytes`` (0 if unknown).
 """
 
 import json
@@ -14,7 +13,7 @@ from pathlib import Path
 
 
 def main(report: str, *command: str) -> None:
-    """Run ``command``, with its output passed through, and write the report."""
+    """Run ``command`` and write the report."""
     start = time.perf_counter()
     try:
         code: int | str = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
@@ -27,7 +26,7 @@ def main(report: str, *command: str) -> None:
 def _peak_of_children() -> int:
     try:
         import resource
-    except ImportError:  # no such thing on Windows
+    except ImportError:  # not available on Windows
         return 0
     # macOS counts bytes, the others KiB.
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

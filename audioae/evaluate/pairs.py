@@ -1,4 +1,4 @@
-"""Measuring what comes out for noisy recordings whose clean references are known."""
+"""Measures results for noisy recordings with clean references."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ from audioae.nn.trained import StreamingModel
 NOISY = "noisy input"
 CLEAN = "clean reference"
 OF_CLEAN = "si_sdr_of_clean"
-"""SI-SDR of the clean recording after it was cleaned itself."""
+"""SI-SDR of clean recordings that were cleaned."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One recording as one model left it.
+    """Measures of one result.
 
     Attributes:
-        model: its name, or ``noisy input`` for the recording as it was.
+        model: name of the model, or ``noisy input`` for the unprocessed recording.
         pair: the recording.
         figures: measures by name.
     """
@@ -48,18 +48,18 @@ def score(
     """Scores of the unprocessed input and of every entrant on every pair, one entrant after the other.
 
     Args:
-        entrants: what to compare; each is closed when it is done.
-        pairs: on what.
+        entrants: entrants of the comparison; each is closed when it is done.
+        pairs: recordings.
         measures: names of :data:`audioae.measures.table.MEASURES`.
-        recognise: also the word error rate ``wer`` where a pair has a transcript, and that of the clean reference.
+        recognise: also measure the word error rate ``wer`` of pairs with a transcript, and that of the clean reference.
         progress: called with a name after every recording.
-        failed: called with the name of an entrant that could not be measured to its end, and why. It is left out, and the
-            others are gone on with, after Ctrl-C no further one. Without it, the error is raised.
-        of_clean: also :data:`OF_CLEAN`, of entrants that clean what they are given.
+        failed: called with the name and the error of an entrant that failed. It is left out, and the others continue, except
+            after Ctrl-C. By default, the error is raised.
+        of_clean: also measure :data:`OF_CLEAN`, for entrants that process recordings.
 
     Raises:
-        InputError: a file cannot be read, or a result does not fit.
-        MissingExtraError: a measure needs a package that is not there.
+        InputError: an unreadable file, or a result that does not match its recording.
+        MissingExtraError: a measure needs a package that is not installed.
     """
 
     def figures(estimate: Wave, clean: Wave, pair: Pair) -> dict[str, float]:
@@ -108,7 +108,7 @@ def score(
 
 
 def evaluate(denoisers: Sequence[StreamingModel], pairs: Sequence[Pair], measures: Sequence[str]) -> list[Score]:
-    """:func:`score` of models that are loaded already, in this process, where their cost is not measured.
+    """:func:`score` of loaded models in this process, without measuring their cost.
 
     Raises:
         InputError: a file cannot be read.
@@ -128,9 +128,9 @@ class _Loaded(Entrant):
 
 
 def summaries(scores: Sequence[Score]) -> dict[str, dict[str, Mean]]:
-    """Means with intervals by model and measure, in the order that they come in; what could not be measured does not count.
+    """Means with intervals by model and measure; NaN is ignored.
 
-    The word error rate is that of all words together, so that short sentences do not count more.
+    The word error rate is weighted by the number of words.
     """
     models: dict[str, dict[str, Mean]] = {}
     for model in dict.fromkeys(score.model for score in scores):
@@ -146,18 +146,18 @@ def summaries(scores: Sequence[Score]) -> dict[str, dict[str, Mean]]:
 
 
 def means(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
-    """The means alone of :func:`summaries`."""
+    """The means of :func:`summaries` without intervals."""
     return {model: {name: m.value for name, m in rows.items()} for model, rows in summaries(scores).items()}
 
 
 def by_snr(scores: Sequence[Score]) -> dict[float, list[Score]]:
-    """The scores of each SNR that the pairs' manifest knows, lowest first."""
+    """The scores for each known SNR, lowest first."""
     known = sorted({score.pair.snr_db for score in scores if score.pair.snr_db is not None})
     return {snr: [score for score in scores if score.pair.snr_db == snr] for snr in known}
 
 
 def gains(scores: Sequence[Score], measures: Sequence[str]) -> dict[str, dict[str, dict[float, float]]]:
-    """By measure and model, the mean gain over the noisy input at each SNR that the manifest knows; more is better."""
+    """By measure and model, the mean gain over the noisy input at each known SNR; higher is better."""
     tables = {snr: means(group) for snr, group in by_snr(scores).items()}
     models = [m for m in dict.fromkeys(score.model for score in scores) if m not in (NOISY, CLEAN)]
     return {

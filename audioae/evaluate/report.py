@@ -23,9 +23,9 @@ _DECIDING = ("si_sdr", "pesq")
 
 
 def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
-    """Tables of means with their intervals, for all pairs and if wished for every SNR, and what they were computed by.
+    """Tables of means with their intervals, for all pairs and optionally for each SNR, and the libraries of the measures.
 
-    Behind a measure that fits fewer of the recordings than others stands how many.
+    The number of recordings follows the name of a measure that does not apply to all.
     """
     names = list(scores[0].figures)
     lines = [f"{_number_of(pairs)}; means [{100 * CONFIDENCE:.0f} % bootstrap interval over recordings]", ""]
@@ -42,12 +42,12 @@ def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequen
 def worse_table(changes: Sequence[Change]) -> str:
     """Table of the recordings that are worse than their input."""
     if not changes:
-        return "No recording came out worse than it went in.\n"
+        return "No recording is worse than its input.\n"
     return "\n".join(["Worse than the input:", "", *_changes_table(changes)]) + "\n"
 
 
 def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """A table of plain figures by model and name; columns that no model has a figure in are left out."""
+    """A table of figures by model and name, without empty columns."""
     names = list(
         dict.fromkeys(name for figures in rows.values() for name, value in figures.items() if not math.isnan(value))
     )
@@ -64,7 +64,7 @@ def as_json(
     pairs: Sequence[Pair],
     inner: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
-    """Everything that the tables hold, also by SNR, and the figures of every file; null where there is none."""
+    """All tables, also by SNR, and the figures of each file; null for NaN."""
     names = list(scores[0].figures) if scores else []
     costs = {
         e.name: {"real_time_factor": _or_none(e.real_time_factor), "peak_bytes": e.peak_bytes or None} for e in entrants
@@ -89,7 +89,7 @@ def as_json(
 
 
 def as_csv(scores: Sequence[Score]) -> str:
-    """One line for every model and file, with what its figures were computed by; empty where there is no figure."""
+    """One row for each model and file, with the libraries of the measures; empty for NaN."""
     text = io.StringIO()
     names = list(scores[0].figures)
     computed = _computed_by(names)
@@ -121,12 +121,12 @@ def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Seq
 
 
 def _worst_table(scores: Sequence[Score], names: Sequence[str]) -> list[str]:
-    """The worst recording of each model, by what people look at first and by what becomes of clean recordings."""
+    """The worst recording of each model, by the main measures and by the SI-SDR of cleaned clean recordings."""
     shown = [name for name in (*_DECIDING, OF_CLEAN) if name in names] or list(names[:1])
     changes = [found[name] for found in worst(scores).values() for name in shown if name in found]
     if not changes:
         return []
-    return ["The recording that gains least, of each model:", "", *_changes_table(changes)]
+    return ["The recording with the smallest gain, for each model:", "", *_changes_table(changes)]
 
 
 def _changes_table(changes: Sequence[Change]) -> list[str]:
@@ -138,7 +138,7 @@ def _changes_table(changes: Sequence[Change]) -> list[str]:
 
 
 def _cell_text(text: str) -> str:
-    """A name that neither ends the cell nor reaches the terminal as a control character."""
+    """A name without control characters and with escaped column separators."""
     return printable(text, lines=False).replace("|", "\\|")
 
 

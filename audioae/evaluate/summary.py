@@ -1,4 +1,4 @@
-"""Means over recordings, with how sure they are."""
+"""Means over recordings with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with its 95 % interval, and over how many recordings.
+    """A mean with its 95 % interval and the number of recordings.
 
-    The mean is not a number where nothing could be measured, the interval not with fewer than two recordings.
+    The mean is NaN without recordings, the interval with fewer than two.
     """
 
     value: float
@@ -24,9 +24,9 @@ class Mean:
 
 
 def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Mean:
-    """The weighted mean of what is a number, with a percentile bootstrap interval over the recordings (Efron 1979).
+    """The weighted mean of finite values, with a percentile bootstrap interval over the recordings (Efron 1979).
 
-    The draws are the same for every model on the same recordings.
+    The random draws are equal for all models.
 
     >>> mean([1.0, 3.0, float("nan")]).value
     2.0

@@ -1,6 +1,6 @@
-"""Word error rate: what cleaning does to speech recognition. The only module that knows pocketsphinx and jiwer.
+"""Word error rate of speech recognition. Only this module imports pocketsphinx and jiwer.
 
-Both come with the extra ``asr``; pocketsphinx carries its model of US English in the package.
+The extra ``asr`` installs both; the package pocketsphinx includes a model of US English.
 """
 
 import re
@@ -20,12 +20,12 @@ _HINT = "is not installed: pip install 'audioae[asr]'"
 
 
 def error_rate(wave: NDArray[np.float32], rate: int, text: str | None) -> float:
-    """Wrong, missing and added words when ``(N, C)`` is recognised, by the number of words in ``text``; 0 is best.
+    """Word error rate of ``(N, C)``: wrong, missing and added words, divided by the number of words in ``text``.
 
-    Not a number without a text. Case and punctuation do not count.
+    NaN without a text. Case and punctuation are ignored.
 
     Raises:
-        MissingExtraError: pocketsphinx or jiwer is not there.
+        MissingExtraError: pocketsphinx or jiwer is not installed.
     """
     if not count(text):
         return float("nan")
@@ -37,15 +37,15 @@ def error_rate(wave: NDArray[np.float32], rate: int, text: str | None) -> float:
 
 
 def recognise(wave: NDArray[np.float32], rate: int) -> str:
-    """The words in ``(N, C)``, channels mixed, independent of what was recognised before.
+    """Recognise the words in ``(N, C)``, with channels mixed, independent of earlier calls.
 
     Raises:
-        MissingExtraError: pocketsphinx is not there.
+        MissingExtraError: pocketsphinx is not installed.
     """
     mono = resample(wave.mean(1), rate, RATE)
     samples = np.clip(np.rint(mono * 32768), -32768, 32767).astype("<i2")
     decoder = _decoder()
-    # Its noise tracker goes on from one recording to the next otherwise.
+    # Otherwise its noise tracker would continue from the last recording.
     decoder.reinit_feat()
     decoder.start_utt()
     decoder.process_raw(samples.tobytes(), full_utt=True)

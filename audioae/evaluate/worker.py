@@ -1,6 +1,6 @@
-"""The process of one entrant, which measures its own peak memory.
+"""Functions in the process of one entrant, which measures its own peak memory.
 
-It imports little: what is imported here counts for every entrant.
+This module imports little, because its imports count for every entrant.
 """
 
 import signal
@@ -16,7 +16,7 @@ from audioae.audio.files import read
 
 Wave = NDArray[np.float32]
 Enhance = Callable[[Wave, int], Wave]
-"""``(N, C)`` and its rate in Hz, to as much without noise."""
+"""From a wave ``(N, C)`` and its rate in Hz to the cleaned wave."""
 
 WARM_UP_SECONDS = 1.0
 _enhance: list[Enhance] = []
@@ -24,13 +24,13 @@ _enhance: list[Enhance] = []
 
 def prepare(make: Callable[[], Enhance]) -> None:
     """Load the program, once for the process."""
-    # Ctrl-C reaches the whole group; the parent ends this process when it has cleaned up.
+    # Ctrl-C reaches all processes of the group; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _enhance[:] = [make()]
 
 
 def run(path: Path) -> tuple[Wave, float]:
-    """The recording as the program leaves it, ``(N, C)``, and the seconds that took without reading it."""
+    """The processed recording ``(N, C)``, and the computing time in seconds without reading the file."""
     noisy, rate = read(path)
     start = time.perf_counter()
     result = _enhance[0](noisy, rate)
@@ -38,16 +38,16 @@ def run(path: Path) -> tuple[Wave, float]:
 
 
 def warm_up(path: Path) -> None:
-    """The start of a recording, for what a library does at its first call only."""
+    """Process the start of a recording, because the first call of a library may be slower."""
     _, rate = read(path, 0, 1)
     _enhance[0](read(path, 0, int(WARM_UP_SECONDS * rate))[0], rate)
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held so far; 0 where the system does not tell."""
+    """Peak memory of this process; 0 if unknown."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not getrusage: a new process inherits its figure from the parent there.
+        # Not getrusage, whose value is inherited from the parent.
         line = next((text for text in status.read_text().splitlines() if text.startswith("VmHWM:")), "VmHWM: 0 kB")
         return int(line.split()[1]) * 1024
     try:

@@ -1,4 +1,4 @@
-"""Recordings that came out worse than they went in, and the worst one of each entrant."""
+"""Recordings that are worse than their input, and the worst recording of each entrant."""
 
 import math
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from audioae.evaluate.pairs import CLEAN, NOISY, OF_CLEAN, Score
 from audioae.measures.table import LOWER_IS_BETTER
 
 LIMITS = {"si_sdr": 0.5, "pesq": 0.05, "pesq_nb": 0.05}
-"""By how much a figure may fall before a recording counts as worse than its input. ``pesq_nb`` counts where there is no
-``pesq``, below 16 kHz."""
+"""Largest loss by which a recording does not count as worse than its input. ``pesq_nb`` is used below 16 kHz, where ``pesq``
+is not defined."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one recording, before and after.
+    """One measure of one recording, before and after.
 
     Attributes:
         model: the entrant.
         pair: the recording.
-        measure: name.
-        before: of the noisy input; not a number for what is measured of the clean recording.
-        after: of the result; not a number where it cannot be measured, as PESQ of a result without speech.
+        measure: name of the measure.
+        before: value of the noisy input; NaN for measures of the clean recording.
+        after: value of the result; NaN if undefined, such as PESQ without speech.
     """
 
     model: str
@@ -33,14 +33,14 @@ class Change:
 
     @property
     def loss(self) -> float:
-        """By how much it became worse; infinite where the result cannot be measured and the input can."""
+        """Loss of quality; infinite if the measure is defined for the input only."""
         if math.isnan(self.after):
             return math.nan if math.isnan(self.before) else math.inf
         return (self.after - self.before) * (1 if self.measure in LOWER_IS_BETTER else -1)
 
 
 def worst(scores: Sequence[Score]) -> dict[str, dict[str, Change]]:
-    """By model and measure, the recording that gained least, or that lost most; of clean recordings the lowest figure."""
+    """By model and measure, the recording with the smallest gain; for clean recordings the one with the lowest value."""
     found: dict[str, dict[str, Change]] = {}
     for change in _changes(scores):
         best = found.setdefault(change.model, {})

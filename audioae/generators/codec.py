@@ -8,14 +8,14 @@ from audioae.nn.spectral import LEVEL_BINS, SILENCE
 from audioae.signal.stft import hop_length
 
 QUIETEST, LOUDEST = -45.0, 30.0
-"""Decibels, against the level of the recording, that -1 and 1 stand for."""
+"""Levels in dB, relative to the recording, of the image values -1 and 1."""
 
 
 class SpectrogramImage(nn.Module):
     """Spectra to images of K rows and P columns, and back.
 
-    K is the number of bins without the topmost one: 128 at 8 kHz. An image is relative to the level of its recording, which
-    it does not hold; the typical one of the training data is kept.
+    K is the number of bins without the highest one: 128 at 8 kHz. Images are relative to the level of the recording, which
+    is not part of the image; the typical level of the training data is stored.
 
     Args:
         rate: Hz.
@@ -23,7 +23,7 @@ class SpectrogramImage(nn.Module):
 
     Attributes:
         bins: K.
-        typical: level of a sound that has no recording to take it from, for each sample of the transform's hop.
+        typical: level of generated sounds.
 
     >>> image = SpectrogramImage(8000, 64)
     >>> image(torch.randn(2, 129, 60, dtype=torch.cfloat)).shape
@@ -38,21 +38,21 @@ class SpectrogramImage(nn.Module):
         self.register_buffer("typical", torch.tensor(1.2e-3 * self.bins))
 
     def level(self, spec: Tensor) -> Tensor:
-        """Mean magnitude ``(B,)`` of spectra ``(B, F, T)`` where they are not silent."""
+        """Mean magnitude ``(B,)`` of spectra ``(B, F, T)`` over frames that are not silent."""
         levels = spec.abs()[:, : self.bins][:, LEVEL_BINS].mean(1)
         return levels.sum(1) / (levels > SILENCE).sum(1).clamp_min(1)
 
     def forward(self, spec: Tensor) -> Tensor:
-        """Spectra ``(B, F, T)`` to images ``(B, 1, K, P)``: the beginning, with silence after short ones."""
+        """Spectra ``(B, F, T)`` to images ``(B, 1, K, P)``: their first P frames, padded with silence."""
         spec = pad(spec, (0, max(0, self.frames - spec.shape[2])))[:, : self.bins, : self.frames]
         relative = spec.abs() / self.level(spec).clamp_min(SILENCE)[:, None, None]
         decibels = 20 * torch.log10(relative.clamp_min(1e-8))
         return self._scaled(decibels).clamp(-1, 1).unsqueeze(1)
 
     def magnitude(self, images: Tensor, level: Tensor | None = None) -> Tensor:
-        """Images ``(B, 1, K, P)`` to magnitudes ``(B, F, P)`` at levels ``(B,)``, or at the typical one.
+        """Images ``(B, 1, K, P)`` to magnitudes ``(B, F, P)`` at levels ``(B,)``, or at the typical level.
 
-        What is as quiet as an image can be is taken as silence.
+        The smallest image value becomes silence.
         """
         image = images[:, 0].clamp(-1, 1)
         decibels = QUIETEST + (image + 1) * (0.5 * (LOUDEST - QUIETEST))
@@ -62,7 +62,7 @@ class SpectrogramImage(nn.Module):
 
     @torch.no_grad()
     def fit(self, levels: Tensor) -> None:
-        """Take the geometric mean of training data's levels ``(M,)`` as the typical one."""
+        """Set the typical level to the geometric mean of levels ``(M,)`` of the training data."""
         self.typical.copy_(levels.clamp_min(SILENCE).log().mean().exp())
 
     @staticmethod

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 
 def frechet_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Frechet distance of two sets of embeddings ``(N, E)`` and ``(M, E)``, each taken for a Gaussian.
+    """Frechet distance of two sets of embeddings ``(N, E)`` and ``(M, E)``, each modelled by a Gaussian.
 
-    Dowson & Landau, "The Frechet distance between multivariate normal distributions", 1982; Heusel et al. 2017 for its use.
-    It falls with the number of embeddings, so sets that are compared should be equally large.
+    Dowson & Landau, "The Frechet distance between multivariate normal distributions", 1982; used as by Heusel et al. 2017.
+    It decreases with the number of embeddings, so that only sets of equal size can be compared.
 
     >>> grid = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     >>> round(frechet_distance(grid, grid + 3), 3)
@@ -16,7 +16,7 @@ def frechet_distance(first: NDArray[np.floating], second: NDArray[np.floating]) 
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     covariances = [np.atleast_2d(np.cov(each, rowvar=False)) for each in (a, b)]
-    # The root of a product of covariances may get a tiny imaginary part by rounding.
+    # Rounding may add a tiny imaginary part to the square root.
     from scipy.linalg import sqrtm
 
     root = np.real(sqrtm(covariances[0] @ covariances[1]))

@@ -1,4 +1,4 @@
-"""Generators: sounds from random numbers."""
+"""Generators of sounds from random numbers."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ SMALLEST, LARGEST = 0.05, 6.0
 
 
 class Generator(TrainedModel):
-    """A trained generator: the spectrograms that it draws, and their sounds.
+    """A trained generator of spectrograms and their sounds.
 
     >>> import audioae
     >>> generator = audioae.load("cgan", family=audioae.Generator)
@@ -61,10 +61,10 @@ class Generator(TrainedModel):
         """New sounds ``(count, frames)`` and their rate in Hz.
 
         Args:
-            count: how many.
+            count: number of sounds.
             seed: the same seed gives the same sounds.
-            label: the class of all sounds, for generators with classes; without it they take turns.
-            truncation: largest magnitude of the random numbers: the smaller, the more alike the sounds.
+            label: class of all sounds, for generators with classes; by default all classes in turn.
+            truncation: largest magnitude of the random numbers; a smaller one gives more similar sounds.
             between: interpolate from one sound to another.
 
         Raises:
@@ -81,7 +81,7 @@ class Generator(TrainedModel):
         truncation: float | None = None,
         between: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
-        """:meth:`generate`, with the spectrograms ``(count, K, P)`` in front."""
+        """:meth:`generate` with the spectrograms ``(count, K, P)`` as a further first result."""
         count, source = checked_count(count, "count", most=MOST_SOUNDS), seeded(seed)
         self.check_precision()
         classes, network = self.classes, self.network
@@ -96,12 +96,12 @@ class Generator(TrainedModel):
             group = numbers[0, -1].clone()
             numbers = _between(numbers, count)
             if network.groups is not None:
-                numbers[:, -1] = group  # there is no path from one group to another: a third group lies between two
+                numbers[:, -1] = group  # groups cannot be interpolated
         if label is not None:
             labels = [classes.index(label)] * count
         else:
             labels = [0 if between else n % len(classes) for n in range(count)] if classes else []
-        images = self.checked(self.images(numbers, labels))  # here, because the codec turns NaN into silence
+        images = self.checked(self.images(numbers, labels))  # checked here, because the codec turns NaN into silence
         waves = self.checked(self.waves(images, seed=seed))
         return images[:, 0].cpu().numpy(), waves.numpy(), self.rate
 
@@ -133,9 +133,9 @@ class Generator(TrainedModel):
         """Images ``(M, 1, K, P)`` to waves ``(M, N)``; the phase is estimated by Griffin-Lim.
 
         Args:
-            images: what :meth:`images` gave.
-            levels: ``(M,)``, as the codec measures them; the typical level by default.
-            seed: of the phase.
+            images: from :meth:`images`.
+            levels: ``(M,)``, as measured by the codec; the typical level by default.
+            seed: seed of the initial phase.
         """
         stft = self.transform(self.rate)
         with torch.inference_mode(), self._for_sound(images):
@@ -148,10 +148,10 @@ class Generator(TrainedModel):
         """New images ``(count, 1, K, P)`` and their waves ``(count, N)``.
 
         Args:
-            count: how many.
+            count: number of sounds.
             seed: the same seed gives the same sounds.
-            labels: index of each one's class; if there are classes and no labels, they take turns.
-            truncation: largest magnitude of a random number.
+            labels: index of each sound's class; by default all classes in turn.
+            truncation: largest magnitude of the random numbers.
         """
         numbers = self.network.draw(count, seeded(seed), truncation)
         if self.classes and not labels:
@@ -164,7 +164,7 @@ class Generator(TrainedModel):
 
 
 def _between(ends: Tensor, count: int) -> Tensor:
-    """Points on the arc between two draws, which are as far from 0 as draws are (White, "Sampling generative networks",
+    """Spherical interpolation between two random vectors, which keeps their norm (White, "Sampling generative networks",
     2016)."""
     angle = torch.acos(torch.nn.functional.cosine_similarity(ends[0], ends[1], dim=0).clamp(-1, 1))
     share = torch.linspace(0, 1, count)[:, None]

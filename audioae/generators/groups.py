@@ -1,7 +1,7 @@
-"""Groups of images that are alike, found without being told: what an unconditional generator is conditioned on.
+"""Clusters of similar images, on which an unconditional generator and its critic are conditioned.
 
-A generator that draws everything from one cloud of numbers blends what lies between its kinds of images. Told which group to
-draw of, with a critic that is told too, it learns each by itself (Liu et al., "Diverse image generation via self-conditioned
+A generator from one Gaussian blends different kinds of images. With the cluster as an input of generator and critic, it
+learns each kind by itself (Liu et al., "Diverse image generation via self-conditioned
 GANs", 2020).
 """
 
@@ -14,26 +14,25 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 SIDE = 16
-"""Rows and columns of what images are compared by."""
+"""Rows and columns of the images that are clustered."""
 COMPONENTS = 60
-"""Principal components of that. Each counts with the root of its deviation: beside what varies most, which is who speaks in
-which room, what is said counts too."""
+"""Principal components for clustering. Each is divided by the square root of its singular value, so that the content counts
+besides speaker and room, which vary most."""
 QUIET = -0.9
 """Mean of an image's column, from -1 to 1, at which a sound begins and ends."""
 ROUNDS = 50
 
 
 class Groups(nn.Module):
-    """Images ``(B, 1, H, W)`` in [-1, 1] to the number of the group that each is nearest to.
+    """Images ``(B, 1, H, W)`` in [-1, 1] to the index of the nearest group.
 
-    They are compared from where the sound begins to where it ends, so that it doesn't matter when it comes or how long it
-    takes.
+    Images are compared from the start to the end of the sound, so that its position and length do not matter.
 
     Args:
-        count: G, groups.
+        count: G, number of groups.
 
     Attributes:
-        shares: of the images that belong to each group ``(G,)``.
+        shares: share of the training images in each group, ``(G,)``.
     """
 
     mean: Tensor
@@ -50,7 +49,7 @@ class Groups(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor, seed: int = 0) -> None:
-        """Find the groups of images ``(M, 1, H, W)`` by k-means; with fewer images than groups, some stay empty."""
+        """Cluster images ``(M, 1, H, W)`` by k-means; with fewer images than groups, some remain empty."""
         seen = _compared(images).cpu()
         self.mean.copy_(seen.mean(0))
         _, values, plane = torch.linalg.svd(seen - seen.mean(0), full_matrices=False)
@@ -60,20 +59,20 @@ class Groups(nn.Module):
         places = self._places(images).cpu().double().numpy()
         count = min(len(self.centres), len(np.unique(places, axis=0)))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of groups that nothing belongs to
+            warnings.simplefilter("ignore", UserWarning)  # about empty groups
             centres, _ = kmeans2(places, count, iter=ROUNDS, minit="++", rng=np.random.default_rng(seed))
-        # Where there are fewer images than groups, what is left of the groups is like the first, which takes all.
+        # With fewer images than groups, the remaining groups are copies of the first, which gets all images.
         self.centres[:] = torch.from_numpy(centres[0])
         self.centres[:count] = torch.from_numpy(centres)
         counts = torch.bincount(self(images), minlength=len(self.shares))
         self.shares.copy_(counts / len(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Numbers of the groups ``(B,)``."""
+        """Indices of the groups ``(B,)``."""
         return torch.cdist(self._places(images), self.centres).argmin(1)
 
     def drawn(self, numbers: Tensor) -> Tensor:
-        """Normal random numbers ``(B,)`` to groups ``(B,)``, as often each as its share is."""
+        """Normal random numbers ``(B,)`` to groups ``(B,)``, with probabilities ``shares``."""
         within = torch.special.ndtr(numbers.float())
         return torch.bucketize(within, self.shares.cumsum(0)[:-1], right=True)
 
@@ -82,12 +81,12 @@ class Groups(nn.Module):
 
 
 def _compared(images: Tensor) -> Tensor:
-    """Images ``(B, 1, H, W)`` to ``(B, SIDE * SIDE)``: the sound alone, brought to one length."""
+    """Images ``(B, 1, H, W)`` to ``(B, SIDE * SIDE)``: the sound alone, resized to equal length."""
     found = []
     for image in images[:, 0].float():
-        heard = (image.mean(0) > QUIET).nonzero()[:, 0]
-        if len(heard):
-            image = image[:, int(heard[0]) : int(heard[-1]) + 1]
+        active = (image.mean(0) > QUIET).nonzero()[:, 0]
+        if len(active):
+            image = image[:, int(active[0]) : int(active[-1]) + 1]
         stretched = interpolate(image[None], size=SIDE, mode="linear")
         found.append(adaptive_avg_pool2d(stretched[None], (SIDE, SIDE)).flatten())
     return torch.stack(found)

@@ -1,4 +1,4 @@
-"""The random numbers that a generator makes a sound from, as a file: to make again a sound that was changed by hand."""
+"""Files with the random numbers of one sound, which reproduce sounds that were edited by hand."""
 
 import json
 import math
@@ -17,17 +17,17 @@ from audioae.signal.seeds import checked_seed
 
 MOST_BYTES = 2**24
 FURTHEST = 100.0
-"""Largest random number that is taken; draws lie within 6."""
+"""Largest magnitude of a random number in a file; random draws are within 6."""
 
 
 @dataclass(frozen=True)
 class Latent:
-    """What a sound is made from.
+    """Input of a generator for one sound.
 
     Attributes:
-        numbers: the random numbers, as many as the generator takes.
-        label: its class, for generators of classes.
-        seed: of the phase that Griffin-Lim begins with.
+        numbers: random numbers.
+        label: class, for generators with classes.
+        seed: seed of the initial phase of Griffin-Lim.
     """
 
     numbers: tuple[float, ...]
@@ -39,7 +39,7 @@ class Latent:
         """Read a JSON file: an object with ``numbers``, and ``class`` and ``seed`` if they are not the defaults.
 
         Raises:
-            InputError: no such file, or one that holds something else.
+            InputError: no such file, or invalid contents.
         """
         file = Path(path)
         try:
@@ -68,15 +68,15 @@ def _is_usable(value: Any) -> bool:
 
 
 def sound_of(model: Generator, latent: Latent) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
-    """The spectrogram ``(1, K, P)`` and the wave ``(1, N)`` that a generator makes from it, and the rate in Hz.
+    """The spectrogram ``(1, K, P)`` and the wave ``(1, N)`` for a latent vector, and the rate in Hz.
 
     Args:
         model: the generator.
-        latent: what the sound is made from.
+        latent: random numbers, class and seed.
 
     Raises:
         ModelFileError: the model gives samples that are not finite.
-        InputError: not as many numbers as it takes, or a class that it has not.
+        InputError: a wrong number of numbers, or an unknown class.
     """
     size, classes = model.network.size, model.classes
     if len(latent.numbers) != size:

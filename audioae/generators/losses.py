@@ -1,6 +1,7 @@
 """Losses of generators and their critics: from one :class:`CriticOutput` to a scalar.
 
-Each is for both players: with real images it is the critic's, without the generator's. Penalties are the critic's alone.
+Each loss is for critic and generator: with real images it is the critic's, without them the generator's. Penalties apply to
+the critic only.
 """
 
 from collections.abc import Callable
@@ -14,19 +15,19 @@ from audioae.settings.config import Field
 
 Slope = Annotated[float, Field(ge=0)]
 PENALTIES = frozenset({"gradient_penalty", "real_gradient"})
-"""Losses of the critic that train nothing by themselves."""
+"""Losses of the critic that need another loss beside them."""
 
 
 class CriticOutput(NamedTuple):
     """Scores of a critic, with the images that they are for.
 
     Attributes:
-        fake: scores of drawn images ``(B,)``.
-        real: scores of real images ``(B,)``; None where the generator is trained.
+        fake: scores of generated images ``(B,)``.
+        real: scores of real images ``(B,)``; None if the generator is trained.
         fake_images: ``(B, C, H, W)``.
         real_images: ``(B, C, H, W)``.
         critic: images to scores.
-        share: pixels of these images, as a share of those of the largest that there are.
+        share: number of pixels, relative to the largest images.
     """
 
     fake: Tensor
@@ -38,7 +39,7 @@ class CriticOutput(NamedTuple):
 
 
 def non_saturating(output: CriticOutput) -> Tensor:
-    """Logistic losses; the generator's is the one that does not saturate (Goodfellow et al. 2014)."""
+    """Logistic losses; that of the generator is non-saturating (Goodfellow et al. 2014)."""
     if output.real is None:
         return softplus(-output.fake).mean()
     return softplus(-output.real).mean() + softplus(output.fake).mean()
@@ -52,14 +53,14 @@ def hinge(output: CriticOutput) -> Tensor:
 
 
 def wasserstein(output: CriticOutput) -> Tensor:
-    """Difference of mean scores (Arjovsky et al. 2017); the critic has to be held back, as by :func:`gradient_penalty`."""
+    """Difference of mean scores (Arjovsky et al. 2017); the critic needs a constraint, such as :func:`gradient_penalty`."""
     if output.real is None:
         return -output.fake.mean()
     return output.fake.mean() - output.real.mean()
 
 
 def gradient_penalty(output: CriticOutput, slope: Slope = 1.0) -> Tensor:
-    """Squared difference of the critic's gradient from ``slope``, between real and drawn (Gulrajani et al. 2017)."""
+    """Squared difference of the critic's gradient norm from ``slope``, between the images (Gulrajani et al. 2017)."""
     if output.real_images is None or output.fake_images is None:
         return output.fake.new_zeros(())
     share = torch.rand(len(output.fake), 1, 1, 1, device=output.fake.device)
@@ -70,8 +71,8 @@ def gradient_penalty(output: CriticOutput, slope: Slope = 1.0) -> Tensor:
 def real_gradient(output: CriticOutput) -> Tensor:
     """Squared gradient of the critic at real images, called R1 (Mescheder et al. 2018).
 
-    Small images differ less from each other than large ones of the same contents do, so that their critic needs a steeper
-    gradient: it is multiplied by their share of the pixels (as Karras et al. 2020 choose the weight by resolution).
+    Small images differ less from each other than large ones, so that their critic needs a steeper gradient: the penalty
+    is multiplied by their share of the pixels (Karras et al. 2020 also choose the weight by resolution).
     """
     if output.real_images is None:
         return output.fake.new_zeros(())
@@ -79,7 +80,7 @@ def real_gradient(output: CriticOutput) -> Tensor:
 
 
 def _squared_gradient(output: CriticOutput, images: Tensor) -> Tensor:
-    assert output.critic is not None, "a output with images comes with its critic"
+    assert output.critic is not None, "an output with images has its critic"
     images = images.detach().requires_grad_()
     scores = output.critic(images)
     return torch.autograd.grad(scores.sum(), images, create_graph=True)[0].square().flatten(1).sum(1)

@@ -1,4 +1,4 @@
-"""Measures of generators: from what was drawn beside what is real, to a number."""
+"""Measures of generators: functions from generated and real sounds to a number."""
 
 from typing import NamedTuple
 
@@ -16,14 +16,14 @@ NEED_CLASSIFIER = frozenset({"frechet_of_sounds", "inception_score", "diversity"
 
 
 class GenerationReport(NamedTuple):
-    """Drawn sounds beside real ones; arrays of a classifier are empty without one.
+    """Generated and real sounds; arrays of a classifier are empty without one.
 
     Attributes:
-        images: drawn, ``(M, 1, K, P)``.
+        images: generated images, ``(M, 1, K, P)``.
         real_images: ``(R, 1, K, P)``.
-        embeddings: of the drawn sounds, ``(M, E)``.
+        embeddings: embeddings of generated sounds, ``(M, E)``.
         real_embeddings: ``(R, E)``.
-        probabilities: of the drawn sounds' classes, ``(M, classes)``.
+        probabilities: class probabilities of generated sounds, ``(M, classes)``.
         asked: index of the class that was asked for, ``(M,)``, for generators with classes.
     """
 
@@ -64,7 +64,7 @@ def inception_score(report: GenerationReport) -> float:
 
 
 def diversity(report: GenerationReport) -> float:
-    """Mean distance between two drawn sounds in the classifier's embedding, as a share of that between two real ones."""
+    """Mean distance between two generated sounds in the classifier's embedding, as a share of that between two real ones."""
     return _spread(report.embeddings) / _spread(report.real_embeddings)
 
 
@@ -76,7 +76,7 @@ def class_accuracy(report: GenerationReport) -> float:
 
 
 def image_diversity(report: GenerationReport) -> float:
-    """Mean distance between two drawn images, as a share of that between two real ones; needs no classifier."""
+    """Mean distance between two generated images, as a share of that between two real ones; needs no classifier."""
     drawn, real = (_spread(side.flatten(1).cpu().numpy()) for side in (report.images, report.real_images))
     return drawn / real
 

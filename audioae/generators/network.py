@@ -1,4 +1,4 @@
-"""Bases of all generators: settings, random numbers, layers, and the pairs of images that critics are trained on."""
+"""Base classes of generators: settings, random numbers, layers, and pairs of images for critics."""
 
 import itertools
 import math
@@ -23,14 +23,21 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 class GeneratorConfig(ModelConfig):
     """Base of each generator's ``Config``."""
 
-    rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="of the sounds in Hz; images have 0.016 * rate rows")
-    frames: int = Field(64, ge=16, le=1024, description="P, columns of an image, 16 ms each")
-    latent: int = Field(64, ge=1, le=4096, description="Z, random numbers that a sound is made from")
-    classes: tuple[str, ...] = Field((), description="names of the classes, for generators that are told one")
-    groups: int = Field(
-        0, ge=0, le=1024, description="find so many groups of sounds that are alike, and learn each by itself; 0 for none"
+    rate: int = Field(
+        8_000, ge=MIN_RATE, le=MAX_RATE, description="sample rate of the sounds in Hz; images have 0.016 * rate rows"
     )
-    spectral_norm: bool = Field(True, description="hold the critic's layers at a spectral norm of 1 (Miyato et al. 2018)")
+    frames: int = Field(64, ge=16, le=1024, description="P, columns of an image, 16 ms each")
+    latent: int = Field(64, ge=1, le=4096, description="Z, number of random numbers per sound")
+    classes: tuple[str, ...] = Field((), description="names of the classes, for conditional generators")
+    groups: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="number of groups of similar sounds on which to condition, found by clustering; 0 for none",
+    )
+    spectral_norm: bool = Field(
+        True, description="normalise the critic's layers to a spectral norm of 1 (Miyato et al. 2018)"
+    )
 
     @property
     def rows(self) -> int:
@@ -39,7 +46,7 @@ class GeneratorConfig(ModelConfig):
 
     @property
     def parts(self) -> int:
-        """Classes or groups, whichever there are."""
+        """Number of classes or groups."""
         return len(self.classes) or self.groups
 
     @model_validator(mode="after")
@@ -51,7 +58,7 @@ class GeneratorConfig(ModelConfig):
 
 
 class HalvingConfig(GeneratorConfig):
-    """Base of the settings of generators whose images grow by doubling."""
+    """Base of settings of generators that double the image size repeatedly."""
 
     widths: tuple[Width, ...] = ()
 
@@ -83,7 +90,7 @@ class ImagePair(NamedTuple):
     Attributes:
         real: ``(B, C, H, W)``.
         fake: ``(B, C, H, W)``.
-        level: which of the critic's sizes it is of.
+        level: index of the critic for images of this size.
     """
 
     real: Tensor
@@ -99,8 +106,8 @@ class GeneratorNetwork(nn.Module):
 
     Attributes:
         image: the codec.
-        size: random numbers that :meth:`draw` gives for each sound.
-        groups: of real images that are alike, for generators that draw of one of them: the last random number says which.
+        size: number of random numbers per sound.
+        groups: groups of similar images, for generators conditioned on them; the last random number selects the group.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -112,9 +119,9 @@ class GeneratorNetwork(nn.Module):
         self.delay = config.delay
 
     def draw(self, count: int, generator: torch.Generator | None = None, truncation: float = math.inf) -> Tensor:
-        """Random numbers ``(count, size)``, none of which is further than ``truncation`` from 0 (Brock et al. 2019).
+        """Random numbers ``(count, size)``, of magnitudes up to ``truncation`` (Brock et al. 2019).
 
-        One that chooses a group is not held back: all groups are drawn.
+        The number that selects a group is not truncated.
         """
         numbers = torch.randn(count, self.size, generator=generator)
         if math.isinf(truncation):
@@ -125,7 +132,7 @@ class GeneratorNetwork(nn.Module):
         return held if self.groups is None else torch.cat([held[:, :-1], numbers[:, -1:]], 1)
 
     def split_labels(self, numbers: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The numbers without the one that chooses a group, and the labels: those given, or the chosen groups."""
+        """The numbers without the one that selects a group, and the labels: given ones, or selected groups."""
         if self.groups is None:
             return numbers, labels
         return numbers[:, :-1], self.groups.drawn(numbers[:, -1]) if labels is None else labels
@@ -142,17 +149,17 @@ class GeneratorNetwork(nn.Module):
 
 
 def bounded(x: Tensor) -> Tensor:
-    """Any numbers to [-1, 1], both ends of which are reached: what is silent in real sounds is wholly so."""
+    """Bound numbers to [-1, 1], including both ends, so that silence can be exact."""
     return (BEYOND * x.tanh()).clamp(-1, 1)
 
 
 class Up(nn.Module):
-    """An image of twice the size: resized, then convolved, which leaves no checkerboard (Odena et al. 2016).
+    """Double the size of an image: resize, then convolve, which avoids checkerboard artefacts (Odena et al. 2016).
 
     Args:
-        outer: channels in.
-        inner: channels out.
-        classes: each has another scale and shift of the normalised image (Dumoulin et al. 2017); 0 for none.
+        outer: input channels.
+        inner: output channels.
+        classes: number of classes, each with its own scale and shift (Dumoulin et al. 2017); 0 for none.
     """
 
     def __init__(self, outer: int, inner: int, classes: int = 0) -> None:
@@ -167,17 +174,17 @@ class Up(nn.Module):
         """``(B, outer, H, W)`` and labels ``(B,)`` to ``(B, inner, 2 * H, 2 * W)``."""
         x = self.norm(self.convolve(interpolate(x, scale_factor=2, mode="nearest")))
         if self.of_class is not None:
-            assert labels is not None, "generators of classes are told them"
+            assert labels is not None, "conditional generators need labels"
             scale, shift = self.of_class(labels)[:, :, None, None].chunk(2, dim=1)
             x = x * (1 + scale) + shift
         return leaky_relu(x, SLOPE)
 
 
 class Discriminator(nn.Module):
-    """Images ``(B, C, H, W)`` to scores ``(B,)``: convolutions that halve them, and how much a batch differs within itself.
+    """Images ``(B, C, H, W)`` to scores ``(B,)``: strided convolutions and a minibatch statistic.
 
-    The deviation over the batch, as one more channel, lets a critic see that all images are alike (Karras et al. 2018).
-    Where there are classes, the score of an image as one of its class is added (Miyato & Koyama, "cGANs with projection
+    The standard deviation over the batch, as one more channel, shows a lack of diversity (Karras et al. 2018). For classes,
+    a projection onto the class is added to the score (Miyato & Koyama, "cGANs with projection
     discriminator", 2018).
 
     Args:
@@ -185,8 +192,8 @@ class Discriminator(nn.Module):
         height: H.
         width: W.
         widths: channels after each convolution.
-        normed: whether layers are held at a spectral norm of 1.
-        classes: how many.
+        normed: normalise layers to a spectral norm of 1.
+        classes: number of classes.
     """
 
     def __init__(
@@ -219,10 +226,10 @@ class Discriminator(nn.Module):
 
 
 def begin(layer: nn.Module) -> None:
-    """Weights of a critic whose scores differ from the start (He et al. 2015).
+    """Initialise weights of a critic so that its scores differ from the start (He et al. 2015).
 
-    The generator has the mean right after a few steps, and beside torch's own small weights that leaves the critic, of small
-    images above all, nothing to learn from.
+    With torch's smaller default weights, a critic of small images has little to learn from once the generator matches the
+    mean, which takes few steps.
     """
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(layer.weight, a=SLOPE)

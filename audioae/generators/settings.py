@@ -6,7 +6,7 @@ from audioae.recipe import Recipe, without_autoencoders_sections
 
 
 def problems(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Sections of a recipe that generators do not have, and other reasons to reject it."""
+    """Sections of a recipe that do not apply to generators, and other reasons to reject it."""
     reasons = []
     if not set(recipe.losses) - PENALTIES:
         reasons.append(f"`losses` holds penalties alone ({', '.join(recipe.losses)}): a critic needs a loss such as `hinge`")

@@ -1,4 +1,4 @@
-"""Training two players: a critic that tells real from drawn, and the generator that it is to take for real."""
+"""Adversarial training of a critic and a generator."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ from audioae.generators.measures import GenerationReport
 from audioae.generators.network import GeneratorNetwork, ImagePair
 from audioae.recipe import Recipe, ValidConfig
 from audioae.settings.registry import find
-from audioae.task import SCOUTED, Loader, Losses, places
+from audioae.task import SETUP_BATCHES, Loader, Losses, places
 
-GROUPED = 160
-"""Batches that a generator of groups sees before the first step: each group needs some images."""
+GROUPING_BATCHES = 160
+"""Number of batches in which groups are searched before the first step."""
 MEMORY = 0.98
 """Decay of the running share of pairs that the critic ranks correctly."""
 MOST_LEVELS = 6
@@ -34,7 +34,7 @@ WON = 0.995
 
 
 class Task(task.Task):
-    """Random numbers to images: the critic's turns come first, the generator's last."""
+    """Random numbers to images. In each step, the critic is updated first, then the generator."""
 
     model: Generator
     staged = True
@@ -42,7 +42,7 @@ class Task(task.Task):
     def __init__(self, model: Generator, recipe: Recipe, rank: int, load: Loader) -> None:
         super().__init__(model, recipe, rank, load)
         self.critic: nn.Module = find(recipe.model.kind, "generators.models").Critic(recipe.model)
-        self.to(memory_format=torch.channels_last)  # two thirds of the time, on a CPU
+        self.to(memory_format=torch.channels_last)  # saves a third of the time on a CPU
         self.turns = self.recipe.train.critic_steps + 1
         self.shares = _Shares()
 
@@ -69,9 +69,9 @@ class Task(task.Task):
 
     @torch.no_grad()
     def begin(self, mixer: Mixer) -> None:
-        """Take the level of the first batches as the typical one, and let the generator see their images."""
+        """Set the typical level, and initialise the generator by the images of the first batches."""
         levels, images = [], []
-        for index in range(GROUPED if self.network.groups is not None else SCOUTED):
+        for index in range(GROUPING_BATCHES if self.network.groups is not None else SETUP_BATCHES):
             batch = mixer.batch(index, range(self.recipe.data.batch_size))
             spec = self.model.transform(batch.rate)(batch.clean.to(self.model.device))[:, 0]
             levels.append(self.network.image.level(spec))
@@ -80,7 +80,7 @@ class Task(task.Task):
         self.network.begin_with(torch.cat(images), self.recipe.seed)
 
     def stage(self, step: int, turn: int = 0) -> None:
-        """Train the critic or the generator, the other one frozen."""
+        """Freeze the critic or the generator and train the other."""
         last = turn == self.turns - 1
         self.critic.requires_grad_(not last)
         self.model.requires_grad_(last)
@@ -88,7 +88,7 @@ class Task(task.Task):
     def forward(
         self, noisy: Tensor, clean: Tensor, rate: int, step: int, labels: Sequence[str] = (), turn: int = 0
     ) -> Losses:
-        """The loss of the player whose turn it is, over all pairs of images, and its terms."""
+        """The loss of the critic or the generator, over all pairs of images, and its terms."""
         last = turn == self.turns - 1
         self.seed(step * self.turns + turn)
         real = self.network.image(self.model.transform(rate)(clean)[:, 0])
@@ -120,7 +120,7 @@ class Task(task.Task):
 
 
 class Validation(task.Validation):
-    """Generators are measured on as many sounds as there are recordings, by a classifier if the recipe names one."""
+    """Generators are measured on as many sounds as there are recordings."""
 
     def __init__(self, recipe: Recipe, load: Loader, config: ValidConfig | None = None) -> None:
         super().__init__(recipe, load, config)
@@ -129,20 +129,20 @@ class Validation(task.Validation):
         self.generated: tuple[GenerationReport, NDArray[np.float32]] | None = None
 
     def estimate(self, model: Any, clock: Callable[[], float] = time.monotonic) -> float:
-        """Seconds that :meth:`run` takes, measured by running it."""
+        """Duration of :meth:`run` in seconds, measured by running it."""
         start = clock()
         self.run(model)
         return clock() - start
 
     def of_model(self, model: Generator) -> dict[str, float]:
-        """Measures of generated sounds beside real ones."""
+        """Measures of generated sounds compared with real ones."""
         self.generated = self.evaluator.evaluate(model)
         self.alarms = alarms(self.generated[0])
         functions = every_family()["generators"].measures
         return {name: functions[name](self.generated[0]) for name in self.others}
 
     def show(self, folder: Path, name: str) -> None:
-        """Leave a grid of images and a few sounds of the last :meth:`run` in a folder.
+        """Write a grid of images and a few sounds of the last :meth:`run` to a folder.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -152,7 +152,7 @@ class Validation(task.Validation):
 
 
 class _Shares(nn.Module):
-    """The running share of pairs that the critic gets right, for each level; in the checkpoint, with the other player."""
+    """Running share of pairs that the critic ranks correctly, for each level; saved in the checkpoint."""
 
     right: Tensor
 
@@ -161,6 +161,6 @@ class _Shares(nn.Module):
         self.register_buffer("right", torch.full((MOST_LEVELS,), 0.5))
 
     def add(self, level: int, real: Tensor, fake: Tensor) -> None:
-        """Scores ``(B,)`` of either side; those that are not finite do not count."""
+        """Add scores ``(B,)`` of real and generated images; scores that are not finite are ignored."""
         if torch.isfinite(real).all() and torch.isfinite(fake).all():
             self.right[level].lerp_((real > fake).float().mean(), 1 - MEMORY)

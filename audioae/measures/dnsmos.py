@@ -1,9 +1,9 @@
-"""DNSMOS P.835 (Reddy et al. 2022): a network's guess of what listeners would say; no reference is needed.
+"""DNSMOS P.835 (Reddy et al. 2022): a network's estimate of listeners' opinions, without a reference.
 
-The ONNX model is the one that the package ``speechmos`` carries, run by ``onnxruntime``; the extra ``metrics`` brings both.
+The ONNX model is part of the package ``speechmos`` and runs by ``onnxruntime``; the extra ``metrics`` installs both.
 Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a mean opinion score of 1 to 5; ``clean`` is not used.
-As the package does it, the figure is the mean over windows of 9.01 s that begin a second apart; a recording that is too
-short for one is doubled until it is long enough.
+As in that package, the score is the mean over windows of 9.01 s that start one second apart. Shorter recordings are
+repeated.
 """
 
 from functools import cache, lru_cache
@@ -25,7 +25,7 @@ _MAPS = (
     (-0.13166888, 1.60915514, -0.39604546),
     (-0.06766283, 1.11546468, 0.04602535),
 )
-"""From the network's three outputs to opinion scores: the polynomials of ``speechmos.dnsmos``."""
+"""Polynomials from the network's three outputs to opinion scores, from ``speechmos.dnsmos``."""
 
 
 def dnsmos_sig(estimate: Wave, clean: Wave, rate: int) -> float:
@@ -44,11 +44,11 @@ def dnsmos_ovrl(estimate: Wave, clean: Wave, rate: int) -> float:
 
 
 def _scores(wave: Wave, rate: int) -> tuple[float, float, float]:
-    # Beyond full scale a file would clip, and the network has seen nothing else.
+    # Files clip beyond full scale, and the network was trained on files.
     return _of_bytes(np.clip(resample(wave, rate, RATE), -1, 1).astype(np.float32).tobytes())
 
 
-@lru_cache(maxsize=8)  # one run of the network for the three figures, and for every channel
+@lru_cache(maxsize=8)  # one run of the network for all three scores
 def _of_bytes(data: bytes) -> tuple[float, float, float]:
     wave = np.frombuffer(data, np.float32)
     if not len(wave):
@@ -82,7 +82,7 @@ def _session() -> Any:
         hint = "are not installed: pip install 'audioae[metrics]'"
         raise MissingExtraError(f"the measures dnsmos_* need the packages speechmos and onnxruntime, which {hint}") from None
     options = onnxruntime.SessionOptions()
-    # Its threads would wait in a loop, which slows down whatever else runs.
+    # Spinning threads would slow down other work.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,7 @@
-"""Measures of quality and intelligibility, by the ``pesq`` and ``pystoi`` packages (the extra ``metrics`` brings them).
+"""Measures of quality and intelligibility, by the ``pesq`` and ``pystoi`` packages (extra ``metrics``).
 
-Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a number. Both models are defined at fixed rates, so
-recordings at others are resampled for them.
+Every function takes ``(estimate, clean, rate)``, numpy ``(N,)``, to a number. Both models have fixed sample
+rates, to which recordings are resampled.
 """
 
 import math
@@ -20,7 +20,7 @@ _HINT = "is not installed: pip install 'audioae[metrics]'"
 def pesq(estimate: Wave, clean: Wave, rate: int) -> float:
     """Wideband PESQ (ITU-T P.862.2), 1 to 4.64, at 16 kHz.
 
-    Not a number below 16 kHz, where :func:`pesq_nb` is for, and where PESQ finds no utterance.
+    NaN below 16 kHz, where :func:`pesq_nb` applies, and if PESQ finds no utterance.
     """
     return _pesq(estimate, clean, rate, 16_000, "wb") if rate >= 16_000 else math.nan
 
@@ -28,18 +28,18 @@ def pesq(estimate: Wave, clean: Wave, rate: int) -> float:
 def pesq_nb(estimate: Wave, clean: Wave, rate: int) -> float:
     """Narrowband PESQ (ITU-T P.862 with the mapping of P.862.1), 1 to 4.55, at 8 kHz.
 
-    Not a number where PESQ finds no utterance.
+    NaN if PESQ finds no utterance.
     """
     return _pesq(estimate, clean, rate, 8_000, "nb")
 
 
 def stoi(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1; not a number with less than 0.4 s of speech."""
+    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1; NaN with less than 0.4 s of speech."""
     return _stoi(estimate, clean, rate, extended=False)
 
 
 def estoi(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Extended short-time objective intelligibility (Jensen & Taal 2016), 0 to 1, or not a number like :func:`stoi`."""
+    """Extended short-time objective intelligibility (Jensen & Taal 2016), 0 to 1; NaN like :func:`stoi`."""
     return _stoi(estimate, clean, rate, extended=True)
 
 
@@ -49,7 +49,7 @@ def _stoi(estimate: Wave, clean: Wave, rate: int, extended: bool) -> float:
     except ImportError:
         raise MissingExtraError(f"the measures stoi and estoi need the package pystoi, which {_HINT}") from None
     with warnings.catch_warnings():
-        # Where there is too little speech the package warns and returns 1e-5, which would pull means down.
+        # With too little speech the package warns and returns 1e-5, which would lower means.
         warnings.simplefilter("error", RuntimeWarning)
         try:
             return float(score(clean, estimate, rate, extended=extended))

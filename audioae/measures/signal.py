@@ -15,7 +15,7 @@ HIGH_BAND_HZ = 8000.0
 def si_sdr(estimate: Wave, clean: Wave, rate: int) -> float:
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR, half-baked or well done?", 2019).
 
-    Within 100 dB of zero either way, so that silence has -100; not a number where the reference itself is silent.
+    Limited to +-100 dB; -100 dB for silence, NaN for a silent reference.
 
     >>> clean = np.sin(np.arange(8000) * 0.1)
     >>> round(si_sdr(0.5 * clean + 0.05 * np.cos(np.arange(8000) * 0.1), clean, 8000), 1)  # a tenth in quadrature
@@ -35,7 +35,7 @@ def si_sdr(estimate: Wave, clean: Wave, rate: int) -> float:
 
 
 def snr(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Signal-to-noise ratio in dB, a change of level counted as noise."""
+    """Signal-to-noise ratio in dB; a change of level counts as noise."""
     target = clean.astype(np.float64)
     error = estimate - target
     return float(10 * np.log10((target @ target + _FLOOR) / (error @ error + _FLOOR)))
@@ -44,16 +44,16 @@ def snr(estimate: Wave, clean: Wave, rate: int) -> float:
 def log_spectral_distance(estimate: Wave, clean: Wave, rate: int) -> float:
     """Root mean square difference of the log power spectra in dB, over 32 ms frames (Gray & Markel 1976); 0 is best."""
     a, b = _power(estimate, rate), _power(clean, rate)
-    # Digital silence has no logarithm: what lies 80 dB under the loudest bin counts as that.
+    # Digital silence has no logarithm: values are limited to 80 dB below the loudest bin.
     floor = max(float(b.max()) * 1e-8, _FLOOR)
     difference = 10 * np.log10(np.maximum(a, floor) / np.maximum(b, floor))
     return float(np.sqrt((difference**2).mean(0)).mean())
 
 
 def high_band_level(estimate: Wave, clean: Wave, rate: int) -> float:
-    """Level of the band above 8 kHz against the clean one's, in dB; 0 is best, negative is lost treble.
+    """Level above 8 kHz relative to the clean recording in dB; 0 is best, negative values mean lost treble.
 
-    Not a number where the recording has no such band.
+    NaN for recordings without this band.
     """
     if rate / 2 <= HIGH_BAND_HZ:
         return float("nan")
@@ -64,6 +64,6 @@ def high_band_level(estimate: Wave, clean: Wave, rate: int) -> float:
 
 def _power(wave: Wave, rate: int) -> NDArray[np.float64]:
     size = 2 * round(0.016 * rate)
-    from scipy.signal import stft  # half a second, which cleaning files need not wait for
+    from scipy.signal import stft  # importing it takes half a second, which other commands avoid
 
     return np.abs(stft(wave.astype(np.float64), rate, nperseg=size, noverlap=size // 2)[2]) ** 2

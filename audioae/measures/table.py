@@ -25,11 +25,11 @@ PACKAGES = {
     "dnsmos_bak": ("speechmos", "onnxruntime"),
     "dnsmos_ovrl": ("speechmos", "onnxruntime"),
 }
-"""Libraries that compute the measures; the others are this package's own."""
+"""Libraries that compute measures; all other measures are computed by this package."""
 
 
 def measure(names: Sequence[str], estimate: NDArray[np.float32], clean: NDArray[np.float32], rate: int) -> dict[str, float]:
-    """The named measures of ``(N,)`` or ``(N, C)``, the mean over those channels that have a figure.
+    """The named measures of ``(N,)`` or ``(N, C)``, as the mean over channels; NaN is ignored.
 
     >>> wave = np.sin(np.arange(8000) * 0.1)
     >>> measure(["log_spectral_distance"], wave, wave, 8000)
@@ -45,7 +45,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def libraries(packages: Sequence[str]) -> str:
-    """Packages with their versions, for labels of figures.
+    """Packages with their versions, for tables.
 
     >>> libraries(["no-such-package"])
     'no-such-package (not installed)'

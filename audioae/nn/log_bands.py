@@ -10,27 +10,27 @@ from audioae.nn.spectral import LEVEL_BINS, SILENCE
 from audioae.signal.stft import hop_length
 
 FLOOR = 1e-3
-"""Magnitudes are never taken as smaller than this share of the level: 60 dB under it."""
-HOTTEST = 30.0
-"""Gains between two sets of bands go no further than this many dB up."""
-COLDEST = -40.0
+"""Lower limit of magnitudes relative to the level: -60 dB."""
+MAX_GAIN_DB, MIN_GAIN_DB = 30.0, -40.0
+"""Largest and smallest gain between two sets of bands in dB."""
 
 
 class LogBands(nn.Module):
     """Spectral magnitudes as standardised log-bands, and back.
 
-    Bins stand equally far apart at every rate (:mod:`audioae.signal.stft`), so a spectrum at any rate can be read: bins
-    above ``rate / 2`` are left out, and absent ones read as silence.
+    Bins have the same spacing at every rate (:mod:`audioae.signal.stft`), so that spectra at any rate are accepted: bins
+    above ``rate / 2`` are ignored, and missing ones count as silence.
 
     Args:
-        kind: ``log_mel`` for mel bands (Slaney's scale, weights adding to one) or ``log_magnitude`` for the bins.
-        rate: Hz, twice the frequency that the bands end at.
-        bands: K, for ``log_mel``; for ``log_magnitude`` K is the hop, as the highest bin is left out.
+        kind: ``log_mel`` for mel bands (Slaney's scale, with weights that sum to one) or ``log_magnitude`` for single
+            bins.
+        rate: Hz, twice the upper edge of the bands.
+        bands: K, for ``log_mel``; for ``log_magnitude`` K is the hop, because the highest bin is left out.
 
     Attributes:
         bands: K.
-        mean: of each band's natural logarithm, ``(K,)``; :meth:`fit` sets it.
-        deviation: its standard deviation, ``(K,)``.
+        mean: mean of each band's natural logarithm, ``(K,)``; set by :meth:`fit`.
+        deviation: standard deviation of the same, ``(K,)``.
     """
 
     mean: Tensor
@@ -52,7 +52,7 @@ class LogBands(nn.Module):
         return self.standardise(self.log(magnitude))
 
     def level(self, spec: Tensor) -> Tensor:
-        """Mean magnitude ``(B,)`` of spectra ``(B, F, T)`` where they are not silent, which patches are relative to."""
+        """Mean magnitude ``(B,)`` of the frames of spectra ``(B, F, T)`` that are not silent; patches are relative to it."""
         levels = spec.abs()[:, LEVEL_BINS].mean(1)
         return levels.sum(1) / (levels > SILENCE).sum(1).clamp_min(1)
 
@@ -63,7 +63,7 @@ class LogBands(nn.Module):
     def patches(self, spec: Tensor, level: Tensor, frames: int) -> Tensor:
         """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches of P frames one after the other, ``(B, M, K, P)``.
 
-        Frames after the last whole patch are left out.
+        Frames after the last whole patch are dropped.
         """
         return self.standardise(self.relative(spec, level)).unfold(1, frames, frames)
 
@@ -79,21 +79,21 @@ class LogBands(nn.Module):
 
     @torch.no_grad()
     def fit(self, logarithms: Tensor) -> None:
-        """Set mean and deviation by what :meth:`log` gives, ``(..., K)``, on training data."""
+        """Set mean and deviation from results of :meth:`log` on training data, ``(..., K)``."""
         values = logarithms.flatten(0, -2)
         self.mean.copy_(values.mean(0))
         self.deviation.copy_(values.std(0).clamp_min(1e-3))
 
     def magnitude(self, bands: Tensor) -> Tensor:
-        """Standardised log-bands ``(..., T, K)`` to smooth magnitudes ``(..., F, T)`` that have those bands."""
+        """Standardised log-bands ``(..., T, K)`` to smooth magnitudes ``(..., F, T)`` with these bands."""
         power = torch.exp(2 * (bands * self.deviation + self.mean))
         bins = (power @ self.spread.T).clamp_min(0).sqrt().transpose(-1, -2)
         return torch.cat([bins, bins[..., -1:, :]], dim=-2)
 
-    def gain(self, wanted: Tensor, present: Tensor, bins: int, top: float = HOTTEST) -> Tensor:
+    def gain(self, wanted: Tensor, present: Tensor, bins: int, top: float = MAX_GAIN_DB) -> Tensor:
         """Gain per bin ``(..., bins, T)`` from log-bands ``present`` to ``wanted``, both standardised ``(..., T, K)``."""
         decibels = (wanted - present) * self.deviation * (20 / math.log(10))
-        gain = 10 ** (decibels.clamp(COLDEST, top) / 20)
+        gain = 10 ** (decibels.clamp(MIN_GAIN_DB, top) / 20)
         spread = self.spread
         if bins > len(spread):
             spread = torch.cat([spread, spread[-1:].expand(bins - len(spread), -1)])
@@ -101,9 +101,9 @@ class LogBands(nn.Module):
 
 
 def _tables(kind: str, rate: int, bands: int) -> tuple[Tensor, Tensor]:
-    """From bins to bands and back, ``(F, K)`` twice: columns of the first and rows of the second add to one."""
+    """Matrices ``(F, K)`` from bins to bands and back: columns of the first and rows of the second sum to one."""
     hop = hop_length(rate)
-    with torch.device("cpu"):  # also of a model that is built without memory for its weights
+    with torch.device("cpu"):  # also if the model is built on the meta device
         if kind == "log_mel":
             table = melscale_fbanks(hop + 1, 0.0, rate / 2, bands, rate, mel_scale="slaney")[:hop]
             # A band narrower than the distance between bins may fall between two of them.
@@ -113,7 +113,7 @@ def _tables(kind: str, rate: int, bands: int) -> tuple[Tensor, Tensor]:
         else:
             table = torch.eye(hop)
         rows = table.sum(1, keepdim=True)
-        # Bins that no band covers, at either end, take the nearest band's.
+        # Bins outside all bands use the nearest band.
         nearest = torch.zeros_like(table)
         peaks = table.argmax(0)
         closest = (torch.arange(hop)[:, None] - peaks[None]).abs().argmin(1)

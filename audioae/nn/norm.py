@@ -1,4 +1,4 @@
-"""Batch normalisation over the last axis, with statistics shared by all processes and folded away at inference."""
+"""Batch normalisation over the last axis, synchronised over processes and folded into linear layers at inference."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from torch.nn.functional import linear
 class BatchNorm(nn.Module):
     """Batch normalisation (Ioffe & Szegedy 2015) of ``(..., C)`` over every axis but the last.
 
-    torch's own ``SyncBatchNorm`` runs on CUDA only; this one averages the statistics over processes on any device, so
-    that N processes with batch B compute what one process with batch N * B does.
+    torch's ``SyncBatchNorm`` runs on CUDA only. This layer averages the statistics over processes on any device, so that N
+    processes with batch B compute the same as one process with batch N * B.
 
     Args:
         channels: C.
-        momentum: weight of the newest batch in the running statistics.
+        momentum: weight of the current batch in the running statistics.
     """
 
     running_mean: Tensor
@@ -32,7 +32,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def scale_and_shift(self, x: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(C,)`` twice: the affine map that this layer is, by the statistics of ``x`` or by the running ones."""
+        """Scale and shift ``(C,)`` of the layer as an affine map, by the statistics of ``x`` or the running statistics."""
         if x is None:
             mean, var = self.running_mean, self.running_var
         else:
@@ -53,12 +53,12 @@ class BatchNorm(nn.Module):
         return x * scale + shift
 
     def then(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """``layer(self(x))`` as one product, the normalisation folded into the layer's weights."""
+        """``layer(self(x))`` as one matrix product, with the normalisation folded into the weights."""
         scale, shift = self.scale_and_shift(x if self.training else None)
         return linear(x, layer.weight * scale, layer.bias + layer.weight @ shift)
 
     def after(self, layer: nn.Linear, x: Tensor) -> Tensor:
-        """``self(layer(x))``; at inference as one product."""
+        """``self(layer(x))``; at inference as one matrix product."""
         if self.training:
             return self(layer(x))
         scale, shift = self.scale_and_shift()
@@ -68,8 +68,8 @@ class BatchNorm(nn.Module):
 class _Moments(torch.autograd.Function):
     """Mean and variance of ``(..., C)`` over every axis but the last and over all processes, at least in float32.
 
-    The variance is the mean of squared deviations. The mean of squares less the square of the mean would lose all its
-    digits where the mean is large beside the deviation. The backward pass is one pass over the data, autograd's four.
+    The variance is the mean of squared deviations, because the mean of squares minus the squared mean loses precision if the
+    mean is large. The backward pass reads the data once; autograd's would read it four times.
     """
 
     @staticmethod
@@ -86,7 +86,7 @@ class _Moments(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_mean: Tensor, to_var: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
-        # The loss of every process depends on the statistics of all.
+        # The loss of each process depends on the statistics of all processes.
         to_mean, to_var = _mean_over_processes(torch.stack([to_mean, to_var])).unbind()
         count = x.numel() // x.shape[-1]
         slope = 2 / count * to_var
@@ -94,7 +94,7 @@ class _Moments(torch.autograd.Function):
 
 
 def _mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of a tensor over the processes that train together, each of which has to call this."""
+    """The mean of a tensor over all training processes, which must all call this."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return value
     total = value.clone()

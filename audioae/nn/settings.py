@@ -18,7 +18,7 @@ class ModelConfig(Config):
         """Name of the folder of the family that this kind belongs to, such as ``denoisers``."""
         return type(self).__module__.split(".")[1]
 
-    @field_validator("classes", mode="after", check_fields=False)  # of the kinds that have some
+    @field_validator("classes", mode="after", check_fields=False)  # for kinds with classes
     @classmethod
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
@@ -28,7 +28,7 @@ class ModelConfig(Config):
         return names
 
     def of_format_1(self) -> Self:
-        """These settings as model files of format 1 mean them: later features are off."""
+        """These settings with the meaning of model files of format 1: later features are off."""
         return self
 
     @property

@@ -1,8 +1,7 @@
-"""From a complex spectrum to what a network reads, and from what it writes to a complex mask.
+"""Input features and output masks of denoisers: compressed, level-normalised bands in, bounded complex mask out.
 
-Both flagship denoisers stand between these two: compressed, level-normalised bands in, bounded complex mask out. Between
-link() and the mask complex numbers are two real ones, for ONNX has no others, on an axis of their own before that of bins or
-bands.
+Complex numbers are stored as real and imaginary parts, on an axis before that of bins or bands, because ONNX has no complex
+numbers.
 """
 
 import math
@@ -14,14 +13,14 @@ from audioae.nn.causal import carry
 from audioae.signal.bands import BY_BINS, BandLayout
 
 LEVEL_BINS = BY_BINS.level_bins
-"""Bins that set the level, about 100 Hz to 4 kHz: those that a recording has at every rate."""
+"""Bins that determine the level, about 100 Hz to 4 kHz, which exist at every rate."""
 PREFERENCE = 4.0
-"""Power by which another channel has to exceed the first one to become the reference of :func:`link`."""
+"""Ratio of powers above which another channel replaces the first as the reference of :func:`link`."""
 OPPOSITE = -0.5
-"""Cosine of the angle to the reference below which :func:`link` inverts a channel: at 120 degrees a sum is no louder than
-one of its parts."""
+"""Cosine of the angle to the reference below which :func:`link` inverts a channel: at 120 degrees a sum is not louder
+than one of its parts."""
 SILENCE = 1e-8
-"""Magnitudes of spectral bins are never taken as smaller; far under the rounding noise of 24-bit audio."""
+"""Lower limit of magnitudes of spectral bins, far below the rounding noise of 24-bit audio."""
 
 
 def two_parts(spec: Tensor) -> Tensor:
@@ -30,14 +29,14 @@ def two_parts(spec: Tensor) -> Tensor:
 
 
 def link(parts: Tensor) -> Tensor:
-    """One spectrum that stands for all channels: real and imaginary parts ``(B, C, T, 2, F)`` to those ``(B, T, 2, F)``.
+    """Combine all channels into one spectrum: real and imaginary parts ``(B, C, T, 2, F)`` to ``(B, T, 2, F)``.
 
-    The magnitude is the root mean square over channels, which nothing cancels in. The phase is that of the sum of the
-    channels, where those that would cancel the reference are inverted. The reference of a bin is the first channel, or one
-    that is much louder. One mask made from this spectrum and laid on every channel keeps the differences of level and phase
-    between them: the stereo image.
+    The magnitude is the root mean square over channels, so that channels do not cancel each other. The phase is that of the
+    sum of the channels, in which channels opposite to the reference are inverted. The reference of a bin is the first
+    channel, or a much louder one. One mask computed from this spectrum and applied to every channel keeps their differences
+    of level and phase: the stereo image.
     """
-    # The number of channels stays open in an exported step.
+    # The number of channels is dynamic in an exported step.
     if not torch.compiler.is_exporting() and parts.shape[1] == 1:
         return parts[:, 0].contiguous()
     power = power_of(parts)  # (B, C, T, 1, F)
@@ -52,31 +51,30 @@ def link(parts: Tensor) -> Tensor:
 
 def power_of(parts: Tensor) -> Tensor:
     """Squared magnitudes ``(..., 1, F)`` of real and imaginary parts ``(..., 2, F)``."""
-    # Products, for onnxruntime takes a square for a power like any other, which is ten times as slow.
+    # A product, because onnxruntime computes a square as a general power, which is ten times slower.
     return (parts * parts).sum(-2, keepdim=True)
 
 
 def running_level(level: Tensor, past: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-    """Mean of the levels ``(B, T)`` over each frame and those before it, as many as ``past`` ``(B, window - 1)`` holds.
+    """Running mean of the levels ``(B, T)`` over each frame and those before it; ``past`` is ``(B, window - 1)``.
 
-    Levels that do not exceed ``floor`` are silence and do not count; where nothing counts the mean is 1. Also returns the
-    levels to carry on.
+    Levels up to ``floor`` are silence and do not count; if no frame counts, the mean is 1. Also returns the next ``past``.
     """
     level = torch.where(level > floor, level, 0.0)
     levels, single = torch.cat([past, level], dim=1), level.shape[1] == 1
-    running, heard = levels, levels.sign()
-    if not single:  # else the window is all that there is
-        running, heard = (each.unfold(1, past.shape[1] + 1, 1) for each in (levels, heard))
-    total, count = running.sum(-1, keepdim=single), heard.sum(-1, keepdim=single)
+    running, active = levels, levels.sign()
+    if not single:  # for a single frame, the window is all of it
+        running, active = (each.unfold(1, past.shape[1] + 1, 1) for each in (levels, active))
+    total, count = running.sum(-1, keepdim=single), active.sum(-1, keepdim=single)
     return torch.where(count > 0, total / count.clamp_min(1), 1.0), carry(past, level)
 
 
 class BandFeatures(nn.Module):
-    """Power-compressed bands relative to the running level, so that a recording may be loud or quiet.
+    """Power-compressed bands relative to the running level, and thus independent of the recording's level.
 
-    Bins are compressed to ``|X|**power`` keeping their phase and averaged over bands (:mod:`audioae.signal.bands`), then
-    divided by the mean compressed magnitude of the last ``window`` frames that are not digital silence. A finite window,
-    unlike a recursive average, keeps the receptive field finite.
+    Bins are compressed to ``|X|**power`` with their phase and averaged over bands (:mod:`audioae.signal.bands`), then
+    divided by the mean compressed magnitude of the last ``window`` frames that are not digital silence. The window is
+    finite, unlike that of a recursive average, and so is the receptive field.
 
     Args:
         power: exponent of the compression.
@@ -93,13 +91,13 @@ class BandFeatures(nn.Module):
         self.floor = 10 * SILENCE**power
 
     def past(self, like: Tensor) -> Tensor:
-        """Levels of the frames before the first, ``(B, window - 1)``: zeros, which do not count."""
+        """State before the first frame: levels ``(B, window - 1)`` of zero, which do not count."""
         return torch.zeros(like.shape[0], self.window - 1, dtype=torch.float32, device=like.device)
 
     def forward(self, parts: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectrum ``(B, T, 2, F)`` and earlier levels to features ``(B, T, K, 3)`` and the levels to carry on."""
+        """Spectrum ``(B, T, 2, F)`` and the state to features ``(B, T, K, 3)`` and the next state."""
         squared = power_of(parts).clamp_min(SILENCE**2)
-        if torch.compiler.is_exporting():  # the same by functions that onnxruntime has vector instructions for
+        if torch.compiler.is_exporting():  # the same by functions that onnxruntime vectorises
             magnitude = (self.power / 2 * squared.log()).exp()
         else:
             magnitude = squared ** (self.power / 2)
@@ -111,7 +109,7 @@ class BandFeatures(nn.Module):
 
 
 def identity_bias(bound: float) -> float:
-    """The real part of the network's output that :func:`bounded_mask` turns into a mask of one."""
+    """The real part of a network output for which :func:`bounded_mask` is one."""
     return bound * math.atanh(1 / bound)
 
 
@@ -120,18 +118,18 @@ def bounded_mask(
 ) -> Tensor:
     """Network outputs per band ``(B, T, 2, K)`` to a mask per bin ``(B, T, 2, F)`` of magnitude under ``bound``.
 
-    The magnitude passes a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for monaural
-    speech separation", 2016, bound each part instead).
+    The magnitude is bounded by a hyperbolic tangent, the phase is kept (Williamson et al., "Complex ratio masking for
+    monaural speech separation", 2016, bound each part instead).
 
     Args:
         parts: real and imaginary.
         bound: largest magnitude.
         bins: F.
         layout: the bands.
-        exponent: power to which magnitudes above ``knee`` are raised; those below keep their ratio to the knee's.
-        knee: magnitude.
+        exponent: exponent of magnitudes above ``knee``; below, magnitudes are scaled by a constant.
+        knee: see ``exponent``.
     """
-    parts = parts.float()  # mixed precision ends here: there is no complex half
+    parts = parts.float()  # mixed precision ends here, because there are no complex half-precision numbers
     relative = (power_of(parts) + 1e-12).sqrt() / bound
     bounded = torch.tanh(relative)
     scale = bounded / relative

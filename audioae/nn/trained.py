@@ -24,11 +24,11 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Strength:
-    """Strength of the noise reduction; the same in every way of running.
+    """Strength of the noise reduction, for whole recordings and streams alike.
 
     Args:
-        atten_limit: largest attenuation in dB: the noisy input stays in the result this far down. None is no limit.
-        mix: share of the cleaned signal, 1 is all, 0 gives the input back.
+        atten_limit: largest attenuation in dB: the noisy input remains in the result at this level. None for no limit.
+        mix: share of the cleaned signal: 1 for the cleaned signal, 0 for the input.
 
     Raises:
         InputError: a negative limit, or a mix outside 0 to 1.
@@ -57,11 +57,11 @@ FULL = Strength()
 
 
 class SpectralNetwork(nn.Module):
-    """Base of networks that take noisy spectra to clean ones, frame by frame.
+    """Base of networks from noisy to clean spectra, frame by frame.
 
     Attributes:
-        delay: frames by which the result lags behind the input.
-        receptive_field: frames that one output frame depends on, itself included; None if unbounded.
+        delay: delay of the output in frames.
+        receptive_field: number of frames that an output frame depends on, itself included; None if unbounded.
     """
 
     delay: int = 0
@@ -80,12 +80,12 @@ class TrainedModel(nn.Module):
     """A network with its settings.
 
     Args:
-        settings: of the network.
-        name: what people call the model.
-        network: the network; built from the settings if it is not given.
+        settings: settings of the network.
+        name: name of the model, for messages.
+        network: the network; built from the settings by default.
 
     Attributes:
-        recipe_text: the recipe that the model was trained with, as text; empty if unknown. Nothing depends on it.
+        recipe_text: the recipe that the model was trained with, as text; empty if unknown.
     """
 
     settings: ModelConfig
@@ -100,7 +100,7 @@ class TrainedModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights; waves are moved there and back."""
+        """Device of the weights. Waves are moved there, and results back."""
         for values in (self.network.parameters(), self.network.buffers()):
             for each in values:
                 return each.device
@@ -115,7 +115,7 @@ class TrainedModel(nn.Module):
         return digest.hexdigest()[:16]
 
     def check_precision(self) -> None:
-        """Reject weights that are not float32, which all waves and spectra are.
+        """Reject weights that are not float32, the type of waves and spectra.
 
         Raises:
             ModelFileError: ``half()``, ``double()`` or the like was called.
@@ -132,25 +132,25 @@ class TrainedModel(nn.Module):
         """
         stft = self._transforms.get(rate)
         if stft is None or stft.window.device != self.device:
-            with torch.inference_mode(False):  # kept beyond the call, and used in training too
+            with torch.inference_mode(False):  # cached, and also used in training
                 settings = self.settings
                 stft = STFT(rate, settings.hop_seconds, settings.window_seconds).to(self.device)
                 self._transforms[rate] = stft
         return stft
 
     def checked(self, wave: Tensor) -> Tensor:
-        """A wave that this model gave, if it is finite. The input was finite, so a model that gives NaN is broken.
+        """Check that a result of this model is finite. If the input is finite and the result is not, the model is broken.
 
         Raises:
             ModelFileError: samples are NaN or infinite.
         """
-        if finite(wave)[1] and not wave.isfinite().all():  # samples beyond [-1, 1] are limited where they are written
+        if finite(wave)[1] and not wave.isfinite().all():  # samples beyond [-1, 1] are limited by the writer
             raise ModelFileError(f"{self.name}: gives samples that are NaN or infinite: use another model")
         return wave
 
 
 class StreamingModel(TrainedModel):
-    """A model from waves to waves, at any rate from 8 to 192 kHz and any number of channels; whole or in chunks."""
+    """A model from waves to waves, whole or in chunks, at 8 to 192 kHz and with any number of channels."""
 
     network: SpectralNetwork
 
@@ -160,7 +160,7 @@ class StreamingModel(TrainedModel):
         return False
 
     def hop(self, rate: int) -> int:
-        """Samples of which :meth:`step` takes a whole multiple.
+        """Hop in samples; :meth:`step` takes whole hops.
 
         Raises:
             InputError: the rate is not within 8 to 192 kHz.
@@ -173,12 +173,12 @@ class StreamingModel(TrainedModel):
         return None if field is None else (field + self.transform(rate).late) * self.hop(rate)
 
     def delay(self, rate: int) -> int:
-        """Samples by which the result of :meth:`step` lags: the overlap of the STFT and the network's look-ahead."""
+        """Delay of :meth:`step` in samples: the overlap of the STFT and the network's look-ahead."""
         stft = self.transform(rate)
         return stft.hop * (stft.late + self.network.delay)
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
-        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros that the caller holds.
+        """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros.
 
         Raises:
             ModelFileError: the weights are not float32.
@@ -193,28 +193,28 @@ class StreamingModel(TrainedModel):
     def step(
         self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
     ) -> tuple[Tensor, State]:
-        """Whole hops in, as many out, :meth:`delay` samples late: the one forward pass of every way of running.
+        """One forward pass over whole hops, with a delay of :meth:`delay` samples.
 
         Args:
             wave: ``(B, C, T * hop)``, finite.
-            state: from :meth:`initial_state` or the step before.
+            state: from :meth:`initial_state` or the previous step.
             rate: Hz.
-            strength: how much noise reduction is applied, the same from step to step.
-            linked: one mask for all channels, which keeps the stereo image, or one for each.
+            strength: strength of the noise reduction, equal in all steps.
+            linked: one mask for all channels, which keeps the stereo image, or one per channel.
 
         Returns:
             The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, and the next state.
 
         Raises:
-            InputError: the wave is not a whole number of hops long.
+            InputError: the length of the wave is not a whole number of hops.
         """
         if wave.shape[-1] % self.hop(rate):
-            raise InputError(f"{wave.shape[-1]} samples are no whole number of hops of {self.hop(rate)}: feed a Streamer")
+            raise InputError(f"{wave.shape[-1]} samples are not a whole number of hops of {self.hop(rate)}: feed a Streamer")
         with self._threads(wave, rate):
             return self._step(wave, state, rate, strength, linked)
 
     def _threads(self, wave: Tensor, rate: int) -> AbstractContextManager[None]:
-        """One thread for a small wave; in training those that it has chosen."""
+        """One thread for a short wave; no change in training."""
         return nullcontext() if self.training else for_sound(wave.numel(), rate)
 
     def _step(self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool) -> tuple[Tensor, State]:
@@ -228,7 +228,7 @@ class StreamingModel(TrainedModel):
         after |= {f"model.{k}": v for k, v in inner.items()}
         result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
         after["noisy"] = state["noisy"]
-        if strength.dry > 0:  # otherwise the input is not needed again
+        if strength.dry > 0:  # otherwise the input is not needed
             noisy = torch.cat([state["noisy"], wave], dim=-1)
             after["noisy"] = noisy[..., wave.shape[-1] :].clone()
             result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
@@ -270,7 +270,7 @@ class StreamingModel(TrainedModel):
         clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), strength, linked)
         return back(self.checked(clean).to(wave.device))
 
-    if TYPE_CHECKING:  # so that type checkers know the result, which torch declares as Any
+    if TYPE_CHECKING:  # for type checkers, because torch declares the result as Any
 
         def __call__(
             self, audio: Audio, rate: int, atten_limit: float | None = None, mix: float = 1.0, channels: str = "linked"

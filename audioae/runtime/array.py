@@ -1,4 +1,4 @@
-"""Cleaning arrays in one call."""
+"""Cleans arrays in one call."""
 
 import os
 import warnings
@@ -17,7 +17,7 @@ from audioae.runtime.streamer import Streamer
 from audioae.system.threads import for_sound
 
 BLOCK_SECONDS = 4.0
-"""Length of the blocks that long audio is cut into: long enough for full speed, short enough for the cache."""
+"""Length of the blocks of long audio: long enough for full speed, short enough for the processor's cache."""
 
 
 def denoise(
@@ -29,15 +29,15 @@ def denoise(
     channels: str = "linked",
     device: str = "cpu",
 ) -> Audio:
-    """Clean a recording of any length that is an array.
+    """Clean an array of any length.
 
     Args:
         audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
         rate: sample rate in Hz, 8 000 to 192 000.
-        model: a model of the package or a model file's path, which is kept for the next call; or a loaded model.
+        model: a model of the package or the path of a model file, which is cached for the next call; or a loaded model.
         atten_limit: largest attenuation in dB; None for no limit.
         mix: 1 for the cleaned signal, 0 for the input, or between.
-        channels: ``linked`` keeps the stereo image by one mask for all channels; ``independent`` makes one for each.
+        channels: ``linked`` for one mask on all channels, which keeps the stereo image; ``independent`` for one per channel.
         device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``; a loaded model runs where it is.
 
     Returns:
@@ -76,7 +76,7 @@ def denoise(
 
 @lru_cache(maxsize=1)
 def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> StreamingModel:
-    """The model, kept as long as the next call asks for the same one and its file is the same."""
+    """The model, cached until another model is asked for or its file changes."""
     return resolved(model, StreamingModel, device)
 
 

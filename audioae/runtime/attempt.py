@@ -1,4 +1,4 @@
-"""One recording's failure is that recording's alone, whatever it is."""
+"""Turns any failure on one recording into an error of that recording, so that work on others continues."""
 
 import traceback
 from collections.abc import Callable
@@ -11,23 +11,23 @@ Made = TypeVar("Made")
 
 
 def attempt(work: Callable[[], Made], job: Job) -> Made | AudioaeError:
-    """The result of work on a recording, or its error, with a message that names the recording.
+    """The result of ``work``, or its error with a message that names the recording.
 
-    Errors are values here: they go from process to process as they are.
+    Errors are returned, so that they can be sent between processes.
 
     Args:
-        work: what is to be done.
-        job: what it is done for.
+        work: the work on one recording.
+        job: the recording.
 
     Raises:
-        BrokenPipeError: nobody reads standard output, where the result was to go.
+        BrokenPipeError: the result goes to standard output, which nobody reads.
     """
     try:
         return work()
     except AudioaeError as error:
         return error
     except MemoryError:
-        return InputError(f"{job.source}: there is not memory enough for it")
+        return InputError(f"{job.source}: not enough memory")
     except Exception as error:
         if isinstance(error, BrokenPipeError) and job.target == STANDARD:
             raise
@@ -35,8 +35,8 @@ def attempt(work: Callable[[], Made], job: Job) -> Made | AudioaeError:
 
 
 def fault(error: Exception, name: str) -> UnexpectedError:
-    """An error that no one foresaw, as one that says so in a line."""
+    """An unexpected error as an :class:`UnexpectedError` with a message of one line."""
     reason = " ".join(str(error).split())
     what = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     trace = "".join(traceback.format_exception(error))
-    return UnexpectedError(f"{name}: an error in audioae itself ({what}): please report it with what -v says", trace)
+    return UnexpectedError(f"{name}: an error in audioae itself ({what}): please report it with the output of -v", trace)

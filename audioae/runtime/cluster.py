@@ -1,6 +1,6 @@
-"""Cleaning many recordings on many machines, by Ray: one worker for each GPU or core of a cluster.
+"""Cleans recordings on a Ray cluster, with one worker for each GPU or core.
 
-Recordings and results lie where every machine finds them by the same path.
+All machines must find recordings and results by the same paths.
 """
 
 import logging
@@ -22,13 +22,13 @@ from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 ATTEMPTS = 3
 """Attempts for a recording whose worker is lost."""
 AHEAD = 2
-"""Recordings that are handed out for each worker, so that none waits."""
+"""Recordings per worker that are submitted in advance."""
 PATIENCE_TO_CONNECT = 10.0
-"""Seconds in which a cluster has to answer."""
+"""Timeout in seconds for the cluster to answer."""
 PATIENCE_TO_END = 10.0
-"""Seconds in which a worker that is told to end does."""
+"""Timeout in seconds for a worker to end."""
 PATIENCE_TO_START = 300.0
-"""Seconds in which a worker has to find room, while there is no other."""
+"""Timeout in seconds for the first worker to start."""
 
 
 def clean(
@@ -37,15 +37,15 @@ def clean(
     """:func:`audioae.runtime.corpus.clean` on the cluster that ``RAY_ADDRESS`` names, or on one of this machine alone.
 
     Args:
-        jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
-        choice: what cleans them.
-        workers: how many; None for one on each GPU of the cluster, or each core where it has none.
-        begun: called before a recording is begun; false where it is not to be.
+        jobs: recordings with their options; the folders of the results must exist.
+        choice: the model.
+        workers: number of workers; by default one per GPU of the cluster, or per core without GPUs.
+        begun: called before each recording; the recording is skipped if it returns false.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        InputError: no cluster at that address, or one without room for a worker.
-        ModelFileError: a worker's machine has no such model.
+        InputError: no cluster at that address, or no free GPU or core.
+        ModelFileError: a worker's machine does not have the model.
     """
     try:
         import ray
@@ -66,17 +66,17 @@ def clean(
 
 
 def _join(workers: int | None) -> None:
-    """Become part of the cluster that ``RAY_ADDRESS`` names, or of a new one of this machine alone."""
+    """Connect to the cluster at ``RAY_ADDRESS``, or start one on this machine."""
     import ray
 
     address = os.environ.get("RAY_ADDRESS", "")
     advice = "start one there (`ray start --head`), or unset RAY_ADDRESS to use this machine alone"
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     try:
-        if host and port.isdigit():  # Ray itself would try for minutes
+        if host and port.isdigit():  # Ray itself would retry for minutes
             socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
         ray.init(
-            address or "local",  # without it Ray joins whatever runs on this machine, and then takes no num_cpus
+            address or "local",  # without an address Ray would connect to any cluster on this machine, and reject num_cpus
             num_cpus=None if address else workers,
             include_dashboard=False,
             log_to_driver=False,
@@ -91,13 +91,13 @@ def _join(workers: int | None) -> None:
 
 @dataclass
 class _Place:
-    """A worker's place: running, or waiting for room in the cluster."""
+    """A slot for a worker, which is running or waiting for free resources."""
 
     worker: Any
     ready: bool = False
     busy: int = 0
     failed: int = 0
-    """Workers in a row that ended before they could begin."""
+    """Number of consecutive workers that ended before they were ready."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class _Task:
 
 
 class _Crew:
-    """The workers of one call. Recordings are handed to those alone that have answered: the place of one whose machine is
-    lost stays empty until the cluster has another, and the rest go on without it."""
+    """The workers of one call. Recordings are submitted to ready workers only. The slot of a lost worker stays empty until
+    the cluster has free resources; the other workers continue."""
 
     def __init__(self, choice: ModelChoice, workers: int | None, jobs: int) -> None:
         import ray
@@ -119,7 +119,7 @@ class _Crew:
         self.ray, self.choice = ray, choice
         gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
         self.remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
-        most = gpus or cores or 1  # more would wait for a place for ever
+        most = gpus or cores or 1  # more workers would never start
         self.starting: dict[Any, _Place] = {}
         self.running: dict[Any, _Task] = {}
         self.places = [_Place(None) for _ in range(min(workers or most, most, jobs))]
@@ -138,7 +138,7 @@ class _Crew:
                 place.busy += 1
                 task = _Task(job, options, attempt, place, place.worker)
                 self.running[place.worker.clean.remote(_absolute(job), options)] = task
-            if not (waiting or self.running):  # another run has done the rest meanwhile
+            if not (waiting or self.running):  # another run has done the rest
                 break
             patience = None if self.running else PATIENCE_TO_START
             done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=patience)
@@ -153,7 +153,7 @@ class _Crew:
             task = self.running.pop(done[0])
             outcome = self._outcome(task, done[0])
             if isinstance(outcome, int):
-                # It may be done, but could not be told.
+                # The result may exist, although its report was lost.
                 waiting.appendleft((task.job, replace(task.options, again=True), outcome))
             else:
                 yield task.job, outcome
@@ -161,14 +161,14 @@ class _Crew:
     def dismiss(self) -> None:
         for place in self.places:
             self.ray.kill(place.worker)
-        # A worker's temporary files are locked until its process has ended, which Ray does not tell.
+        # Temporary files of a worker are locked until its process ends, which Ray does not report.
         end = time.monotonic() + PATIENCE_TO_END
         left = [task.job for task in self.running.values()]
         while (left := [job for job in left if not job.sweep()]) and time.monotonic() < end:
             time.sleep(0.05)
 
     def _idlest(self) -> _Place | None:
-        """The worker with the least in hand, unless all have enough."""
+        """The ready worker with the fewest submitted recordings; None if all have enough."""
         place = min((each for each in self.places if each.ready), key=lambda each: each.busy, default=None)
         return place if place and place.busy < AHEAD else None
 
@@ -184,7 +184,7 @@ class _Crew:
             place.failed += 1
             if place.failed < ATTEMPTS:
                 self._start(place)
-            elif len(self.places) > 1:  # the others go on without it
+            elif len(self.places) > 1:  # the other workers continue
                 self.places.remove(place)
             else:
                 raise InputError(f"a worker ended {ATTEMPTS} times before it could begin ({_line(error)})") from None
@@ -194,15 +194,15 @@ class _Crew:
         place.ready, place.failed = True, 0
 
     def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | int:
-        """The outcome for a recording, or the number of the next attempt if its worker was lost."""
+        """The outcome of a recording, or the number of its next attempt if the worker was lost."""
         place = task.place
         try:
             outcome = self.ray.get(done)
-        except self.ray.exceptions.RayTaskError as error:  # of what is sent: the worker is there
+        except self.ray.exceptions.RayTaskError as error:  # an error of serialisation; the worker is still running
             task.place.busy -= 1
             return fault(error.cause or error, str(task.job.source))
         except self.ray.exceptions.RayError as error:
-            if place.worker is not task.worker:  # it only waited behind the one that the worker was lost with
+            if place.worker is not task.worker:  # it was queued behind the recording that was lost
                 return task.attempt
             task.job.sweep()
             self._start(place)
@@ -217,17 +217,17 @@ class _Crew:
 
 
 class Worker:
-    """The actor on each GPU or core, with a model that stays loaded.
+    """The actor on a GPU or core, which keeps the model loaded.
 
     Args:
-        choice: which one.
+        choice: the model.
     """
 
     def __init__(self, choice: ModelChoice) -> None:
         self.choice = choice
 
     def problem(self) -> AudioaeError | None:
-        """Loads the model; returns the reason if that is impossible, such as a model that is not on its machine."""
+        """Load the model; returns the error if that fails, for example if the machine does not have the model."""
         try:
             import torch
 
@@ -240,7 +240,7 @@ class Worker:
         return None
 
     def clean(self, job: Job, options: DenoiseOptions) -> Any:
-        """The report on a recording, or what is wrong with it: errors are values here, that Ray does not dress them up."""
+        """The report on a recording or its error, which is returned because Ray would wrap a raised error."""
         return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, options, job.removed, job.picture), job)
 
 

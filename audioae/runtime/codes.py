@@ -1,4 +1,4 @@
-"""Codes of recordings in one call; see :class:`~audioae.autoencoders.autoencoder.Autoencoder` for the same as methods."""
+"""Functions for codes; :class:`~audioae.autoencoders.autoencoder.Autoencoder` has them as methods."""
 
 import os
 from dataclasses import replace
@@ -26,7 +26,7 @@ def encode(audio: Audio, rate: int, model: Model) -> Codes:
     Args:
         audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
         rate: sample rate in Hz.
-        model: an autoencoder of the package, a model file's path, or a loaded one.
+        model: an autoencoder of the package, the path of a model file, or a loaded model.
 
     Raises:
         InputError: an unusable array or rate.
@@ -40,16 +40,16 @@ def decode(codes: Codes, model: Model | None = None, seed: int = 0, force: bool 
 
     Args:
         codes: from :func:`encode`.
-        model: as in :func:`encode`; by default the one of the package that made the codes.
-        seed: of the phase that Griffin-Lim begins with.
+        model: as in :func:`encode`; by default the model of the package that made the codes.
+        seed: seed of the initial phase of Griffin-Lim.
         force: accept codes of another model, if they are of the same size.
 
     Raises:
-        InputError: codes of another model, or that claim more samples than they hold.
+        InputError: codes of another model, or with a wrong number of samples.
         ModelFileError: no such model, or not an autoencoder.
 
     Warns:
-        AudioaeWarning: codes of an earlier version, which do not say by which weights they were made.
+        AudioaeWarning: codes of an earlier version, which do not identify their model's weights.
     """
     return resolved(_model_of(codes) if model is None else model, Autoencoder).decode(codes, seed, force)
 
@@ -61,7 +61,7 @@ def reconstruct(audio: Audio, rate: int, model: Model, phase: Literal["input", "
         audio: as in :func:`encode`.
         rate: sample rate in Hz.
         model: as in :func:`encode`.
-        phase: ``input`` keeps the recording's phase and the fine structure within bands; ``griffin_lim`` estimates one.
+        phase: ``input`` keeps the recording's phase and the fine structure in bands; ``griffin_lim`` estimates the phase.
 
     Raises:
         InputError: an unusable array, rate or setting.
@@ -75,9 +75,9 @@ def sample(model: Model, count: int = 1, seed: int = 0, patches: int = 1) -> tup
 
     Args:
         model: as in :func:`encode`.
-        count: how many.
+        count: number of sounds.
         seed: the same seed gives the same sounds.
-        patches: drawn independently, one after the other.
+        patches: number of patches per sound, drawn independently.
 
     Raises:
         InputError: an unusable count or seed.
@@ -87,10 +87,10 @@ def sample(model: Model, count: int = 1, seed: int = 0, patches: int = 1) -> tup
 
 
 def interpolate(first: Codes, second: Codes, steps: int = 5) -> list[Codes]:
-    """Codes on the straight line from one recording's to another's, both ends included, as long as the shorter one.
+    """Linear interpolation between the codes of two recordings, both included, with the length of the shorter one.
 
     Raises:
-        InputError: fewer than two steps, or codes that do not go together.
+        InputError: fewer than two steps, or codes of different models, channels or rates.
     """
     checked_count(steps, "steps", 2, MOST_SOUNDS)
     ends = [(each.values.shape[::2], each.rate, each.model, each.fingerprint) for each in (first, second)]
@@ -110,7 +110,7 @@ def _model_of(codes: Codes) -> str:
     """The model of the package that made the codes.
 
     Raises:
-        InputError: it is none of the package.
+        InputError: the package has no model of that name.
     """
     if codes.model not in shipped():
         raise InputError(f"the codes were made by {codes.model!r}, which is not in the package: give its model file")

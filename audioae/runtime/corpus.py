@@ -1,4 +1,4 @@
-"""Cleaning many recordings side by side, in processes of which one may be lost without the others."""
+"""Cleans recordings in parallel processes. If one process is killed, the others continue."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -22,25 +22,26 @@ from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.runtime.signals import unwind_on_signals
 
 AHEAD = 2
-"""Recordings that are handed out for each process, so that none waits."""
+"""Recordings per process that are submitted in advance."""
 GRACE = 3.0
-"""Seconds that a process whose parent has died has to tidy up."""
+"""Seconds in which a process must end after its parent has died."""
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process by either
 Outcome = tuple[Job, Report | AudioaeError]
 
 
 def clean(
     jobs: Sequence[tuple[Job, DenoiseOptions]], choice: ModelChoice, processes: int | None, begun: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
-    """Clean recordings in several processes; what came of each is told as it is done, in any order.
+    """Clean recordings in several processes and yield their outcomes as they are done, in any order.
 
-    A recording whose process is killed is tried once more, by itself. Close the iterator to stop early: nothing half
-    done is left.
+    A recording whose process is killed is tried once more, alone. Closing the iterator stops the work and removes
+    temporary files.
 
     Args:
-        jobs: recordings, and how each is to be cleaned; the folders of their results have to be there.
-        choice: what cleans them.
-        processes: how many; None for one on each core.
-        begun: called before a recording is begun; false where it is not to be.
+        jobs: recordings with their options; the folders of the results must exist.
+        choice: the model.
+        processes: number of processes; by default one per core.
+        begun: called before each recording; the recording is skipped if it returns false.
     """
     waiting = deque(jobs)
     running: dict[Future[Report | AudioaeError], tuple[Job, DenoiseOptions]] = {}
@@ -68,7 +69,7 @@ def clean(
                     if job not in lost:
                         again.append((job, options))
                         continue
-                    outcome = InputError(f"{job.source}: its process was killed twice: is there memory enough for --jobs?")
+                    outcome = InputError(f"{job.source}: its process was killed twice: is there enough memory for --jobs?")
                 lost.discard(job)
                 yield job, outcome
             if crashed:
@@ -78,14 +79,16 @@ def clean(
                 for job, options in reversed(again):
                     job.sweep()
                     lost.add(job)
-                    waiting.appendleft((job, replace(options, again=True)))  # it may be done, but could not be told
+                    waiting.appendleft(
+                        (job, replace(options, again=True))
+                    )  # the result may exist, although its report was lost
                 pool = _pool(choice, processes)
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
         pool.shutdown(cancel_futures=True)
         for job, _ in running.values():
-            job.sweep()  # of a process that was told to end while it began a file
+            job.sweep()  # left by a process that was terminated when it started a file
         raise
     else:
         pool.shutdown()
@@ -97,13 +100,13 @@ def _outcome(future: "Future[Report | AudioaeError]", job: Job) -> Report | Audi
         return future.result()
     except (BrokenProcessPool, SystemExit):
         return None
-    except Exception as error:  # what could not be sent between the processes
+    except Exception as error:  # errors of serialisation
         return fault(error, str(job.source))
 
 
 def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
     threads = max(1, torch.get_num_threads() // processes)
-    # Not forked: torch's threads would be left behind.
+    # Not forked, because torch's threads do not exist in forked processes.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
 
@@ -112,17 +115,17 @@ _denoiser: StreamingModel | AudioaeError | None = None
 
 
 def _begin(choice: ModelChoice, threads: int) -> None:
-    """Initialisation of each process."""
+    """Initialise a worker process."""
     global _denoiser
     unwind_on_signals()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C too, and ends its children
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent also gets Ctrl-C, and ends its children
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:
         _denoiser = choice.load()
     except AudioaeError as error:
         _denoiser = error
-    except Exception as error:  # else the process would end, and be taken for one that was killed
+    except Exception as error:  # otherwise the process would end and count as killed
         _denoiser = fault(error, choice.model)
 
 
@@ -140,4 +143,4 @@ def _end_with_parent() -> None:
     multiprocessing.connection.wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
-    os._exit(1)
+    os.kill(os.getpid(), KILL)

@@ -1,4 +1,4 @@
-"""The journal of begun and finished files, with which interrupted work is resumed."""
+"""The journal of started and finished recordings, by which interrupted work is resumed."""
 
 import json
 import os
@@ -19,24 +19,24 @@ NAME = ".audioae.jsonl"
 class ResultState(Enum):
     """State of a job's result files."""
 
-    FREE = "nothing"
-    MADE = "results that an earlier run has finished, and that may be replaced"
-    BEGUN = "what a run that was cut off may have made, or somebody else"
-    FOREIGN = "files of somebody else"
+    FREE = "no results"
+    MADE = "results of a finished run, which may be replaced"
+    BEGUN = "files of an interrupted run or of another program"
+    FOREIGN = "files of another program"
 
 
 class Journal:
-    """A file of JSON lines in the folder of the results: one for every recording that is begun, one when it is done.
+    """A file of JSON lines in the output folder, with one line when a recording is started and one when it is done.
 
-    Lines are only ever added, also by several runs at once. One that was cut off counts for nothing, so that the process
-    may be killed at any moment.
+    Lines are only appended, also by several runs at once. Incomplete lines are ignored, so that a process may be killed at
+    any moment.
 
     Args:
-        folder: of the results; the journal's file is made with the first line.
-        settings: all that results depend on besides the recording; what was done with others counts as not done.
+        folder: folder of the results; the file is created with the first line.
+        settings: hash of all settings that results depend on; results with other settings count as not done.
 
     Raises:
-        OutputError: the journal that is there cannot be read.
+        OutputError: the existing journal cannot be read.
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
@@ -50,7 +50,7 @@ class Journal:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read what this run or another one has added.
+        """Read the lines that were added by any run.
 
         Raises:
             OutputError: the journal cannot be read.
@@ -65,9 +65,9 @@ class Journal:
                 added = file.read()
         except OSError as error:
             raise OutputError(f"{self.path}: cannot read: {error.strerror}") from None
-        # What has no end yet may get it, or be cut off for ever: it is looked at, and read again the next time.
+        # An incomplete last line is read again the next time.
         self._read += added.rfind(b"\n") + 1
-        for line in added.decode("utf-8", errors="replace").split("\n"):  # names may hold other ends of lines
+        for line in added.decode("utf-8", errors="replace").split("\n"):  # names may contain other line separators
             self._take(line)
 
     def _take(self, line: str) -> None:
@@ -82,7 +82,7 @@ class Journal:
                 self._done.pop(source, None)
 
     def is_done(self, job: Job) -> bool:
-        """Whether the recording was cleaned in the same way, and neither it nor any of its results has changed."""
+        """Whether the recording was cleaned with the same settings, and neither it nor its results have changed."""
         entry = self._done.get(_key(job.source))
         if entry is None or entry.get("settings") != self.settings or entry["outputs"] != _keys(job):
             return False
@@ -95,7 +95,7 @@ class Journal:
         )
 
     def result_state(self, job: Job) -> ResultState:
-        """Which run wrote the result files."""
+        """State of the result files."""
         there = {key for key, path in zip(_keys(job), job.outputs, strict=True) if path.exists()}
         if not there:
             return ResultState.FREE
@@ -104,12 +104,12 @@ class Journal:
         return ResultState.BEGUN if there <= self._made | self._begun else ResultState.FOREIGN
 
     def begin(self, job: Job) -> bool:
-        """Note that the recording's results are about to be written, unless another run has made them meanwhile.
+        """Add a line for a started recording, unless another run has finished it.
 
-        What killed runs left half done in the folders is removed.
+        Temporary files of killed runs in the output folders are removed.
 
         Returns:
-            Whether there is anything to do.
+            Whether the recording must be cleaned.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -121,14 +121,14 @@ class Journal:
         if not folders <= self._swept:
             job.sweep()
             self._swept |= folders
-        # Now, for a recording that changes while it is cleaned is to be cleaned again.
+        # Taken now, because a recording that changes during cleaning must be cleaned again.
         self._stamps[_key(job.source)] = _stamp(job.source)
         free = [key for key, path in zip(_keys(job), job.outputs, strict=True) if not path.exists()]
         self._write({"event": "begun", "input": _key(job.source), "outputs": free})
         return True
 
     def done(self, job: Job, report: dict[str, Any]) -> None:
-        """Note that all results of the recording are in their places.
+        """Add a line for a finished recording.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -144,7 +144,7 @@ class Journal:
             with open(self.path, "ab+") as file, locked(file.fileno()):
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 1))
-                torn = size > 0 and file.read(1) != b"\n"  # a part of a line, of a run that was killed
+                torn = size > 0 and file.read(1) != b"\n"  # incomplete line of a killed run
                 write_all(file.fileno(), b"\n" * torn + line)
                 os.fsync(file.fileno())
         except OSError as error:
@@ -161,7 +161,7 @@ def _keys(job: Job) -> list[str]:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Size in bytes and time of the last change in nanoseconds; nothing for a file that is not there."""
+    """Size in bytes and modification time in nanoseconds; empty if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -170,12 +170,12 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _mark(path: Path) -> list[int]:
-    """A result's stamp, and the checksum of its content."""
+    """Stamp and checksum of a result."""
     return [*_stamp(path), _checksum(path)]
 
 
 def _has(path: Path, mark: Any) -> bool:
-    """Whether the file is as it was marked. The time alone may change: copying does that, and some network drives do."""
+    """Whether a file matches its mark. Its time may differ, because copying and some network drives change it."""
     stamp = _stamp(path)
     if not stamp or not isinstance(mark, list) or len(mark) != 3:
         return False

@@ -1,4 +1,4 @@
-"""From a microphone to an output while one speaks; the only module that knows sounddevice."""
+"""Live audio from an input to an output device. Only this module imports sounddevice."""
 
 import contextlib
 import queue
@@ -15,7 +15,7 @@ from audioae.errors import InputError, MissingExtraError
 from audioae.runtime.streamer import Streamer
 
 WAITING = 8
-"""Blocks of a hop each that may wait to be cleaned; what comes on top is lost, and counted."""
+"""Size of the input queue in blocks of one hop; further blocks are dropped and counted."""
 
 
 @dataclass
@@ -23,11 +23,11 @@ class Status:
     """State of a live stream.
 
     Attributes:
-        seconds: since it began.
-        latency: seconds from the microphone to the output: both devices, the network, what waits for it and what lies ready.
-        overruns: blocks that came while too many were waiting, or that the device had lost.
-        underruns: blocks for which nothing was ready; silence was given out.
-        load: share of the time that cleaning takes; at 1 it only just keeps up.
+        seconds: seconds since the start.
+        latency: seconds from input to output, including devices, queues and the network.
+        overruns: input blocks that were lost by the device or by a full queue.
+        underruns: output blocks of silence, because no audio was ready.
+        load: share of the time that is spent on cleaning.
     """
 
     seconds: float = 0.0
@@ -38,7 +38,7 @@ class Status:
 
 
 def devices() -> str:
-    """All sound devices, as a list for people.
+    """All audio devices, as text.
 
     Raises:
         MissingExtraError: sounddevice or PortAudio is not installed.
@@ -54,24 +54,24 @@ def run(
     seconds: float | None = None,
     watch: Callable[[Status], None] | None = None,
 ) -> Status:
-    """Clean what a microphone hears and play it, until Ctrl-C or for so many seconds.
+    """Clean the input of a device and play it on another, until Ctrl-C or for ``seconds``.
 
     Args:
-        streamer: at the devices' rate.
+        streamer: a stream at the devices' sample rate.
         channels: C.
-        source: name or number of the input device; None for the system's own.
-        sink: of the output device.
-        seconds: how long; None for ever.
-        watch: called twice a second.
+        source: name or number of the input device; None for the default device.
+        sink: name or number of the output device.
+        seconds: duration; None for unlimited.
+        watch: called twice a second with the status.
 
     Raises:
-        InputError: no such device, or not at this rate.
+        InputError: no such device, or an unsupported rate.
         MissingExtraError: sounddevice or PortAudio is not installed.
     """
     sounddevice = _sounddevice()
     hop, rate = streamer.hop, streamer.rate
     status = Status()
-    heard: queue.Queue[NDArray[np.float32] | None] = queue.Queue(WAITING)
+    recorded: queue.Queue[NDArray[np.float32] | None] = queue.Queue(WAITING)
     ready = _Ready(channels)
     queued = played = 0  # samples
     busy = 0.0
@@ -80,11 +80,11 @@ def run(
     def clean() -> None:
         nonlocal busy, failure
         try:
-            while (block := heard.get()) is not None:
+            while (block := recorded.get()) is not None:
                 begun = time.perf_counter()
                 ready.put(np.asarray(streamer.feed(block), np.float32))
                 busy += time.perf_counter() - begun
-        except Exception as error:  # told by the thread that waits for this one
+        except Exception as error:  # raised by the main thread
             failure = error
 
     def callback(given: Any, taken: Any, frames: int, _: Any, flags: Any) -> None:
@@ -92,7 +92,7 @@ def run(
         status.overruns += bool(flags.input_overflow)
         status.underruns += bool(flags.output_underflow)
         try:
-            heard.put_nowait(given.copy())
+            recorded.put_nowait(given.copy())
             queued += frames
         except queue.Full:
             status.overruns += 1
@@ -127,9 +127,9 @@ def run(
     except sounddevice.PortAudioError as error:
         raise InputError(f"sound devices: {error}: is another program using them?") from None
     finally:
-        while worker.is_alive():  # nobody listens any more: what waits is dropped, that the end finds room
+        while worker.is_alive():  # drop queued blocks, to make room for the end mark
             with contextlib.suppress(queue.Full):
-                heard.put(None, timeout=0.1)
+                recorded.put(None, timeout=0.1)
             worker.join(0.1)
     if failure is not None:
         raise failure
@@ -137,7 +137,7 @@ def run(
 
 
 class _Ready:
-    """Cleaned samples that wait to be played, from one thread to another."""
+    """Queue of cleaned samples between the threads of the model and the device."""
 
     def __init__(self, channels: int) -> None:
         self._samples = np.zeros((0, channels), np.float32)
@@ -150,11 +150,10 @@ class _Ready:
             self._samples = np.concatenate([self._samples, samples])
 
     def take(self, into: NDArray[np.float32]) -> tuple[int, int]:
-        """Fill ``into`` from its beginning, the rest with silence. It begins with a whole block.
+        """Fill ``into`` with samples and then silence. The output starts when a whole block is ready.
 
         Returns:
-            How many samples there were, and how many came too late, since silence had been played in their place, and are
-            left out so that the latency does not grow.
+            The number of samples, and the number of late samples that were dropped, so that the latency does not grow.
         """
         with self._lock:
             self.begun = self.begun or len(self._samples) >= len(into)

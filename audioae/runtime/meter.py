@@ -1,18 +1,18 @@
-"""Levels before and after, and clipped samples, gathered block by block in constant memory."""
+"""Levels of input and output, and clipped samples, computed block by block in constant memory."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 FULL_SCALE = 0.9998
 CLIPPED_RUN = 3
-"""So many samples at full scale in a row count as clipped."""
+"""Consecutive samples at full scale that count as clipped."""
 
 
 class Meter:
-    """Takes a recording and its cleaned version: how loud both are, and what lies between them.
+    """Measures the levels of a recording, of its cleaned version, and of their difference.
 
-    How much the signal-to-noise ratio has grown is not among the figures: it cannot be told without the clean recording.
-    Levels in pauses show how much noise is gone where nobody speaks, which is two to three times as many decibels.
+    The improvement of the SNR is not measured, because it cannot be computed without the clean recording. The attenuation in
+    pauses would be two to three times as large in dB.
     """
 
     def __init__(self) -> None:
@@ -25,14 +25,14 @@ class Meter:
 
     @property
     def levels(self) -> tuple[float, float, float]:
-        """RMS in dBFS of the recording, of the result, and of what was taken out; -150 for digital silence."""
+        """RMS in dBFS of the recording, of the result, and of the removed part; -150 for digital silence."""
         powers = np.maximum(self._energy / max(self._samples, 1), 1e-15)
         before, after, removed = (10 * np.log10(powers)).tolist()
         return before, after, removed
 
 
 class Clipping:
-    """Counts samples of runs at full scale, also of those that go on in the next block."""
+    """Counts samples in runs at full scale, which may continue in the next block."""
 
     def __init__(self) -> None:
         self._closed = 0

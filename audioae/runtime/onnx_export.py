@@ -1,7 +1,7 @@
-"""Writing a denoiser as ONNX: one frame at a time, with all that it remembers going in and coming out.
+"""Writes denoisers as ONNX files that process one frame at a time, with the state as inputs and outputs.
 
-The front-end stays outside, for it is a Fourier transform that every language has; its sizes are in the file's metadata. The
-only module that knows onnx.
+The Fourier transform is not part of the file, because every language has one; its sizes are in the file's metadata. Only
+this module imports onnx.
 """
 
 import contextlib
@@ -36,23 +36,23 @@ from audioae.system.atomic import write_file
 
 FORMAT = "audioae onnx 3"
 READ = ("audioae onnx 2", FORMAT)
-"""Formats that are run alike: which states there are, the file itself says."""
+"""Supported formats; the file lists its states."""
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
-"""Numbers that a tensor of weights has at least, to be worth fewer bits."""
+"""Smallest size of a tensor of weights that is stored in fewer bits."""
 WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft and after irfft"
 LONGER = WINDOW + ", there divided by what the squares of the windows of all frames add to"
 
 
 class Step(nn.Module):
-    """One frame of a denoiser in real numbers, for ONNX has no complex ones.
+    """One frame of a denoiser in real numbers, because ONNX has no complex ones.
 
-    What residual blocks remember lies together in a few tensors, each of blocks that look back about as far.
+    The states of residual blocks with similar receptive fields are combined into one tensor.
 
     Args:
-        model: the network, one of those that give a mask.
-        state: what it remembers before the first frame, ``(B, ...)``.
+        model: a network with a mask.
+        state: its initial state, ``(B, ...)``.
     """
 
     def __init__(self, model: Any, state: State) -> None:
@@ -61,20 +61,20 @@ class Step(nn.Module):
         modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
         for name in state:
             if isinstance(block := modules.get(name), ResidualBlock):
-                # By factors of four.
-                reach, late = (block.time.dilation.bit_length() - 1) // 2, "late." * bool(block.delay)
-                together[f"{name.rpartition('blocks.')[0]}past.{late}{reach}"].append(name)
+                # Receptive fields are grouped by factors of four.
+                group, late = (block.time.dilation.bit_length() - 1) // 2, "late." * bool(block.delay)
+                together[f"{name.rpartition('blocks.')[0]}past.{late}{group}"].append(name)
         self.together = dict(together)
         self.pasts = nn.ModuleList(SharedPast([modules[n] for n in names]) for names in together.values())
-        for name in [name for names in together.values() for name in names]:
+        joined = [name for names in together.values() for name in names]
+        for name in joined:
             self.model.set_submodule(name, SingleFrameBlock(modules[name]))
-        joined = {name for names in together.values() for name in names}
         self.state = {name: value for name, value in state.items() if name not in joined}
         for (name, members), past in zip(together.items(), self.pasts, strict=True):
             self.state[name] = cast(SharedPast, past).zeros(state[members[0]])
 
     def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and the state; the clean one and what joins the state."""
+        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and states to the clean spectrum and new rows of states."""
         before: dict[str, Any] = dict(zip(self.state, state, strict=True))
         for (name, members), past in zip(self.together.items(), self.pasts, strict=True):
             before |= zip(members, past(before[name]), strict=True)
@@ -95,26 +95,25 @@ class Step(nn.Module):
 
 
 def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
-    """Write a model's step at one sample rate as an ONNX file, whole or not at all.
+    """Write one step of a model at a sample rate as an ONNX file, atomically.
 
-    Inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the state, all of float32; outputs ``clean`` of the
-    same shape and what joins each state, by its name with ``next.`` before it. States are queues on their second axis: what
-    comes out goes in at the end, and as much leaves at the front. All begin as zeros. ``past`` holds of each frame one row
-    for every residual block of those that look back about as far.
-    Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (frames that the result is late
-    by, besides the overlap), ``model`` (its settings), ``recipe``, ``precision`` and ``states``, their names.
+    The inputs, all float32, are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the states. The outputs are
+    ``clean``, of the same shape, and the new rows of each state, named ``next.`` and the state's name. States are queues
+    along their second axis: new rows are appended at the end, and as many are removed at the front. All start as zeros.
+    ``past`` holds, per frame, one row for each residual block of a group with similar receptive fields.
+    Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (in frames, without the overlap),
+    ``model`` (its settings), ``recipe``, ``precision`` and ``states``, their names.
 
     Args:
         denoiser: from :func:`audioae.load`.
-        target: the file.
-        rate: Hz, for which the file is; others with as many samples from frame to frame fit too.
-        precision: ``fp32``, ``fp16`` for weights that lie in 16 bits and are computed with in 32, or ``int8`` for weights of
-            matrix products in 8 bits.
+        target: path of the file.
+        rate: sample rate in Hz; other rates with the same hop in samples also work.
+        precision: ``fp32``; ``fp16`` for weights stored in 16 bits; or ``int8`` for weights of matrix products in 8 bits.
 
     Raises:
-        ModelFileError: not a denoiser with one mask.
-        InputError: the rate is not within 8 to 192 kHz, or no such precision.
-        MissingExtraError: onnx or onnxscript are not installed.
+        ModelFileError: an ensemble, or a model without a mask.
+        InputError: the rate is not within 8 to 192 kHz, or an unknown precision.
+        MissingExtraError: onnx or onnxscript is not installed.
         OutputError: the file cannot be written.
     """
     write_file(target, onnx_bytes(denoiser, rate, precision))
@@ -135,11 +134,11 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> by
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
     try:
         import onnx
-        import onnxscript  # noqa: F401 - what torch's exporter writes with
+        import onnxscript  # noqa: F401 - used by torch's exporter
     except ImportError:
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
     stft = denoiser.transform(rate)
-    # Two of each, for the exporter would take a one for a constant.
+    # Sizes of two, because the exporter treats a size of one as constant.
     step = Step(network, network.initial_state(2, 2, stft.bins)).eval()
     names = list(step.state)
     layout = network.layout
@@ -147,7 +146,7 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> by
         layout.averages(stft.bins),
         layout.weights(stft.bins),
         window_spectrum(stft.bins),
-    )  # kept from here on: the exporter's own tensors are hollow
+    )  # cached here, because tensors made during the export have no values
     batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
     shapes = (
         {0: batch, 1: channels},
@@ -165,7 +164,7 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> by
             dynamic_shapes=shapes,
             opset_version=OPSET,
         )
-    assert program is not None, "with dynamo there is one"
+    assert program is not None, "dynamo returns a program"
     proto = program.model_proto
     if precision == "fp16":
         _halve(proto.graph)
@@ -189,7 +188,7 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> by
 
 
 def _halve(graph: Any) -> None:
-    """Keep weights in 16 bits; whoever runs the file widens them once, when it is opened."""
+    """Store weights in 16 bits; they are converted to 32 bits when the file is opened."""
     import onnx
 
     casts = []
@@ -221,7 +220,7 @@ def _quantized(proto: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter tells its developers."""
+    """Suppress messages of the exporter."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Running a denoiser by onnxruntime in place of torch: frame by frame, behind the same interface."""
+"""Loads models, and runs denoisers by onnxruntime with the same interface as by torch."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("torch", "onnx")
 ROOM = 64
-"""Rows that a short :class:`Queue` has room for before it has to copy."""
+"""Free rows of a short :class:`Queue`."""
 
 
 class Queue:
@@ -78,14 +78,14 @@ class Queues:
 
 
 class OnnxModel(SpectralNetwork):
-    """A network that onnxruntime runs; one session for each number of bins, made when it is first needed.
+    """A network that onnxruntime runs; with one session for each number of bins.
 
     Args:
-        denoiser: what is exported where no file of the size is given; None where only the file's sizes can be run.
-        delay: frames that the result is late by.
-        files: contents of ONNX files by the number of bins that they are for; more are exported as they are needed.
-        sizes: seconds from frame to frame and of a frame, by which bins tell the rate.
-        sessions: of files, where they are open already.
+        denoiser: the model to export for further numbers of bins; None to support only the given files.
+        delay: delay of the output in frames.
+        files: contents of ONNX files by their number of bins.
+        sizes: hop and window in seconds, by which the number of bins determines the rate.
+        sessions: open sessions by their number of bins.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class OnnxModel(SpectralNetwork):
         sessions: Mapping[int, Any] = {},
     ) -> None:
         super().__init__()
-        # In a tuple, that its weights are not taken for this module's.
+        # In a tuple, so that its weights do not become parameters of this module.
         self.source, self.delay, self.files = (denoiser,), delay, files
         self.sizes = sizes
         self._sessions: dict[int, Any] = dict(sessions)
@@ -107,12 +107,12 @@ class OnnxModel(SpectralNetwork):
         self.receptive_field = denoiser.network.receptive_field if denoiser else None
 
     def session(self, bins: int) -> Any:
-        """The session for spectra of so many bins.
+        """The session for a number of bins.
 
         Raises:
-            InputError: the file is one for another rate.
+            InputError: the file is for another rate.
         """
-        if self._process != os.getpid():  # the threads of a session do not live on in a process that was forked
+        if self._process != os.getpid():  # the threads of a session do not exist in a forked process
             self._sessions, self._process = {}, os.getpid()
         if bins not in self.files:
             denoiser = self.source[0]
@@ -158,7 +158,7 @@ LACKS = {
     "Denoiser": "cleans nothing: give a denoiser",
     "Generator": "draws no sounds: give a generator",
 }
-"""By the class that is asked for: why a model of another one will not do."""
+"""Messages about a model of another family, by the requested class."""
 AnyModel: TypeAlias = "Denoiser | Autoencoder | Generator | Classifier"
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -179,17 +179,17 @@ def load(
     backend: str = "torch",
     family: type[TrainedModel] | None = None,
 ) -> TrainedModel:
-    """A trained model, ready to run, of the class of its family; a file of ``audioae export`` always by onnxruntime.
+    """A trained model, ready to run, of the class of its family. Files of ``audioae export`` are run by onnxruntime.
 
     Args:
-        name_or_path: a model in the package (``audioae models`` lists them), ``default``, a model file's path, or an
-            ``.onnx`` file's; a model that is loaded already comes back as it is.
-        device: where torch runs: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+        name_or_path: a model in the package (``audioae models`` lists them), ``default``, or the path of a model file
+            or ``.onnx`` file; a loaded model is returned unchanged.
+        device: device of torch: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
         backend: ``torch``, or ``onnx`` for onnxruntime, on the CPU.
-        family: :class:`Denoiser`, :class:`Autoencoder`, :class:`Generator` or :class:`Classifier`, if no other will do.
+        family: :class:`Denoiser`, :class:`Autoencoder`, :class:`Generator` or :class:`Classifier`, to accept no other.
 
     Raises:
-        ModelFileError: no such model or device, one of another family, or one that cannot be run so.
+        ModelFileError: no such model or device, one of another family, or a model that onnxruntime cannot run.
         MissingExtraError: onnxruntime is not installed.
 
     >>> load().name
@@ -200,10 +200,10 @@ def load(
 
 
 def of_family(model: TrainedModel, family: type[Kind]) -> Kind:
-    """The model, if it is of the class of a family.
+    """Check the class of a model.
 
     Raises:
-        ModelFileError: it is of another one.
+        ModelFileError: the model is of another family.
     """
     if isinstance(model, family):
         return model
@@ -212,7 +212,7 @@ def of_family(model: TrainedModel, family: type[Kind]) -> Kind:
 
 
 def resolved(model: "Source | TrainedModel", family: type[Kind], device: str = "cpu") -> Kind:
-    """A model that is given by name, by path or as an object, as an object.
+    """The model for a name, a path or a loaded model.
 
     Raises:
         ModelFileError: no such model or device, or a model of another family.
@@ -245,7 +245,7 @@ def _exported(denoiser: Denoiser) -> Denoiser:
 
 
 def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float = 2 * HOP_SECONDS) -> int:
-    """The sample rate whose spectra have so many bins; of several the one nearest to what they say without rounding.
+    """The sample rate for a number of bins; of several rates the one nearest to the value without rounding.
 
     >>> rate_of(769), rate_of(267, 0.016, 0.048)
     (48000, 11094)
@@ -259,7 +259,7 @@ def rate_of(bins: int, hop_seconds: float = HOP_SECONDS, window_seconds: float =
 def open_session(model: bytes | str) -> Any:
     """An inference session of an ONNX model, by its contents or its path.
 
-    It runs in the thread that calls it: a frame is too little work to be shared.
+    It runs in the calling thread, because a frame is too little work for several threads.
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
@@ -275,7 +275,7 @@ def open_session(model: bytes | str) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own kinds have no common base
+    except Exception as error:  # errors of onnxruntime have no common base class
         what = model if isinstance(model, str) else "model"
         raise ModelFileError(f"{what}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error
 

@@ -1,4 +1,4 @@
-"""Samples as bytes in a stream, and the WAV header for them."""
+"""PCM samples as bytes, and WAV headers of streams."""
 
 import struct
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENCODINGS = {"u8": (1, 8), "s16": (1, 16), "s24": (1, 24), "s32": (1, 32), "f32": (3, 32), "f64": (3, 64)}
-"""Little-endian samples: their code in WAV (1 for integers, 3 for floats) and their bits."""
+"""Encodings of little-endian samples: format code in WAV (1 for integers, 3 for floats) and bits."""
 UNKNOWN_SIZE = 0xFFFFFFFF
-"""Length in a WAV header that stands for: not known yet."""
+"""Size field in a WAV header for an unknown length."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pcm:
         rate: Hz.
         channels: C.
         encoding: one of ``ENCODINGS``.
-        form: the ``fmt`` chunk of the WAV stream that they came in, if they did, which says where loudspeakers stand.
+        form: the ``fmt`` chunk of the WAV input, which also holds the channel mask; empty for raw samples.
     """
 
     rate: int
@@ -30,11 +30,11 @@ class Pcm:
 
     @property
     def frame(self) -> int:
-        """Bytes of one sample of all channels."""
+        """Bytes per frame, which is one sample of all channels."""
         return self.channels * ENCODINGS[self.encoding][1] // 8
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Whole frames to ``(frames, C)`` in [-1, 1]."""
+        """Bytes of whole frames to samples ``(frames, C)`` in [-1, 1]."""
         code, bits = ENCODINGS[self.encoding]
         if code == 3:
             samples = np.frombuffer(data, f"<f{bits // 8}")
@@ -49,7 +49,7 @@ class Pcm:
         return samples.reshape(-1, self.channels).astype(np.float32)
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
-        """``(frames, C)`` to bytes; integers are limited to full scale.
+        """Samples ``(frames, C)`` to bytes; integers are clipped to full scale.
 
         >>> Pcm(8000, 1).encode(np.array([[0.5], [2.0]], np.float32)).hex()
         '0040ff7f'
@@ -67,7 +67,7 @@ class Pcm:
 
     @property
     def header(self) -> bytes:
-        """A WAV header for a stream without an end."""
+        """A WAV header for a stream of unknown length."""
         code, bits = ENCODINGS[self.encoding]
         plain = struct.pack("<HHIIHH", code, self.channels, self.rate, self.rate * self.frame, self.frame, bits)
         form, unknown = self.form or plain, struct.pack("<I", UNKNOWN_SIZE)

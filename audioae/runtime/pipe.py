@@ -1,4 +1,4 @@
-"""Cleaning a stream of samples while it comes: raw PCM or WAV in, the same out."""
+"""Cleans a stream of raw PCM or WAV as it arrives."""
 
 import time
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from audioae.runtime.streamer import Streamer
 
 @dataclass
 class Flow:
-    """Totals of a finished stream.
+    """Statistics of a stream.
 
     Attributes:
-        seconds: of sound.
-        working: seconds that cleaning took.
-        slowest: the longest that one chunk took, in seconds.
-        late: chunks that took longer than they last, in a live stream the moments at which it would have stuttered.
+        seconds: length of the audio.
+        working: seconds spent on cleaning.
+        slowest: longest time for one chunk in seconds.
+        late: number of chunks that took longer than their length, which would interrupt a live stream.
     """
 
     seconds: float = 0.0
@@ -30,7 +30,7 @@ class Flow:
     chunks: int = field(default=0, repr=False)
 
     def note(self, seconds: float, took: float) -> None:
-        """Count a chunk in."""
+        """Add a chunk."""
         self.seconds += seconds
         self.working += took
         self.slowest = max(self.slowest, took)
@@ -39,15 +39,15 @@ class Flow:
 
 
 def stream(streamer: Streamer, source: Source, write: Callable[[bytes], object], flow: Flow | None = None) -> Flow:
-    """Clean what a source gives until it ends; what is ready is written at once.
+    """Clean a source to its end and write results as soon as they are ready.
 
-    As many samples come out as went in, none of them shifted: what is late is the moment.
+    The output has the length of the input, without delay.
 
     Args:
-        streamer: for the source's rate.
-        source: of samples.
-        write: takes samples as bytes.
-        flow: where to count, for those who watch.
+        streamer: a stream at the source's rate.
+        source: source of samples.
+        write: called with bytes of samples.
+        flow: statistics to update.
 
     Raises:
         InputError: the source cannot be read.
@@ -63,7 +63,7 @@ def stream(streamer: Streamer, source: Source, write: Callable[[bytes], object],
             if len(clean):
                 write(pcm.encode(clean))
     except InputError:
-        _end(streamer, pcm, write)  # what came is not lost
+        _end(streamer, pcm, write)  # clean what was read before the error
         raise
     _end(streamer, pcm, write)
     return flow

@@ -1,4 +1,4 @@
-"""Termination from outside, so that it leaves as little behind as Ctrl-C does."""
+"""Termination by signals, with the same clean-up as Ctrl-C."""
 
 import signal
 from collections.abc import Callable
@@ -9,12 +9,12 @@ SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(si
 
 
 def unwind_on_signals() -> Callable[[], None]:
-    """Make SIGTERM and SIGHUP leave through every ``with`` block on the way, with exit code 128 and the signal's number.
+    """Make SIGTERM and SIGHUP raise SystemExit, with exit code 128 plus the number of the signal.
 
     Returns:
-        What puts things back as they were.
+        A function that restores the previous handlers.
     """
-    # What someone chose to ignore, as nohup does, stays ignored.
+    # Ignored signals, as by nohup, stay ignored.
     changed = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     for number in changed:
         signal.signal(number, _leave)

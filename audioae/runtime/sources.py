@@ -1,4 +1,4 @@
-"""Sources of a stream's samples: raw PCM, or WAV, whose header may not know the length."""
+"""Sources of a stream's samples: raw PCM, or WAV with or without a known length."""
 
 import struct
 import warnings
@@ -9,15 +9,15 @@ from audioae.errors import AudioaeWarning, InputError
 from audioae.runtime.pcm import ENCODINGS, Pcm
 
 EXTENSIBLE = 0xFFFE
-"""Code in WAV for a code that stands further down."""
+"""Format code in WAV for a code that follows later in the chunk."""
 NEARLY_UNKNOWN = (range(0x7FFFF000, 2**31), range(2**32 - 2**12, 2**32), range(2**63 - 2**12, 2**64))
-"""Lengths that other programs write if they do not know it."""
+"""Size fields that programs write for an unknown length."""
 LONGEST_FORM = 4096
 CHUNKS = frozenset(
     name.ljust(4)
     for name in b"LIST id3 ID3 bext iXML axml cue smpl inst fact PEAK JUNK junk PAD FLLR _PMX cart DISP afsp chna".split()
 )
-"""Chunks that stand behind the samples, also where the header does not count them."""
+"""Chunks that may follow the samples, even if the header does not count them."""
 ADVICE = "give raw samples, and --rate to say so"
 
 
@@ -25,7 +25,7 @@ class Readable(Protocol):
     """A buffered binary file."""
 
     def read(self, size: int, /) -> bytes:
-        """So many bytes, or all until the end."""
+        """Exactly this many bytes, or fewer at the end."""
 
     def read1(self, size: int, /) -> bytes:
         """Available bytes, at most this many; none at the end."""
@@ -44,9 +44,9 @@ class RawSource:
     """Samples without a header.
 
     Args:
-        file: what they are read from.
-        pcm: how they lie in it.
-        size: bytes of them; None for all until the end.
+        file: file to read.
+        pcm: sample format.
+        size: number of bytes; None to read to the end.
     """
 
     def __init__(self, file: Readable, pcm: Pcm, size: int | None = None) -> None:
@@ -55,13 +55,13 @@ class RawSource:
         """Bytes of an incomplete frame."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Whole frames, as soon as there are any.
+        """Whole frames, as soon as they arrive.
 
         Raises:
-            InputError: the stream cannot be read, or ends before it said it would.
+            InputError: the stream cannot be read, or is shorter than announced.
 
         Warns:
-            AudioaeWarning: a part of a frame at the end is left out.
+            AudioaeWarning: an incomplete frame at the end is dropped.
         """
         yield from self._frames(self.size)
         self._end()
@@ -90,13 +90,13 @@ class RawSource:
 
 
 class WavSource(RawSource):
-    """A WAV stream of integers or floats, of known length or not.
+    """A WAV stream of integers or floats, with or without a known length.
 
     Args:
-        file: what it is read from.
+        file: file to read.
 
     Raises:
-        InputError: another kind of file.
+        InputError: not a supported WAV stream.
     """
 
     def __init__(self, file: Readable) -> None:
@@ -129,17 +129,17 @@ class WavSource(RawSource):
                 rest -= len(self._exactly(min(rest, 2**16)))
 
     def chunks(self) -> Iterator[bytes]:
-        """Whole frames, as soon as there are any, also beyond the end that the header states.
+        """Whole frames, as soon as they arrive, also beyond the length in the header.
 
         Raises:
-            InputError: the stream cannot be read, ends before it said it would, or another WAV follows.
+            InputError: the stream cannot be read, is shorter than announced, or is followed by another WAV.
 
         Warns:
-            AudioaeWarning: there is more than the header says, or a part of a frame at the end is left out.
+            AudioaeWarning: the stream is longer than announced, or an incomplete frame at the end is dropped.
         """
         yield from self._frames(self.size)
         if self.size is not None and (more := self._beyond(self.size)):
-            if self.size:  # none are stated by those who could not go back to state how many there were
+            if self.size:  # programs that cannot seek back leave a size of 0
                 text = "standard input: more samples came than its header states; they were cleaned as well"
                 warnings.warn(text, AudioaeWarning, stacklevel=2)
             self._rest += more
@@ -147,7 +147,7 @@ class WavSource(RawSource):
         self._end()
 
     def _beyond(self, size: int) -> bytes:
-        """Pass over the chunks behind the samples; what is none, or nothing at the end, is returned."""
+        """Skip the chunks after the samples. Returns bytes that are not a chunk; empty at the end of the stream."""
         padding = size % 2
         self._position += size
         while head := _read(self.file.read, 8 + padding):
@@ -155,7 +155,7 @@ class WavSource(RawSource):
             if name in (b"RIFF", b"RF64", b"RIFX"):
                 raise InputError("standard input: a second WAV follows the first: give one at a time")
             if len(length) < 4:
-                return b"" if name.isascii() and name.decode().isprintable() else head  # too little for a chunk
+                return b"" if name.isascii() and name.decode().isprintable() else head  # too short for a chunk
             (count,) = struct.unpack("<I", length)
             if not self._is_chunk(name, self._position + len(head) + count):
                 return head
@@ -166,7 +166,7 @@ class WavSource(RawSource):
         return b""
 
     def _is_chunk(self, name: bytes, end: int) -> bool:
-        """Whether this may be the name of a chunk that ends there; samples may look like one by chance."""
+        """Whether this is probably a chunk that ends at ``end``; samples may look like a name by chance."""
         inside = self._whole is not None and end <= self._whole + 8
         return name in CHUNKS or (inside and name.isascii() and name.decode().isprintable())
 

@@ -1,9 +1,9 @@
-"""Settings: frozen, validated as a whole, read from YAML with every mistake shown at its place.
+"""Settings: frozen, validated as a whole, read from YAML. Every mistake is reported with its line and column.
 
 Types are strict: ``1.0`` is not a whole number, ``"3"`` is not a number, and a boolean is ``true`` or
 ``false``, never ``yes``, ``on`` or ``1``. Bare words such as ``no`` stay text. YAML lists and text become
-tuples and paths where a field says so, and text or a number alone a list of one; in Python code give tuples and paths
-themselves.
+tuples and paths for fields of these types, and a single text or number becomes a list of one. Python code passes tuples and
+paths.
 """
 
 import inspect
@@ -82,20 +82,20 @@ class Config(BaseModel):
 
     @property
     def kind(self) -> str:
-        """Name of the module that defines this class, which is what a :class:`KindSection` looks it up by."""
+        """Name of the module that defines this class, by which a :class:`KindSection` finds it."""
         return type(self).__module__.rpartition(".")[2]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "kind" in cls.model_fields:
-            raise TypeError(f"{cls.__qualname__}: `kind` is the name of the module, no field can be called so")
+            raise TypeError(f"{cls.__qualname__}: `kind` is the name of the module and cannot be a field")
 
 
 SomeConfig = TypeVar("SomeConfig", bound=Config)
 
 
 def load(schema: type[SomeConfig], path: str | Path, overrides: Sequence[str] = ()) -> SomeConfig:
-    """Read and validate one YAML file (UTF-8), with ``key.sub=value`` overrides laid over it.
+    """Read and validate one YAML file (UTF-8), with overrides ``key.sub=value``.
 
     Raises:
         RecipeError: one line for every mistake, ``file:line:column: dotted.key: what is wrong``.
@@ -117,7 +117,7 @@ def load(schema: type[SomeConfig], path: str | Path, overrides: Sequence[str] = 
 
 
 def parse(schema: type[SomeConfig], text: str, origin: str, overrides: Sequence[str] = ()) -> SomeConfig:
-    """Validate YAML or JSON text; ``origin`` stands for the file's name in messages.
+    """Validate YAML or JSON text. Messages name ``origin`` as the file.
 
     Raises:
         RecipeError: one line for every mistake, ``origin:line:column: dotted.key: what is wrong``.
@@ -126,7 +126,7 @@ def parse(schema: type[SomeConfig], text: str, origin: str, overrides: Sequence[
 
 
 def build(schema: type[SomeConfig], data: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> SomeConfig:
-    """Validate plain data, as :func:`plain_data` gives it; ``origin`` stands for where it is from in messages.
+    """Validate plain data from :func:`plain_data`. Messages name ``origin`` as its source.
 
     Raises:
         RecipeError: one line for every mistake, ``origin: dotted.key: what is wrong``.
@@ -138,7 +138,7 @@ def build(schema: type[SomeConfig], data: dict[str, Any], origin: str, overrides
 def _checked(schema: type[SomeConfig], document: Document, overrides: Sequence[str]) -> SomeConfig:
     apply_overrides(document, overrides)
     try:
-        # From JSON, where strict means text, numbers and booleans but lists may become tuples and text paths.
+        # As JSON, because strict validation of JSON accepts lists for tuples and text for paths.
         config = schema.model_validate_json(json.dumps(_with_lists(schema, document.data)))
     except ValidationError as error:
         raise RecipeError(report(document, _mistakes(schema, error))) from None
@@ -148,8 +148,7 @@ def _checked(schema: type[SomeConfig], document: Document, overrides: Sequence[s
 
 
 def parse_known(schema: type[SomeConfig], text: str, origin: str, essential: str = "") -> SomeConfig:
-    """:func:`parse` for text of other versions: settings outside of the section ``essential`` that are unknown or not valid
-    are ignored, so that they take their defaults.
+    """:func:`parse` for text of other versions. Unknown or invalid settings outside the section ``essential`` are ignored.
 
     Raises:
         RecipeError: not a mapping, or a mistake in the section ``essential``.
@@ -179,7 +178,7 @@ def _document(text: str, origin: str) -> Document:
 
 
 def _innermost(data: Any, location: KeyPath) -> tuple[str, ...]:
-    """The keys on the way to ``location`` through nested mappings, as far as they are there."""
+    """The keys on the path to ``location`` that exist in nested mappings."""
     path: tuple[str, ...] = ()
     for key in location:
         if not (isinstance(data, dict) and isinstance(key, str) and key in data):
@@ -191,20 +190,20 @@ def _innermost(data: Any, location: KeyPath) -> tuple[str, ...]:
 def dump(config: Config) -> str:
     """JSON text of all settings, defaults included; :func:`parse` reads it back to an equal object."""
     text = json.dumps(plain_data(config), indent=1, allow_nan=False)
-    return text.replace("\x7f", "\\u007f")  # the one character that JSON allows as it is and YAML does not
+    return text.replace("\x7f", "\\u007f")  # allowed in JSON, not in YAML
 
 
 def plain_data(config: Config) -> dict[str, Any]:
-    """All settings as a dict of dicts, lists, text, numbers and booleans; :func:`build` makes an equal object of it."""
+    """All settings as a dict of dicts, lists, text, numbers and booleans; :func:`build` restores an equal object."""
     return config.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
 class KindSection:
-    """Marks a section whose schema is the ``Config`` of the module that its ``kind`` names.
+    """Marks a section whose schema is the ``Config`` of the module named by ``kind``.
 
-    ``model: Annotated[Config, KindSection("models")]`` takes ``{kind: conv_dae, ...}``, is checked against
-    ``audioae.denoisers.models.conv_dae.Config`` and becomes an instance of that, whose ``kind`` is then ``"conv_dae"``.
+    ``model: Annotated[Config, KindSection("denoisers.models")]`` accepts ``{kind: conv_dae, ...}``, validates it by
+    ``audioae.denoisers.models.conv_dae.Config`` and becomes an instance of that class.
     """
 
     packages: tuple[str, ...]
@@ -237,14 +236,14 @@ class KindSection:
 
 @dataclass(frozen=True)
 class NamedSections:
-    """Marks a mapping from names to options, where each name has its own schema.
+    """Marks a mapping from names to options, in which each name has its own schema.
 
     ``losses: Annotated[dict[str, Config], NamedSections(schema_of, names)]`` takes ``{si_sdr: {weight: 2}}``.
 
     Args:
-        schema_of: the schema for a name.
-        names: lists the names there are.
-        shorthand: the option that a bare number sets, so that ``si_sdr: 2`` means ``si_sdr: {weight: 2}``.
+        schema_of: returns the schema of a name.
+        names: returns all names.
+        shorthand: the option that is set by a bare number: ``si_sdr: 2`` means ``si_sdr: {weight: 2}``.
     """
 
     schema_of: Callable[[str], type[Config]]
@@ -282,7 +281,7 @@ class NamedSections:
 
 
 class _Options(Config):
-    """Base of what :func:`options_of` makes, which pickle cannot find by its name: that is the function's."""
+    """Base of the classes of :func:`options_of`, which pickle cannot find by name: they are named like the functions."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _options, (type(self).__module__, type(self).__name__, self.model_dump())
@@ -309,7 +308,7 @@ def options_of(function: Callable[..., Any]) -> type[Config]:
 
 
 def _with_lists(schema: type[Config], data: Any) -> Any:
-    """The data, with text and numbers made lists of one where a field takes nothing but a list; empty text makes none."""
+    """The data, with single values as lists of one in fields that are lists; empty text becomes an empty list."""
     if not isinstance(data, dict):
         return data
     result = dict(data)
@@ -323,7 +322,7 @@ def _with_lists(schema: type[Config], data: Any) -> Any:
 
 
 def _validated(schema: type[SomeConfig], value: Any, info: ValidationInfo) -> SomeConfig:
-    """Validate in the mode (JSON or Python) of the validation that this one is part of."""
+    """Validate in the mode of the surrounding validation, JSON or Python."""
     try:
         if info.mode == "json" and not isinstance(value, Config):
             return schema.model_validate_json(json.dumps(_with_lists(schema, value)))
@@ -333,8 +332,8 @@ def _validated(schema: type[SomeConfig], value: Any, info: ValidationInfo) -> So
 
 
 def _raise(mistakes: Sequence[Mistake]) -> NoReturn:
-    """Raise as one error, which pydantic merges into that of the validation around it."""
-    # The message is an argument, since braces in it would be taken for placeholders.
+    """Raise one error, which pydantic merges into the error of the surrounding validation."""
+    # The message is an argument, because braces in it would be read as placeholders.
     details = [
         InitErrorDetails(
             type=PydanticCustomError(each.type, "{message}", {"message": each.message}),
@@ -358,11 +357,11 @@ def _mistakes(schema: type[Config], error: ValidationError) -> list[Mistake]:
 
 
 def _known_keys(schema: type[Config], location: KeyPath) -> list[str]:
-    """The keys that the section around this location may have."""
+    """The keys allowed in the section of this location."""
     schemas = {schema}
     for step in location[:-1]:
         fields = [each.model_fields[step] for each in schemas if step in each.model_fields]
-        # Other steps (an item of a list, a member of a union) stay with the schemas of the field above them.
+        # Items of lists and members of unions have the schemas of the field that contains them.
         if fields:
             schemas = {found for field in fields for found in _schemas_in(field.annotation)}
     return sorted({name for each in schemas for name in each.model_fields})

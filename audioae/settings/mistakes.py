@@ -1,4 +1,4 @@
-"""Mistakes in a document, in words that need no knowledge of Python, each with its place."""
+"""Messages about mistakes in a document, with their places. They need no knowledge of Python."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _PLAIN_WORDS = {
 
 @dataclass(frozen=True)
 class Mistake:
-    """One error of a validation: its type, where in the data, pydantic's message, and the value."""
+    """One error of a validation: type, location in the data, pydantic's message, and the value."""
 
     type: str
     location: KeyPath
@@ -47,7 +47,7 @@ def report(document: Document, mistakes: Sequence[Mistake]) -> str:
 
 
 def _path_in(data: Any, mistake: Mistake) -> KeyPath:
-    """The part of the location that is in the data: pydantic adds names of a union's members to it."""
+    """The part of the location that exists in the data; pydantic also adds the names of union members."""
     path: KeyPath = ()
     for number, step in enumerate(mistake.location, start=1):
         if (isinstance(data, dict) and step in data) or (

@@ -1,4 +1,4 @@
-"""``key.sub=value`` from the command line, laid over a document."""
+"""Overrides ``key.sub=value`` from the command line, applied to a document."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from audioae.settings.yaml_source import Document, KeyPath, Place, Problem, YamlSyntaxError, dotted, plain, read_yaml
 
 YAML_BEGINS_WITH = "[{'\"&*!|>%@`"
-"""Values that begin otherwise are one word, number or path, whatever comes later in them."""
+"""First characters of values in YAML syntax. Other values are taken literally."""
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Apply each ``key.sub=value`` in order.
 
-    A list, a section and quoted text are written in YAML. Any other value is taken as it stands, without the spaces around
-    it: a path may hold ``#``, ``: `` and line breaks. ``key=null`` is null; ``key=`` and ``key=''`` are empty text.
+    A list, a section and quoted text are written in YAML. Any other value is taken literally, without surrounding spaces:
+    a path may contain ``#``, ``: `` and line breaks. ``key=null`` is null; ``key=`` and ``key=''`` are empty text.
 
-    Faults are added to ``document.problems``. Sections that are not there yet are created; ``key.0=value``
+    Mistakes are added to ``document.problems``. Missing sections are created; ``key.0=value``
     replaces an item of a list.
     """
     for number, assignment in enumerate(overrides, start=1):
@@ -63,14 +63,14 @@ def _read(text: str, place: Place) -> Document:
 
 
 def _opened(container: Any, step: str | int) -> Any:
-    """The section or item under ``step``; a new section if there is none."""
+    """The section or item at ``step``; a missing section is created."""
     if isinstance(container, dict) and container.get(step) is None:
         container[step] = {}
     return container[step]
 
 
 def _step(container: Any, part: str) -> str | int | None:
-    """The key or the list index that ``part`` means in this container, None where it can mean nothing."""
+    """The key or list index for ``part`` in this container; None if it has no such item."""
     if isinstance(container, dict):
         return part
     if isinstance(container, list) and part.isascii() and part.isdecimal() and int(part) < len(container):

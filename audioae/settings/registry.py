@@ -1,8 +1,8 @@
 """Look-up of families and model kinds by the names of folders and files.
 
-Every folder of the package that holds a folder ``models`` is a family, and every file in there is a model kind:
-``denoisers/models/conv_dae.py`` is the kind ``conv_dae`` of the family ``denoisers``. No table lists them. Modules named
-``_something`` are helpers, not kinds.
+A folder of the package with a folder ``models`` is a family, and each file in ``models`` is a model kind:
+``denoisers/models/conv_dae.py`` is the kind ``conv_dae`` of the family ``denoisers``. Modules named ``_something`` are
+helpers, not kinds.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from audioae.errors import RecipeError
 
 @cache
 def families() -> tuple[str, ...]:
-    """Names of all families, sorted; none of them is imported."""
+    """Names of all families, sorted, without importing them."""
     folders = importlib.import_module("audioae").__path__
     return tuple(sorted({path.parent.name for folder in folders for path in Path(folder).glob("*/models/")}))
 
@@ -31,7 +31,7 @@ def model_packages() -> tuple[str, ...]:
 
 
 def kinds(*packages: str) -> list[str]:
-    """Names of all kinds in ``audioae.<package>``, of one or several packages, sorted; none of them is imported."""
+    """Names of all kinds in ``audioae.<package>``, of one or several packages, sorted, without importing them."""
     return sorted(kind for package in packages for kind in _kinds(package))
 
 
@@ -42,12 +42,12 @@ def _kinds(package: str) -> list[str]:
 
 
 def find(kind: str, *packages: str) -> ModuleType:
-    """The module ``audioae.<package>.<kind>``, imported from the first of the packages that has it.
+    """Import ``audioae.<package>.<kind>`` from the first package that has it.
 
-    Only a name that :func:`kinds` lists is ever imported, so a recipe cannot reach another module or file.
+    Only names that :func:`kinds` lists are imported, so that a recipe cannot import other modules.
 
     Raises:
-        RecipeError: there is no such kind; the message lists those there are.
+        RecipeError: an unknown kind; the message lists the known ones.
     """
     for package in packages:
         if kind in _kinds(package):
@@ -58,7 +58,7 @@ def find(kind: str, *packages: str) -> ModuleType:
 
 
 def public_functions(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Name to function: all that the modules define themselves and do not call ``_something``."""
+    """Public functions that the modules define, by name."""
     return {
         name: function
         for module in modules
@@ -68,7 +68,7 @@ def public_functions(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of an error message for a misspelt word; empty when nothing known comes close.
+    """Suggestion for a misspelt word, for the end of a message; empty if no known word is similar.
 
     >>> did_you_mean("chanels", ["channels", "kernel"])
     "; did you mean 'channels'?"

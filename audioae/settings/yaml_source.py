@@ -1,9 +1,9 @@
-"""YAML text as plain data that remembers where each key and value was written.
+"""YAML text as plain data, with the place of each key and value.
 
-What is read is the core schema of YAML 1.2, and with it JSON: ``1e-3`` is a number, only ``true`` and
+The core schema of YAML 1.2 is read, which includes JSON: ``1e-3`` is a number, only ``true`` and
 ``false`` are booleans, ``no``, ``on``, ``1:30`` and dates stay text, keys are always text. Anchors, aliases
-and tags are refused: a recipe is short enough to write a value out, and without them no text can run code or
-grow while it is read.
+and tags are rejected: recipes are short enough without them, and text without them cannot run code or expand while it is
+read.
 """
 
 import re
@@ -26,7 +26,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Place of a key or value. Places sort in reading order: the file from its top, then the overrides."""
+    """Place of a key or value. Places sort in reading order: first the file, then the overrides."""
 
     source: int
     line: int
@@ -36,9 +36,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong at a place; prints as ``place: dotted.key: what is wrong``.
+    """A mistake at a place; prints as ``place: dotted.key: message``.
 
-    ``unread``: the value at the path could not be taken over, so what is wrong with it in turn means nothing.
+    ``unread``: the value was not read, so further mistakes in it are not reported.
     """
 
     place: Place
@@ -51,7 +51,7 @@ class Problem:
 
 
 class YamlSyntaxError(Exception):
-    """Text that cannot be read any further."""
+    """A syntax error that ends the reading."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -62,7 +62,7 @@ class YamlSyntaxError(Exception):
 class Document:
     """Plain data (dict, list, str, int, float, bool, None) and the places of its keys and values.
 
-    ``problems`` are faults that did not stop the reading: a key given twice, an alias, a tag.
+    ``problems`` are mistakes that did not end the reading: duplicate keys, aliases, tags.
     """
 
     data: Any = None
@@ -77,7 +77,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def nearest(places: dict[KeyPath, Place], path: KeyPath) -> Place:
-    """The place of ``path``, or of the closest container above it that has one."""
+    """The place of ``path``, or of the nearest enclosing container that has one."""
     while path not in places:
         path = path[:-1]
     return places[path]
@@ -88,7 +88,7 @@ def read_yaml(text: str, locate: Callable[[int, int], Place]) -> Document:
 
     Args:
         text: the YAML or JSON text.
-        locate: makes a place out of line and column, both counted from 1.
+        locate: returns the place of a line and column, both counted from 1.
 
     Raises:
         YamlSyntaxError: not YAML, more than one document, nested too deeply, too long.
@@ -114,7 +114,7 @@ def plain(text: str) -> str | int | float | bool | None:
 
 
 class _Reader:
-    """Builds a document from parser events, so that nothing is constructed that was not asked for."""
+    """Builds a document from parser events; no Python objects are constructed by YAML."""
 
     def __init__(self, text: str, locate: Callable[[int, int], Place]) -> None:
         self.text = text
@@ -148,7 +148,7 @@ class _Reader:
         return self.document
 
     def value(self, event: yaml.Event, path: KeyPath) -> Any:
-        """The value that starts with this event, read to its end."""
+        """Read the value that starts with this event."""
         place = self.place(event)
         self.document.values[path] = place
         if len(path) > MAX_DEPTH:
@@ -183,7 +183,7 @@ class _Reader:
             if key in result:
                 first = self.document.keys[child].text
                 self.note(place, child, f"given twice, first at {first}")
-                # Read past the second value into nowhere, so that the first one keeps its places.
+                # Read the second value and drop it, so that the first one keeps its places.
                 kept, self.document = self.document, Document()
                 self.value(next(self.events), child)
                 self.document = kept

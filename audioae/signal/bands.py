@@ -1,9 +1,9 @@
-"""Frequency bands: single bins at the bottom, ERB-like above, defined in Hz so that they are the same at every rate.
+"""Frequency bands: single bins at low frequencies, ERB-like bands above, defined in Hz and thus equal at every rate.
 
-Above the edge of the single bins the centres stand a constant number of ERB apart (Glasberg & Moore, "Derivation of auditory
-filter shapes from notched-noise data", 1990), with triangular weights that add to one over the bands at every bin. A
-recording holds the bands up to its Nyquist frequency; those that it lacks are absent, not zero-filled. The band axis ends at
-24 kHz: bins above belong to the last band.
+Above the single bins, the centres are spaced by a constant number of ERB (Glasberg & Moore, "Derivation of auditory
+filter shapes from notched-noise data", 1990), with triangular weights that sum to one at every bin. A recording
+has the bands up to its Nyquist frequency; higher bands are absent, not filled with zeros. The band axis ends at 24 kHz: bins
+above belong to the last band.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IDENTITY_HZ = 4_000 / 3
 TOP_HZ = 24_000.0
 BANDS_PER_ERB = 3.0
 LEVEL_HZ = (93.75, 4_000.0)
-"""Range that sets the level of a recording, which every rate has."""
+"""Frequency range that determines the level of a recording; it exists at every rate."""
 
 
 def erb_number(hz: float) -> float:
@@ -39,7 +39,7 @@ def erb_to_hz(number: float) -> float:
 
 @dataclass(frozen=True)
 class BandLayout:
-    """The bands of a transform whose bins stand ``bin_hz`` apart.
+    """The bands of a transform with bins spaced by ``bin_hz``.
 
     Args:
         bin_hz: distance between two bins in Hz, the inverse of the window's length.
@@ -55,7 +55,7 @@ class BandLayout:
     @cached_property
     def centres(self) -> tuple[float, ...]:
         """Centre frequency in Hz of every band, lowest first. Above ``identity_hz`` it does not depend on ``bin_hz``."""
-        # A last single bin nearer than half a bin to the edge would leave the first ERB band without a bin of its own.
+        # A last single bin closer than half a bin to the edge would leave the first ERB band without a bin.
         singles = int(np.ceil(self.identity_hz / self.bin_hz - 0.5))
         start, stop = erb_number(self.identity_hz), erb_number(TOP_HZ)
         steps = int((stop - start) * BANDS_PER_ERB)
@@ -64,12 +64,12 @@ class BandLayout:
 
     @property
     def total(self) -> int:
-        """K of a recording that holds every band."""
+        """K of a recording with all bands."""
         return len(self.centres)
 
     @property
     def level_bins(self) -> slice:
-        """Bins that set the level of a recording, about 100 Hz to 4 kHz."""
+        """Bins that determine the level of a recording, about 100 Hz to 4 kHz."""
         low, high = (round(hz / self.bin_hz) for hz in LEVEL_HZ)
         return slice(low, high + 1)
 
@@ -83,20 +83,20 @@ class BandLayout:
         return self.weights(bins).shape[1]
 
     def weights(self, bins: int) -> Tensor:
-        """Share of each bin in each band: float32 ``(F, K)``, rows adding to one."""
+        """Share of each bin in each band: float32 ``(F, K)``, each row sums to one."""
         return _weights(self, bins)
 
     def averages(self, bins: int) -> Tensor:
-        """:meth:`weights` with columns adding to one, for the mean over each band: float32 ``(F, K)``.
+        """:meth:`weights` with columns that sum to one, for the mean over each band: float32 ``(F, K)``.
 
-        Bins above the top of the band axis do not count, so that a band means the same at every rate.
+        Bins above the band axis are not included, so that a band is the same at every rate.
         """
         return _averages(self, bins)
 
 
 BY_BINS = BandLayout(BIN_HZ, 2_000.0)
-"""Layout of model files of format 1: counted in bins of 31.25 Hz, whatever the window. With a longer window it ends below
-24 kHz, and the last band holds all that is above."""
+"""Layout of model files of format 1, in bins of 31.25 Hz for every window. With longer windows it ends below 24 kHz, and the
+last band includes all bins above."""
 
 
 def hz_of(bins: int, layout: BandLayout) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ def hz_of(bins: int, layout: BandLayout) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=32)
-@torch.inference_mode(False)  # kept beyond the call, and wanted for training too
+@torch.inference_mode(False)  # cached, and also used in training
 def _weights(layout: BandLayout, bins: int) -> Tensor:
     hz = hz_of(bins, layout)
     present = np.array([c for c in layout.centres if c <= hz[-1] + 1e-6])
@@ -116,7 +116,7 @@ def _weights(layout: BandLayout, bins: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-@torch.inference_mode(False)  # kept beyond the call, and wanted for training too
+@torch.inference_mode(False)  # cached, and also used in training
 def _averages(layout: BandLayout, bins: int) -> Tensor:
     inside = torch.from_numpy(hz_of(bins, layout) <= TOP_HZ)
     table = _weights(layout, bins) * inside[:, None]

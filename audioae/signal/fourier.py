@@ -8,20 +8,20 @@ from torch.autograd.function import once_differentiable
 
 
 def rfft(x: Tensor, size: int | None = None) -> Tensor:
-    """``torch.fft.rfft`` over the last axis, of which it takes the gradient by a transform to real numbers.
+    """``torch.fft.rfft`` over the last axis, with a gradient by an inverse transform to real numbers.
 
-    torch fills the spectrum up with zeros and transforms that as complex numbers, twice the work and the memory.
+    torch's own gradient pads the spectrum with zeros for a complex transform, with twice the work and memory.
 
     Args:
         x: ``(..., N)``, real.
-        size: length of the transform, of which N is padded with zeros; N without.
+        size: length of the transform, at least N; the input is padded with zeros. N by default.
 
     >>> x = torch.randn(3, 8)
     >>> torch.equal(rfft(x, 16), torch.fft.rfft(x, 16))
     True
     """
     size = x.shape[-1] if size is None else size
-    assert size >= x.shape[-1], "frames are padded, never cut"
+    assert size >= x.shape[-1], "frames are padded, never truncated"
     return _Rfft.apply(x, size) if x.requires_grad and torch.is_grad_enabled() else torch.fft.rfft(x, size)
 
 
@@ -34,7 +34,7 @@ class _Rfft(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        # The inverse counts every bin twice but the first and, where the length is even, the last.
+        # The inverse transform counts every bin twice, except the first and, for even lengths, the last.
         half = gradient * 0.5
         half[..., 0] *= 2
         if ctx.size % 2 == 0:

@@ -1,4 +1,4 @@
-"""Levels of waves: RMS, dBFS, and the level of speech where someone speaks."""
+"""Levels of waves: RMS, dBFS, and the level of active speech."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ ACTIVE_RANGE_DB = 35.0
 
 
 def rms(wave: Wave) -> float:
-    """Root mean square over all samples, 0 for none.
+    """Root mean square over all samples; 0 for an empty wave.
 
     >>> rms(np.ones(4, np.float32))
     1.0
@@ -18,7 +18,7 @@ def rms(wave: Wave) -> float:
 
 
 def to_db(amplitude: float) -> float:
-    """Amplitude to dB, never under -200.
+    """Amplitude in dB, at least -200.
 
     >>> to_db(0.1), to_db(0)
     (-20.0, -200.0)
@@ -27,7 +27,7 @@ def to_db(amplitude: float) -> float:
 
 
 def from_db(decibels: float) -> float:
-    """dB to amplitude.
+    """Amplitude of a level in dB.
 
     >>> from_db(-20)
     0.1
@@ -36,7 +36,7 @@ def from_db(decibels: float) -> float:
 
 
 def active_rms(wave: Wave, rate: int) -> float:
-    """RMS over the 20 ms frames of ``(N,)`` that lie within 35 dB of the loudest: the level of the speech, not its pauses.
+    """RMS over the 20 ms frames of ``(N,)`` within 35 dB of the loudest: the level of the speech without pauses.
 
     A simplification of the active speech level of ITU-T P.56.
 

@@ -1,4 +1,4 @@
-"""Phase for magnitudes that have none: Griffin-Lim."""
+"""Phase reconstruction from magnitudes: Griffin-Lim."""
 
 import torch
 from torch import Tensor
@@ -13,15 +13,15 @@ MOMENTUM = 0.99
 
 
 def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
-    """A wave whose spectrum has about these magnitudes ``(B, F, T)``: ``(B, T * hop)``.
+    """A wave ``(B, T * hop)`` whose spectrum has approximately the magnitudes ``(B, F, T)``.
 
-    The fast Griffin-Lim algorithm (Perraudin et al. 2013) as torchaudio has it, at twice the frames: half overlapping ones
-    determine too little of the phase, so that frames between are filled in on a logarithmic scale.
+    torchaudio's fast Griffin-Lim algorithm (Perraudin et al. 2013) at twice the number of frames. Frames that overlap by
+    half determine the phase poorly, so frames between them are interpolated on a logarithmic scale.
 
     Args:
-        magnitude: of :class:`~audioae.signal.stft.STFT` frames.
-        stft: the transform that they are of.
-        seed: of the phase that it begins with.
+        magnitude: magnitudes of :class:`~audioae.signal.stft.STFT` frames.
+        stft: the transform.
+        seed: seed of the initial phase.
 
     >>> stft = STFT(16000)
     >>> tone = torch.sin(torch.arange(16000) * 0.3)
@@ -30,7 +30,7 @@ def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
     True
     """
     frames = magnitude.shape[-1]
-    # stft's frame t is centred on sample t * hop; so are those here, from the first sample on.
+    # Frame t of stft is centred on sample t * hop, as are the frames here.
     fine = torch.exp(
         interpolate(torch.log(magnitude.clamp_min(1e-8)), size=2 * frames - 1, mode="linear", align_corners=True)
     )
@@ -50,6 +50,6 @@ def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
             rand_init=True,
         )
     wave = torch.nn.functional.pad(wave, (0, max(0, frames * stft.hop - wave.shape[-1])))[..., : frames * stft.hop]
-    # The windows differ, and with them the scale.
+    # The windows and therefore the scales differ.
     got = stft(wave.unsqueeze(1))[:, 0, :, :frames].abs()
     return wave * (magnitude.mean((1, 2)) / got.mean((1, 2)).clamp_min(1e-12))[:, None]

@@ -1,4 +1,4 @@
-"""Random numbers that a seed decides."""
+"""Seeded random numbers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 def checked_seed(seed: Any) -> int:
-    """A seed that every source of random numbers takes.
+    """Check a seed.
 
     Raises:
         InputError: not a whole number from 0 to :data:`LARGEST_SEED`.
@@ -25,7 +25,7 @@ def checked_count(value: Any, what: str, least: int = 1, most: int = 10**9) -> i
     """A whole number within bounds.
 
     Raises:
-        InputError: something else; ``what`` says of what.
+        InputError: anything else; the message begins with ``what``.
     """
     try:
         whole = int(value)
@@ -38,7 +38,7 @@ def checked_count(value: Any, what: str, least: int = 1, most: int = 10**9) -> i
 
 
 def generator(seed: Any) -> torch.Generator:
-    """A source of random numbers on the CPU that begins with ``seed``.
+    """A random number generator on the CPU with this seed.
 
     Raises:
         InputError: see :func:`checked_seed`.

@@ -1,9 +1,9 @@
-"""Short-time Fourier transform, offline and frame by frame from one implementation.
+"""Short-time Fourier transform, one implementation for offline and streaming use.
 
 The transform is defined in seconds, so that one model serves every sample rate: hop = round(0.016 * rate) samples, window
-= two hops, unless a model wants longer ones. Bins then stand about 31.25 Hz apart at 8 kHz as at 192 kHz. Analysis and
-synthesis both use the square root of a periodic Hann window, whose squares at 50 % overlap add to one exactly; where windows
-are longer than two hops, synthesis divides by what the squares add to (Griffin & Lim, "Signal estimation from modified
+= two hops by default. Bins are then spaced by about 31.25 Hz from 8 to 192 kHz. Analysis and synthesis both use the square
+root of a periodic Hann window, whose squares at 50 % overlap sum to one exactly. For windows longer than two hops, synthesis
+divides by the sum of the squares (Griffin & Lim, "Signal estimation from modified
 short-time Fourier transform", 1984).
 """
 
@@ -19,7 +19,7 @@ from audioae.signal.fourier import rfft
 HOP_SECONDS = 0.016
 MIN_RATE, MAX_RATE = 8_000, 192_000
 BIN_HZ = 1 / (2 * HOP_SECONDS)
-"""Distance between two bins in Hz; within 0.35 % of this at every rate, since the hop is a whole number of samples."""
+"""Spacing of the bins in Hz, exact within 0.35 % at every rate, because the hop is a whole number of samples."""
 
 
 def hop_length(rate: int, hop_seconds: float = HOP_SECONDS) -> int:
@@ -37,7 +37,7 @@ def hop_length(rate: int, hop_seconds: float = HOP_SECONDS) -> int:
 
 
 def hops_of(hop_seconds: float, window_seconds: float | None = None) -> int:
-    """Hops that a frame lies in, at every rate the same.
+    """Number of hops per frame, equal at every rate.
 
     >>> hops_of(0.016), hops_of(0.02, 0.048), hops_of(0.02, 0.06)
     (2, 3, 3)
@@ -48,7 +48,7 @@ def hops_of(hop_seconds: float, window_seconds: float | None = None) -> int:
 
 
 def window_length(rate: int, hop_seconds: float = HOP_SECONDS, window_seconds: float | None = None) -> int:
-    """Samples of a frame, an even number. Where hops are rounded down, it is shortened to the hops that it lies in.
+    """Samples per frame, an even number, at most the frame's number of hops.
 
     Raises:
         InputError: the rate is not within 8 to 192 kHz.
@@ -63,26 +63,25 @@ def window_length(rate: int, hop_seconds: float = HOP_SECONDS, window_seconds: f
 
 
 class STFT(nn.Module):
-    """The transform at one sample rate. It has no parameters and keeps no state: the caller holds both carries.
+    """The transform at one sample rate. It has no parameters; the caller holds the states of analysis and synthesis.
 
     Args:
         rate: sample rate in Hz, 8 000 to 192 000.
         hop_seconds: time from frame to frame.
-        window_seconds: of a frame, two hops or more; two without.
+        window_seconds: length of a frame, at least two hops, which is the default.
 
     Attributes:
         hop: samples between frames.
         n_fft: window length in samples, even.
         bins: F, ``n_fft // 2 + 1``.
-        late: hops that :meth:`synthesize` is late by, 1 for a window of two hops.
+        late: delay of :meth:`synthesize` in hops, 1 for a window of two hops.
 
     Raises:
         InputError: unsupported rate.
 
-    Frame t ends with the sample ``(t + 1) * hop``: the first frame sees one hop and what was before it (zeros at the
-    beginning), so ``T`` hops of input make exactly ``T`` frames, and the synthesis of frame t completes the samples up to
-    ``(t + 1 - late) * hop``. Streaming therefore lags by ``late`` hops; :meth:`forward` and :meth:`inverse` take that delay
-    off.
+    Frame t ends with the sample ``(t + 1) * hop``: the first frame contains one hop and zeros before it. ``T``
+    hops of input thus give ``T`` frames, and the synthesis of frame t completes the samples up to ``(t + 1 - late) * hop``.
+    Streaming therefore has a delay of ``late`` hops, which :meth:`forward` and :meth:`inverse` remove.
 
     >>> stft = STFT(16000)
     >>> wave = torch.randn(1, 1, 4000)
@@ -115,11 +114,11 @@ class STFT(nn.Module):
 
     @property
     def _before(self) -> int:
-        """Samples by which the hops that a frame lies in begin before it."""
+        """Samples between the start of the first hop of a frame and the start of the frame."""
         return (self.late + 1) * self.hop - self.n_fft
 
     def frames(self, samples: int) -> int:
-        """T for a recording of ``samples`` samples: enough for the last sample to be complete.
+        """T for a recording of ``samples`` samples: enough to complete the last sample.
 
         >>> STFT(16000).frames(256), STFT(16000).frames(257)
         (2, 3)
@@ -131,7 +130,7 @@ class STFT(nn.Module):
         return self.window.new_zeros(batch, channels, self.late * self.hop)
 
     def analyze(self, wave: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole hops ``(B, C, T * hop)`` and those before them to frames ``(B, C, F, T)`` and the hops to go on with."""
+        """Whole hops ``(B, C, T * hop)`` and the state before them to frames ``(B, C, F, T)`` and the state after them."""
         if wave.shape[-1] == self.hop and _live(wave):
             both = np.concatenate((past.detach().numpy(), wave.detach().numpy()), axis=-1)
             frame = np.fft.rfft(both[..., self._before :] * self._window)
@@ -144,7 +143,7 @@ class STFT(nn.Module):
     def synthesize(self, spec: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Frames to whole hops, by overlap-add: spectrum ``(B, C, F, T)`` to wave ``(B, C, T * hop)``, ``late`` hops late.
 
-        ``tail`` is what frames before have given to hops that are not complete; the second result is that of all frames.
+        ``tail`` is the state: the sum of earlier frames over incomplete hops. The second result is the next state.
         """
         if spec.shape[-1] == 1 and _live(spec):
             frame = np.fft.irfft(spec.detach().numpy()[..., 0], self.n_fft) * self._dual
@@ -156,11 +155,11 @@ class STFT(nn.Module):
         if self._before:
             framed = nn.functional.pad(framed, (self._before, 0))
         hops = framed.unflatten(-1, (self.late + 1, self.hop))  # (B, C, T, late + 1, hop)
-        # Hop by hop of the frames, each one later than the one before it, added up.
+        # Sum the hops of the frames, each shifted by its position.
         total = nn.functional.pad(tail.unflatten(-1, (self.late, self.hop)), (0, 0, 0, spec.shape[-1]))
         for place in range(self.late + 1):
             total = total + nn.functional.pad(hops[..., place, :], (0, 0, place, self.late - place))
-        # What is carried on owns its memory: a view would keep the whole wave alive.
+        # The state owns its memory, because a view would keep the whole wave alive.
         return total[..., : spec.shape[-1], :].flatten(-2), total[..., spec.shape[-1] :, :].flatten(-2).clone()
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -178,5 +177,5 @@ class STFT(nn.Module):
 
 
 def _live(x: Tensor) -> bool:
-    """Whether numpy transforms one frame ``x``: on a CPU and without gradients, where it does so in half of torch's time."""
+    """Whether to use numpy for one frame: on a CPU without gradients it takes half of torch's time."""
     return x.device.type == "cpu" and not torch.is_grad_enabled()

@@ -1,7 +1,7 @@
-"""Writing files: at any moment there is the old one or the whole new one, and nothing else is ever replaced.
+"""Atomic writing of files.
 
-The content goes into a temporary file beside the target. Checked and on the disk, it is renamed. A temporary is locked as
-long as its process lives, so that :func:`sweep` removes those that killed processes left and no others.
+The content is written to a temporary file beside the target, checked, synced to disk and renamed. A temporary file is locked
+while its process runs, so that :func:`sweep` removes only those of killed processes.
 """
 
 import errno
@@ -22,30 +22,30 @@ from audioae.system.places import NEW, OLD, check_place, is_channel, rename_new,
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks, but does not delete what is open either
+except ImportError:  # Windows has no such locks, but does not delete open files
     fcntl = None  # type: ignore[assignment]
 
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
-"""Which machine made a temporary: not every network drive shows one machine's locks to another."""
+"""Identifies the machine that made a temporary file; some network drives do not share locks between machines."""
 NAME = re.compile(r"\.audioae-([0-9a-f]{8})-[0-9a-f]{12}\.part")
 FOREIGN_SECONDS = 86_400.0
-"""A temporary of another machine that nothing was written to for so long is taken for a left one."""
+"""Age in seconds after which a temporary file of another machine counts as abandoned."""
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Temporary:
-    """A file that takes the place of ``target`` by :meth:`commit`, and leaves nothing behind without.
+    """A temporary file that replaces ``target`` by :meth:`commit`; without it, nothing is left behind.
 
-    Its permissions are those of the file that it replaces, else they come from the umask. Where the target is a symbolic
-    link, the file that it leads to is replaced, and the link stays.
+    The permissions are those of the replaced file, or follow the umask. If the target is a symbolic link, the file that it
+    points to is replaced.
 
     Args:
-        target: the file to be.
-        overwrite: replace a file that is there.
-        again: find out at the end whether one is there, for it may be the result of an earlier try.
+        target: path of the file to write.
+        overwrite: replace an existing file.
+        again: check for an existing file in :meth:`commit` only, because it may be the result of an earlier attempt.
 
     Attributes:
-        path: where to write.
+        path: path of the temporary file.
 
     Raises:
         OutputError: see :func:`~audioae.system.places.check_place`; or the folder cannot be written.
@@ -59,7 +59,7 @@ class Temporary:
         except OSError as error:
             raise OutputError(f"{target}: cannot write there: {error.strerror or error}") from None
         self._open = True
-        with suppress(OSError):  # while it is written, as few may read it as the old one
+        with suppress(OSError):  # no more readers than the old file while it is written
             os.chmod(self.path, self.place.stat().st_mode & 0o777 | 0o600)
 
     def write(self, data: bytes) -> None:
@@ -74,24 +74,24 @@ class Temporary:
             raise self.failed(error) from None
 
     def commit(self) -> None:
-        """Put the file in its place.
+        """Rename the file to its target.
 
         Raises:
-            AppearedError: without ``overwrite``, a file is there by now; it is kept.
-            OutputError: the place cannot be written.
+            AppearedError: a file exists by now, without ``overwrite``; it is kept.
+            OutputError: the target cannot be written.
         """
         try:
-            # The content is on the disk before the name, and the name before anybody is told: power may fail.
+            # The content is synced before the rename, and the rename before success is reported, in case of a power failure.
             os.fsync(self._handle)
             self._dress()
-            if os.name == "nt":  # where nothing that is open can be renamed
+            if os.name == "nt":  # open files cannot be renamed there
                 self._close()
             if self.overwrite:
                 check_place(self.target, self.overwrite)
                 os.replace(self.path, self.place)
             else:
                 rename_new(self.path, self.place)
-            with suppress(OSError):  # not every system opens folders
+            with suppress(OSError):  # some systems cannot open folders
                 _sync_folder(self.place.parent)
         except FileExistsError:
             raise AppearedError(
@@ -101,9 +101,9 @@ class Temporary:
             raise self.failed(error) from None
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the temporary file, if it was not committed."""
         if self._open:
-            # Removed under its lock, for afterwards another file may have the name.
+            # Removed while locked, because afterwards another file may have the name.
             if os.name == "nt":
                 self._close()
             with suppress(OSError):
@@ -118,21 +118,21 @@ class Temporary:
         return OutputError(f"{self.target}: cannot write, is the disk full? ({reason.strip().rstrip('.')})")
 
     def _dress(self) -> None:
-        """Give it the permissions and the owner of the file that it replaces."""
+        """Copy the permissions and the owner of the file that is replaced."""
         try:
             old = self.place.stat()
         except FileNotFoundError:
             return
         if hasattr(os, "chown"):
-            with suppress(OSError):  # only root gives files away
+            with suppress(OSError):  # only root may change the owner
                 os.chown(self.path, old.st_uid, old.st_gid)
-        with suppress(OSError):  # not every file system has permissions
+        with suppress(OSError):  # some file systems have no permissions
             os.chmod(self.path, old.st_mode & 0o777)
 
     def _close(self) -> None:
         if self._open:
             self._open = False
-            # What it may still say has been asked by fsync.
+            # fsync has already reported write errors.
             with suppress(OSError):
                 os.close(self._handle)
 
@@ -144,7 +144,7 @@ class Temporary:
 
 
 def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True) -> None:
-    """Write a whole file, or nothing; folders around it are made.
+    """Write a file atomically. Missing parent folders are created.
 
     Raises:
         OutputError: see :class:`Temporary`.
@@ -165,12 +165,12 @@ def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True
 
 
 def write_text(path: Path, text: str, overwrite: bool) -> None:
-    """Write text to a file, or to what takes text too: a terminal, a pipe, ``/dev/stdout``.
+    """Write text to a file, a terminal or a pipe, such as ``/dev/stdout``.
 
     Raises:
         OutputError: see :class:`Temporary`.
     """
-    data = text.encode("utf-8", "backslashreplace")  # names that are no text
+    data = text.encode("utf-8", "backslashreplace")  # names may not be valid text
     if is_channel(path):
         write_through(path, data)
     else:
@@ -183,7 +183,7 @@ def _create(folder: Path) -> tuple[Path, int]:
         path = folder / f".audioae-{HOST}-{secrets.token_hex(6)}.part"
         handle = os.open(path, NEW, 0o666)
         try:
-            # Between these lines another run may take it for a left one.
+            # Before this lock, another process may have removed it as abandoned.
             if _lock(handle) and _is_still(path, handle):
                 return path, handle
             path.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ def _create(folder: Path) -> tuple[Path, int]:
 
 
 def _lock(handle: int) -> bool:
-    """Whether nobody else has the lock; true also where there are no locks, for nothing is swept there."""
+    """Whether the lock was acquired; also true on systems without locks, where :func:`sweep` does nothing."""
     if fcntl is None:
         return True
     try:
@@ -209,7 +209,7 @@ def _lock(handle: int) -> bool:
 
 @contextmanager
 def locked(handle: int) -> Iterator[None]:
-    """Within it no other process has the lock of this open file; without effect where there are no locks."""
+    """Hold the lock of an open file; no effect on systems without locks."""
     if fcntl is not None:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -237,7 +237,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> bool:
-    """Remove the temporary files that killed processes left in a folder; whether none of any process is left."""
+    """Remove temporary files of killed processes from a folder. Returns whether no temporary file is left."""
     if fcntl is None:
         return True
     found: list[Path] = []
@@ -252,7 +252,7 @@ def sweep(folder: Path) -> bool:
 def _sweep(path: Path) -> None:
     handle = os.open(path, OLD)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its process lives
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process runs
         found = NAME.fullmatch(path.name)
         own = found is not None and found[1] == HOST
         if own or time.time() - os.fstat(handle).st_mtime > FOREIGN_SECONDS:

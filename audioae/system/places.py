@@ -1,4 +1,4 @@
-"""Places of results: links, devices, pipes and open files, and renaming without replacing."""
+"""Targets of results: links, devices, pipes and open files; renaming without replacing."""
 
 import ctypes
 import os
@@ -19,10 +19,10 @@ _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_I
 
 
 def place_of(path: Path) -> Path:
-    """The real path of a file: behind symbolic links, but not behind those to open files (``/dev/stdout``).
+    """The real path of a file. Symbolic links are followed, except to open files (``/dev/stdout``).
 
     Raises:
-        OutputError: the links go round in circles, or the system does not let us look there.
+        OutputError: circular links, or no permission to read them.
     """
     here = path
     try:
@@ -38,10 +38,10 @@ def place_of(path: Path) -> Path:
 
 
 def check_place(path: Path, overwrite: bool) -> Path:
-    """:func:`place_of` the path, if a file may be put there.
+    """Check that a file may be written, and return :func:`place_of` its path.
 
     Raises:
-        OutputError: a file is there already, without ``overwrite``; a folder, device or pipe is; no folder is around it.
+        OutputError: the file exists, without ``overwrite``; it is a folder, device or pipe; or its folder does not exist.
     """
     place = place_of(path)
     try:
@@ -65,10 +65,10 @@ def check_place(path: Path, overwrite: bool) -> Path:
 
 
 def check_text(path: Path, overwrite: bool) -> None:
-    """:func:`check_place` for text, which a device or a pipe takes too.
+    """:func:`check_place` for text, which may also be written to a device or a pipe.
 
     Raises:
-        OutputError: see there.
+        OutputError: see :func:`check_place`.
     """
     if not is_channel(path):
         check_place(path, overwrite)
@@ -79,7 +79,7 @@ def _is_open_file(place: Path) -> bool:
 
 
 def is_channel(path: Path) -> bool:
-    """Whether it is no file, but leads to something that takes bytes."""
+    """Whether the path is a device, a pipe or an open file that accepts bytes."""
     place = place_of(path)
     try:
         mode = place.stat().st_mode
@@ -89,18 +89,18 @@ def is_channel(path: Path) -> bool:
 
 
 def write_through(path: Path, data: bytes) -> None:
-    """Write bytes to a device, a pipe or an open file, none of which a file may replace.
+    """Write bytes to a device, a pipe or an open file, which must not be replaced by a file.
 
     Raises:
-        OutputError: it takes none, or nobody reads from the pipe.
+        OutputError: it cannot be written, or nobody reads from the pipe.
     """
     place = place_of(path)
     owner = _DESCRIPTORS.fullmatch(str(place.parent))
     try:
         if owner and owner[1] in (None, str(os.getpid())):
-            handle = os.dup(int(place.name))  # which goes on where others stopped, as opening it again would not
+            handle = os.dup(int(place.name))  # keeps the position, which opening the file again would not
         else:
-            # Without waiting for a reader who may never come.
+            # Does not wait for a reader.
             handle = os.open(place, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
             os.set_blocking(handle, True)
         try:
@@ -113,18 +113,18 @@ def write_through(path: Path, data: bytes) -> None:
 
 
 def write_all(handle: int, data: bytes) -> None:
-    """All of the bytes, of which the system may take a part only."""
+    """Write all bytes; ``os.write`` may write a part only."""
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
 
 
 def rename_new(source: Path, target: Path) -> None:
-    """Rename, unless there is something by the new name.
+    """Rename a file without replacing another.
 
     Raises:
-        FileExistsError: there is.
-        OSError: it cannot be done.
+        FileExistsError: the target exists.
+        OSError: renaming fails.
     """
     ways = [_rename_no_replace, _link, _claim] if os.name == "posix" else [os.rename]
     for way in ways:
@@ -133,7 +133,7 @@ def rename_new(source: Path, target: Path) -> None:
             return
         except FileExistsError:
             raise
-        except OSError:  # not on this system or file system
+        except OSError:  # not supported by this system or file system
             if way is ways[-1]:
                 raise
 
@@ -150,12 +150,12 @@ def _rename_no_replace(source: Path, target: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     os.link(source, target, follow_symlinks=False)
-    with suppress(OSError):  # the new name holds
+    with suppress(OSError):  # the new name exists already
         source.unlink()
 
 
 def _claim(source: Path, target: Path) -> None:
-    """For file systems without links: whoever makes the file by this name has it, and replaces it."""
+    """For file systems without hard links: create an empty file exclusively, then replace it."""
     os.close(os.open(target, NEW, 0o666))
     try:
         os.replace(source, target)

@@ -1,8 +1,7 @@
 """Number of CPU threads: one for small work, all for large.
 
-Threads share each operation and wait for one another at its end. On a machine with other work one of them is always late,
-so that small work, of many short operations, is done much sooner by one thread. Long recordings are cut into segments
-instead, each of which has a thread to itself.
+Threads share each operation and wait for each other at its end. On a busy machine one of them is always late, so that many
+short operations are much faster in one thread. Long recordings are cut into segments instead, with one thread each.
 """
 
 import os
@@ -12,12 +11,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 SMALL_SECONDS = 120.0
-"""Sound that is less than this, of all channels and examples together, is small work for a network."""
+"""Less audio than this, over all channels and examples, is small work for a network."""
 
 
 @contextmanager
 def limited(most: int) -> Iterator[None]:
-    """torch uses at most so many threads within; afterwards it is set as before.
+    """Limit torch to ``most`` threads within the ``with`` block.
 
     >>> before = torch.get_num_threads()
     >>> with limited(1):
@@ -35,23 +34,23 @@ def limited(most: int) -> Iterator[None]:
 
 
 def for_sound(samples: int, rate: int) -> AbstractContextManager[None]:
-    """Threads for work on so many samples, of all channels and examples: one if it is small, else all that torch may use."""
+    """Limit torch to one thread for small work. ``samples`` counts all channels and examples."""
     if samples >= SMALL_SECONDS * rate or torch.get_num_threads() == 1:
         return nullcontext()
     return limited(1)
 
 
-def beside(workers: int) -> int:
-    """Threads for a training whose data is mixed by so many other processes: the cores that they leave.
+def training_threads(workers: int) -> int:
+    """Threads for a training with this many data workers: the remaining cores.
 
-    Whoever has set a number of threads (``--threads``, ``OMP_NUM_THREADS``) gets that number.
+    A number that the user has set (``--threads``, ``OMP_NUM_THREADS``) takes precedence.
     """
     there_are = torch.get_num_threads()
     return there_are if "OMP_NUM_THREADS" in os.environ else max(1, there_are - workers)
 
 
 def _run_by_one_thread() -> None:
-    """In a forked process: the threads of OpenMP stayed behind, and work that is shared with them never ends."""
+    """Use one thread in a forked process: it has no OpenMP threads, and would wait for them forever."""
     torch.set_num_threads(1)
 
 

@@ -1,4 +1,4 @@
-"""Devices, mixed precision and several processes; the only module that knows accelerate."""
+"""Devices, mixed precision and several processes. Only this module imports accelerate."""
 
 import os
 from typing import Any
@@ -14,15 +14,15 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Parallel:
-    """One training process among ``world``, which together do what one process with the whole batch does.
+    """One of ``world`` training processes, which together compute the same as one process with the whole batch.
 
     Args:
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Started by torchrun, each process takes its own GPU.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Under torchrun, each process uses its own GPU.
         precision: ``no``, ``bf16`` or ``fp16``.
-        staged: parts of the model are left out of some steps.
+        staged: some steps train a part of the model only.
 
     Raises:
-        RecipeError: the device or the precision is not to be had here.
+        RecipeError: the device or the precision is not available.
     """
 
     def __init__(self, device: str, precision: str, staged: bool = False) -> None:
@@ -37,7 +37,7 @@ class Parallel:
             raise RecipeError("train.precision fp16 needs a GPU: use `no` or `bf16` on a CPU")
         if cpu:
             os.environ.setdefault("ACCELERATE_USE_CPU", "true")
-        # Accelerate keeps its precision for the whole process, after a training that failed too; this one may want another.
+        # Accelerate keeps its precision for the whole process; an earlier training may have used another.
         AcceleratorState._reset_state()
         self._accelerator = Accelerator(
             cpu=cpu,
@@ -46,14 +46,14 @@ class Parallel:
         )
         self.device: torch.device = self._accelerator.device
         if self.device.type == "cuda":
-            # Products of float32 on tensor cores, with 10 bits of mantissa, which is enough for gradients.
+            # Matrix products in TF32, with 10 bits of mantissa, which is sufficient for gradients.
             torch.set_float32_matmul_precision("high")
         self.world: int = self._accelerator.num_processes
         self.rank: int = self._accelerator.process_index
         self.is_main: bool = self._accelerator.is_main_process
 
     def rows(self, batch_size: int) -> range:
-        """Which rows of the whole batch are this process's.
+        """Rows of the whole batch for this process.
 
         Raises:
             RecipeError: the batch cannot be shared evenly.
@@ -71,17 +71,17 @@ class Parallel:
         return self._accelerator.autocast()
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss, scaled where half precision needs it."""
+        """Compute gradients, scaled for half precision."""
         self._accelerator.backward(loss)
 
     def clip(self, module: nn.Module, norm: float) -> Tensor:
-        """Limit the gradient's norm; returns what it was."""
+        """Clip the norm of the gradient; returns the norm before clipping."""
         return self._accelerator.clip_grad_norm_(module.parameters(), norm)
 
     def skip(self) -> None:
-        """End a step whose gradient is not finite, without moving the weights.
+        """End a step with a gradient that is not finite, without an update.
 
-        The scaler of half precision expects every step to end, and lowers its scale after an overflow.
+        The gradient scaler of half precision must be updated in every step, and lowers its scale after an overflow.
         """
         if self._accelerator.scaler is not None:
             self._accelerator.scaler.update()
@@ -97,11 +97,11 @@ class Parallel:
             self._accelerator.scaler.load_state_dict(state)
 
     def rolled(self, own: Tensor, shift: int) -> Tensor:
-        """For each of this process's rows the row of the whole batch that stands ``shift`` before it, round the end.
+        """Roll the rows of the whole batch by ``shift`` and return those of this process.
 
         Args:
-            own: this process's rows, as :meth:`rows` deals them out.
-            shift: the same in all processes, which have to call this together.
+            own: the rows of this process, see :meth:`rows`.
+            shift: equal in all processes, which must all call this.
         """
         if self.world == 1:
             return own.roll(shift, 0)
@@ -119,7 +119,7 @@ class Parallel:
         return bool(self._accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum") > 0)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait for all processes."""
         self._accelerator.wait_for_everyone()
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Fitting a trained model to one's own noise and voice, without its becoming worse in general by more than a bound.
+"""Fine-tunes a model on the user's noise and voices, with a bound on the loss of quality for other noise.
 
-The model goes on training on the new noise beside what the package brings along to rehearse. If it has become worse on
-held-out recordings of other noise by more than the bound, its weights are brought back towards the old ones, as far as
-needed (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
+The model is trained on the new noise together with speech and noise of the package. If its SI-SDR on other held-out noise
+falls by more than the bound, its weights are interpolated towards the old ones until it does not (Wortsman et al., "Robust
+fine-tuning of zero-shot models", 2022).
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from audioae.data import held_out
-from audioae.data.held_out import REHEARSAL, Divided
+from audioae.data.held_out import REHEARSAL, Split
 from audioae.data.sources import list_files
 from audioae.errors import DataError, OutputError
 from audioae.family import every_family
@@ -33,7 +33,7 @@ SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
 """Interpolation factors between old and new weights that are tried, largest first."""
 DECIDING = "si_sdr"
 OWN_SHARE = 1.5
-"""Recordings of one's own for each that is rehearsed."""
+"""Number of new recordings per rehearsed recording."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Figures:
     """Measures on held-out recordings, before and after.
 
     Attributes:
-        noisy: of the unprocessed input.
-        before: of the model as it was.
-        after: of the adapted model.
+        noisy: measures of the unprocessed input.
+        before: measures of the original model.
+        after: measures of the adapted model.
     """
 
     noisy: dict[str, float]
@@ -56,10 +56,10 @@ class Adapted:
     """Result of :func:`adapt`.
 
     Attributes:
-        own: on the held-out part of the new noise.
-        general: on held-out speech and noise of other kinds.
-        share: how much of the way from the old weights to the new was kept.
-        steps: training steps.
+        own: measures on held-out parts of the new noise.
+        general: measures on other speech and noise.
+        share: interpolation factor between the old weights (0) and the new weights (1).
+        steps: number of training steps.
         model_file: the new model file; None if no interpolation factor stayed within the bound.
     """
 
@@ -87,31 +87,31 @@ def adapt(
     watcher: Watcher | None = None,
     overwrite: bool = True,
 ) -> Adapted:
-    """Go on training a model for a while, on one's own noise.
+    """Fine-tune a model on the user's noise.
 
     Args:
         model: a model of the package, or the path of a model file.
-        noise: recordings of the noise alone: files, folders or globs. The last quarter of each is kept to judge by.
+        noise: recordings of the noise alone: files, folders or globs. The last quarter of each is used for testing.
         out: the model file to write.
-        speech: clean recordings of the voices to keep, if they are at hand.
-        budget: seconds for all of it, measuring before and after included. They count from this call, or from when a
-            :class:`~audioae.train.schedule.Budget` says.
-        bound: by how much SI-SDR on other noise may fall, in dB.
-        overrides: settings of the model's recipe, ``key=value``.
+        speech: clean recordings of voices to keep.
+        budget: wall time in seconds, including measurements, from this call or as given by a
+            :class:`~audioae.train.schedule.Budget`.
+        bound: largest loss of SI-SDR on other noise, in dB.
+        overrides: overrides of the model's recipe, ``key=value``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        watcher: whom to tell how the training gets on.
+        watcher: observer of the training.
         overwrite: replace an existing file.
 
     Raises:
-        DataError: too little noise, or none that can be read.
-        OutputError: ``out`` cannot be written, or is there and not to be replaced.
+        DataError: too little or unreadable noise.
+        OutputError: ``out`` cannot be written, or exists and ``overwrite`` is false.
         ModelFileError: no such model.
-        RecipeError: an override that does not fit.
+        RecipeError: an invalid override.
     """
     noises, voices = list_files(noise), list_files(speech) if speech else []
     if place_of(out) in map(place_of, [*noises, *voices]):
         raise OutputError(f"{out}: is one of the recordings: choose another name for the model")
-    Temporary(out, overwrite).discard()  # what cannot be written is said now, not after ten minutes
+    Temporary(out, overwrite).discard()  # checks now that the file can be written
     budget = Budget(budget) if isinstance(budget, int | float) else budget
     old = load(model)
     trained_with = recipe_of(old)
@@ -122,20 +122,20 @@ def adapt(
         new = held_out.in_time(noises, folder / "noise")
         other_noise = held_out.every(list_files([str(REHEARSAL / "noise")]), 4)
         other_speech = held_out.every(list_files([str(REHEARSAL / "speech")]), 5)
-        own_speech = held_out.every(voices, 4) if len(voices) >= 4 else Divided(list(voices), [])
-        held_out.mix_pairs(own_speech.judge or other_speech.judge, new.judge, SNRS, folder / "own", seed=1)
-        held_out.mix_pairs(other_speech.judge, other_noise.judge, (*SNRS, 15.0), folder / "general", seed=2)
+        own_speech = held_out.every(voices, 4) if len(voices) >= 4 else Split(list(voices), [])
+        held_out.mix_pairs(own_speech.test or other_speech.test, new.test, SNRS, folder / "own", seed=1)
+        held_out.mix_pairs(other_speech.test, other_noise.test, (*SNRS, 15.0), folder / "general", seed=2)
         measures = ("si_sdr", "log_spectral_distance")
         own, general = (
             validation(trained_with, load, ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
             for part in ("own", "general")
         )
         recipe = _recipe(model, folder, overrides)
-        learn = _weighted(new.learn, other_noise.learn), _weighted(own_speech.learn, other_speech.learn)
+        learn = _weighted(new.train, other_noise.train), _weighted(own_speech.train, other_speech.train)
         data = recipe.data.model_copy(
             update={"noise": learn[0], "clean": learn[1], "rir": (), "pairs": (), "pairs_share": 0.0}
         )
-        # What is measured afterwards takes as long again, on other noise for every share of the way in the worst case.
+        # The measurements are repeated after the training, on other noise up to once per interpolation factor.
         start = budget.spent
         before_own = own.run(old)
         half = budget.spent
@@ -160,7 +160,7 @@ def adapt(
 
 
 def between(old: TrainedModel, new: TrainedModel, share: float) -> TrainedModel:
-    """The model whose weights lie ``share`` of the way from the old one's to the new one's."""
+    """Interpolate between the weights of two models."""
     result = type(new)(new.settings, new.name)
     start, end = old.network.state_dict(), new.network.state_dict()
     result.network.load_state_dict({name: torch.lerp(value, end[name], share) for name, value in start.items()})
@@ -168,12 +168,12 @@ def between(old: TrainedModel, new: TrainedModel, share: float) -> TrainedModel:
 
 
 def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
-    """The recipe that made the model, with a schedule for going on, on a machine that may be smaller."""
+    """The model's recipe with a schedule for fine-tuning, also on small machines."""
     settings = plain_data(info(model).recipe)
     settings["train"] |= {
         "init": model, "steps": 1_000_000, "learning_rate": 3e-4, "warmup": 50, "ema": 0.99, "workers": 1,
         "validate_every": 1_000_000, "checkpoint_every": 1_000_000,
-        "teacher": "",  # it knows the new noise as little, and takes half of the time
+        "teacher": "",  # does not know the new noise either, and doubles the time of a step
     }  # fmt: skip
     settings["data"] |= {"batch_size": 4, "remix": 1, "memory_mb": 3000}
     settings["valid"] |= {"pairs": [str(folder / "own")], "measures": ["si_sdr"], "best": "si_sdr"}
@@ -181,7 +181,7 @@ def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
 
 
 def _weighted(own: Sequence[Path], rehearsed: Sequence[Path]) -> tuple[str, ...]:
-    """Both, one's own so often that they outweigh what is rehearsed."""
+    """Both lists, with the new recordings repeated so that they outweigh the rehearsed ones."""
     if not own:
         return tuple(str(path) for path in rehearsed)
     if not rehearsed:

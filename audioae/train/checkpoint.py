@@ -1,4 +1,4 @@
-"""All that a training needs to go on as if nothing had happened, in one safetensors file."""
+"""Checkpoints: the complete state of a training in one safetensors file."""
 
 import json
 import math
@@ -22,7 +22,7 @@ HELD = ({"step", "exp_avg", "exp_avg_sq"}, {"step", "momentum"})
 """State that AdamW and Muon keep for each weight."""
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 DECIDING = ("best", "pairs", "at_most")
-"""Settings of ``valid`` without which a best value cannot be compared with one from before."""
+"""Settings of ``valid`` that must be equal for best values to be comparable."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Progress:
     Attributes:
         step: optimiser steps taken, which is also the index of the next batch.
         seconds: time spent, over all runs.
-        skipped: steps left out because the loss or the gradient was not finite.
-        best: the best value of the deciding measure so far; None before the first validation with these settings.
+        skipped: skipped steps with a loss or gradient that was not finite.
+        best: best value of the measure ``valid.best``; None before the first validation with these settings.
         scaler: state of the gradient scaler of half precision; None without one.
     """
 
@@ -47,8 +47,7 @@ class Progress:
 def save(
     path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
-    """Write modules by name, such as the model and its average, optimiser and progress; the file is replaced whole or not
-    at all.
+    """Write modules by name, such as the model and its average, the optimiser and the progress, atomically.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -60,15 +59,15 @@ def save(
 
 
 def restore(path: Path, recipe: Recipe, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Fill modules and optimiser from a checkpoint.
+    """Load modules and optimiser from a checkpoint.
 
     Raises:
-        ModelFileError: not a checkpoint, a damaged one, or one of another model or data.
+        ModelFileError: not a checkpoint, a damaged checkpoint, or one of another recipe.
     """
     before: list[Recipe] = []
 
     def check(found: dict[str, Tensor], header: dict[str, str]) -> None:
-        """Before any memory is taken."""
+        """Check the recipe and all shapes before memory is allocated."""
         before.append(_recipe_of(path, header))
         for section in ("seed", "model", "data"):
             if getattr(before[0], section) != getattr(recipe, section):

@@ -1,4 +1,4 @@
-"""The folder of one training: the names of its files, and what it may hold before one begins."""
+"""The output folder of a training."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ SAMPLES = "samples"
 
 
 def prepare(out: Path, resume: bool) -> None:
-    """Make the folder, unless it holds what is not to be lost, or not what is to be resumed.
+    """Create the folder and check its contents.
 
     Raises:
-        OutputError: a training in it without ``resume``, none with it, or no permission.
+        OutputError: it contains a training, without ``resume``, or none, with it; or it cannot be created.
     """
     if resume and not (out / CHECKPOINT).is_file():
         raise OutputError(f"{out}: holds no checkpoint to resume: leave out --resume, or give the right --out")
     if not resume and (out / CHECKPOINT).exists():
         raise OutputError(f"{out}: holds a training already: use --resume to go on with it, or another --out")
-    # A log alone, of a training that ended before anything was saved, is nothing to go on from and no loss.
+    # A log without a checkpoint is from a training that ended before anything was saved.
     if not resume and any((out / name).exists() for name in (BEST, LAST)):
         raise OutputError(f"{out}: holds models already: give another --out")
     try:
@@ -31,7 +31,7 @@ def prepare(out: Path, resume: bool) -> None:
 
 
 def note_recipe(out: Path, recipe: Recipe) -> None:
-    """Leave the resolved recipe in the folder.
+    """Write the resolved recipe to the folder.
 
     Raises:
         OutputError: the folder cannot be written.

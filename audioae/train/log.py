@@ -16,7 +16,7 @@ LOG, CURVES, TENSORBOARD = "log.jsonl", "curves.png", "tensorboard"
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log up to the first that is damaged, as a last line that was cut off is."""
+    """Rows of a log up to the first damaged line."""
     rows: list[dict[str, Any]] = []
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -31,7 +31,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 class Log:
-    """The log of one training in the folder ``out``; rows after ``step`` are dropped, for they will come again.
+    """The log of one training in the folder ``out``; rows after ``step`` are dropped, because they will be repeated.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -67,11 +67,11 @@ class Log:
             raise OutputError(f"{self.out / LOG}: cannot write: {error.strerror or error}") from None
 
     def draw(self) -> None:
-        """Bring the picture of the curves up to date."""
+        """Update the picture of the curves."""
         save_curves(self.rows, self.out / CURVES)
 
     def close(self) -> None:
-        """End both logs."""
+        """Close both logs."""
         self._file.close()
         self._events.close()
 
@@ -93,14 +93,14 @@ def _finite(value: Any) -> Any:
 
 
 class RunningMean:
-    """Means of losses by name, in which the latest counts most; values that are not finite are left out."""
+    """Exponential moving averages of losses by name; values that are not finite are ignored."""
 
     def __init__(self, memory: float = 0.95) -> None:
         self.memory = memory
         self.values: dict[str, float] = {}
 
     def add(self, losses: Mapping[str, float]) -> None:
-        """Count the losses of a step in.
+        """Add the losses of a step.
 
         >>> mean = RunningMean(0.5)
         >>> for loss in (1.0, float("nan"), 2.0):

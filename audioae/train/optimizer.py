@@ -27,23 +27,23 @@ def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.Optimize
 
 
 def between_layers(module: nn.Module) -> list[Tensor]:
-    """Weights of linear layers, but not of those that give few numbers for many, as the last one of a network does."""
+    """Weights of linear layers without a reduction in size; the last layer of a network usually has one."""
     linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     return [layer.weight for layer in linear if layer.out_features >= layer.in_features]
 
 
 class MuonAdamW(torch.optim.AdamW):
-    """Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024) for groups that are marked
-    ``orthogonal``, AdamW for the others, under one learning rate.
+    """Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024) for groups marked
+    ``orthogonal``, AdamW for the others, with one learning rate.
 
-    A step of Muon is the momentum with all its singular values brought near one, so that no direction of a matrix is left
-    behind; its RMS is made that of AdamW's steps (Liu et al., "Muon is scalable for LLM training", 2025). The one in torch
-    does the same in bfloat16, which processors without it emulate: it took a fifth of a step of ``conv_dae``.
+    An update of Muon is the momentum with all singular values set to about one, scaled to the RMS of AdamW's updates (Liu et
+    al., "Muon is scalable for LLM training", 2025). The implementation in torch uses bfloat16, which many processors
+    emulate: it took a fifth of a step of ``conv_dae``.
     """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step by the gradients that there are."""
+        """Update the parameters that have gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -57,7 +57,7 @@ class MuonAdamW(torch.optim.AdamW):
                 if gradient is None:
                     continue
                 state = self.state[weight]
-                if not state:  # `step` is what AdamW looks for in every state that it loads
+                if not state:  # AdamW expects `step` in every state that it loads
                     state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(weight)}
                 state["step"] += 1
                 momentum = state["momentum"]
@@ -65,7 +65,7 @@ class MuonAdamW(torch.optim.AdamW):
                 direction = orthogonalised(gradient.lerp(momentum, MOMENTUM))
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 weight.add_(direction, alpha=-0.2 * max(weight.shape) ** 0.5 * group["lr"])
-                # AdamW passes over what has no gradient.
+                # AdamW skips parameters without gradients.
                 taken.append((weight, gradient))
                 weight.grad = None
         super().step()
@@ -75,7 +75,7 @@ class MuonAdamW(torch.optim.AdamW):
 
 
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """``(M, N)`` with its singular vectors and singular values near one, by Newton-Schulz iterations.
+    """Set the singular values of ``(M, N)`` to about one, by Newton-Schulz iterations.
 
     >>> torch.linalg.svdvals(orthogonalised(torch.diag(torch.tensor([1.0, 0.1])))).round(decimals=1)
     tensor([0.7000, 0.7000])

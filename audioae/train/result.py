@@ -1,4 +1,4 @@
-"""The result of a training, and whether it learnt anything."""
+"""The result of a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Result:
     Attributes:
         progress: steps, seconds, skipped steps.
         figures: measures of the last validation.
-        interrupted: it was stopped before its end; ``resume`` goes on.
-        taken: steps of this run alone.
+        interrupted: the training was stopped by a signal; it can be resumed.
+        taken: steps of this run.
         model_file: the model file with the best weights.
         is_main: whether this is the process that writes and prints, of several that train together.
-        doubt: why the model has probably not learnt anything; empty where there is no doubt.
+        doubt: reason why the model has probably not learnt anything; empty otherwise.
     """
 
     progress: Progress
@@ -38,11 +38,11 @@ class Result:
 
 
 def doubt(recipe: Recipe, progress: Progress, noisy: Mapping[str, float]) -> str:
-    """Why a model has probably not learnt anything, in a line; empty where there is no doubt.
+    """Reason why a model has probably not learnt anything; empty otherwise.
 
     Args:
-        recipe: of the training.
-        progress: at its end.
+        recipe: recipe of the training.
+        progress: progress at the end.
         noisy: measures of the unprocessed input.
     """
     train, name = recipe.train, recipe.valid.best

@@ -1,4 +1,4 @@
-"""When a training ends and how its learning rate falls until then: by steps, or by a budget of wall time."""
+"""Length and learning-rate schedule of a training, by steps or by a budget of wall time."""
 
 import math
 import time
@@ -13,12 +13,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Budget:
-    """Wall time that a command may take from its start to its end.
+    """Wall time of a command.
 
     Attributes:
-        seconds: how much, over all runs of a resumed training.
-        since: reading of the clock when the command began; that of now by default.
-        clock: seconds that pass.
+        seconds: wall time over all runs of a resumed training.
+        since: reading of the clock at the start of the command; now by default.
+        clock: returns seconds.
     """
 
     seconds: float
@@ -31,24 +31,24 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Seconds since the command began."""
+        """Seconds since the start of the command."""
         return self.clock() - self.since
 
     def less(self, seconds: float) -> "Budget":
-        """The budget without what is needed afterwards."""
+        """The budget, reduced by ``seconds``."""
         return Budget(self.seconds - seconds, self.since, self.clock)
 
 
 class Schedule:
     """Progress of a training, by steps or by a time budget.
 
-    The end is planned so that another step, the last validation and the last checkpoint still fit into the budget. Those two
-    are expected to take as long as the longest of their kind so far, a step as long as the one before.
+    The training ends early enough for one more step, a validation and a checkpoint within the budget. Validations and
+    checkpoints are expected to take as long as the longest so far, a step as long as the last one.
 
     Args:
         steps: optimiser steps of the whole training.
-        budget: of wall time; None for none.
-        before: seconds that earlier runs of the same training took.
+        budget: wall time; None for no limit.
+        before: seconds of earlier runs of the same training.
     """
 
     def __init__(self, steps: int, budget: Budget | None = None, before: float = 0.0) -> None:
@@ -64,12 +64,12 @@ class Schedule:
         return self.before + self._time.spent
 
     def expect(self, kind: str, seconds: float) -> None:
-        """Note how long work of this kind takes once more at the end."""
+        """Set the expected duration of work that is repeated at the end; the longest counts."""
         self._took[kind] = max(seconds, self._took.get(kind, 0.0))
 
     @contextmanager
     def timed(self, kind: str, latest: bool = False) -> Iterator[None]:
-        """Note how long the work within takes, for it is done once more at the end; the longest counts, or the latest."""
+        """Measure the duration of work that is repeated at the end; the longest counts, or with ``latest`` the last one."""
         start = self._time.clock()
         yield
         if latest:
@@ -77,36 +77,36 @@ class Schedule:
         self.expect(kind, self._time.clock() - start)
 
     def share(self, step: int) -> float:
-        """Share of the training that is done before this step, by steps or by time, whichever is more; 1 is the end."""
+        """Share of the training before this step, by steps or by time, whichever is larger; 1 is the end."""
         if self._setup is None:
             self._setup = self._time.spent
         share = step / max(self.steps, 1)
         if self.limit is None:
             return share
-        # The learning rate does not fall while nothing is learnt yet.
+        # The time before the first step does not count.
         there_is = self.limit - sum(self._took.values()) - self._setup
         return max(share, (self.seconds - self._setup) / there_is if there_is > 0 else 1.0)
 
 
 class Pulse:
-    """Tells when something has to be said again, so that a silence is never longer than ``every`` seconds."""
+    """Tells when a message is due, so that messages come at least every ``every`` seconds."""
 
     def __init__(self, every: float, clock: Clock = time.monotonic) -> None:
         self.every, self._clock = every, clock
         self.beat()
 
     def beat(self) -> None:
-        """Something was said."""
+        """A message was written."""
         self._last = self._clock()
 
     @property
     def due(self) -> bool:
-        """Whether the silence is long enough."""
+        """Whether a message is due."""
         return self._clock() - self._last >= self.every
 
 
 def learning_rate(config: TrainConfig, step: int, share: float) -> float:
-    """Linear warm-up over the first steps, then half a cosine down to ``final_rate`` of the whole at the end.
+    """Linear warm-up over the first steps, then cosine decay to ``final_rate`` times the learning rate.
 
     >>> [round(learning_rate(TrainConfig(learning_rate=1.0, warmup=0), 9, s), 2) for s in (0.0, 0.5, 1.0)]
     [1.0, 0.51, 0.02]

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination as a wish that the training grants at the end of its step."""
+"""Ctrl-C and termination, handled at the end of a step."""
 
 import signal
 from types import FrameType, TracebackType
@@ -17,7 +17,7 @@ class Stop:
     def __enter__(self) -> Self:
         try:
             self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
-        except ValueError:  # Not in the main thread, where nobody sends signals anyway.
+        except ValueError:  # not in the main thread, which alone receives signals
             self._before = {}
         return self
 

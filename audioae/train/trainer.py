@@ -34,9 +34,9 @@ from audioae.train.watcher import Watcher
 from audioae.train.weights import begin_with, blend
 
 MOST_SKIPPED = 100
-"""Steps in a row without a finite gradient, after which a training has failed."""
+"""Consecutive steps without a finite gradient after which a training fails."""
 LONGEST_SILENCE = 30.0
-"""Seconds after which the log gets a row, whatever ``train.log_every`` says; a step may take as long again."""
+"""Seconds after which a row is logged regardless of ``train.log_every``."""
 
 
 def train(
@@ -50,24 +50,24 @@ def train(
     """Train a model by its recipe.
 
     Args:
-        recipe: what to do.
-        out: folder for model files, checkpoint, log and picture; made if it is not there.
-        resume: go on from the checkpoint in ``out``.
-        budget: seconds after which to end, with the learning rate brought down by then; over all runs of a resumed training.
-            They count from this call, or from when a :class:`~audioae.train.schedule.Budget` says.
+        recipe: the recipe.
+        out: folder for model files, checkpoint, log and picture; created if missing.
+        resume: continue from the checkpoint in ``out``.
+        budget: wall time in seconds over all runs of a resumed training, to which the schedule is fitted. It starts with
+            this call, or as given by a :class:`~audioae.train.schedule.Budget`.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        watcher: whom to tell.
+        watcher: observer of the training.
 
     Raises:
-        RecipeError: the recipe asks for what this machine has not, or the training diverges.
+        RecipeError: the recipe needs hardware that is not available, or the training diverges.
         DataError: unusable data.
-        OutputError: ``out`` cannot be written, holds a training that is not to be resumed, or none that is.
-        ModelFileError: a checkpoint or initial weights of something else.
+        OutputError: ``out`` cannot be written; or it contains a training, without ``resume``, or none, with it.
+        ModelFileError: a checkpoint or initial weights of another model.
     """
     if isinstance(budget, int | float):
         budget = Budget(budget)
     before = torch.get_num_threads()
-    torch.set_num_threads(recipe.train.threads or threads.beside(recipe.train.workers))
+    torch.set_num_threads(recipe.train.threads or threads.training_threads(recipe.train.workers))
     try:
         run = _Run(recipe, out, resume, budget, device, watcher)
         try:
@@ -88,7 +88,7 @@ class _Run:
         task_class: type[Task] = family.module("task").Task
         self.parallel = Parallel(device, recipe.train.precision, staged=bool(recipe.train.stages) or task_class.staged)
         self.rows = self.parallel.rows(recipe.data.batch_size)
-        # First: what is missing here is said before minutes of reading recordings.
+        # First, because errors here should come before minutes of reading recordings.
         self.validation: Validation = family.module("task").Validation(recipe, load)
         self.mixer = Mixer(recipe.data, recipe.seed, Sources.of(recipe.data), recipe.train.workers)
         torch.manual_seed(recipe.seed)
@@ -116,7 +116,7 @@ class _Run:
             folder.note_recipe(out, recipe)
             self.log = Log(out, self.progress.step)
         self._first = self.progress.step
-        # A new training takes a step even where the budget is too small for one.
+        # A new training takes one step even if the budget is too small.
         self._least = 0 if resume else 1
         self._unlucky = 0
         clock = time.monotonic if budget is None else budget.clock
@@ -125,7 +125,7 @@ class _Run:
             self.schedule.expect("validation", self.validation.estimate(self.average, clock))
 
     def fit(self) -> Result:
-        """Steps until the end, the budget's end or a signal; what was trained is kept, whatever ended it."""
+        """Train until the last step, the end of the budget or a signal; the weights are saved in any case."""
         if self.watcher and self.parallel.is_main:
             parameters = sum(p.numel() for p in self.model.parameters())
             self.watcher.started(self.recipe, parameters, self.mixer.sources, self.validation.noisy)
@@ -141,7 +141,7 @@ class _Run:
         return Result(self.progress, self.figures, interrupted, taken, self.out / BEST, self.parallel.is_main, why)
 
     def _steps(self, stop: Stop) -> bool:
-        """Train and validate; returns whether a signal ended it early."""
+        """Train and validate; returns whether a signal ended the training."""
         config, progress = self.recipe.train, self.progress
         interrupted = False
         recent = RunningMean()
@@ -181,7 +181,7 @@ class _Run:
         self.parallel.close()
 
     def _share(self) -> float:
-        """Share of the training that is done; collective, and the same in all processes."""
+        """Share of the training that is done, equal in all processes, which must all call this."""
         self.progress.seconds = self.schedule.seconds
         share = self.schedule.share(self.progress.step)
         if self.schedule.limit is None:
@@ -195,7 +195,7 @@ class _Run:
             self.log.write({"step": self.progress.step, "seconds": round(self.schedule.seconds, 1), **row})
 
     def _measuring(self, done: int, of: int) -> None:
-        """Say that a validation goes on."""
+        """Report the progress of a validation."""
         if self.watcher:
             self.watcher.measuring(self.progress.step, done, of)
         if self.pulse.due:
@@ -243,7 +243,7 @@ class _Run:
                 f"the training diverged: {MOST_SKIPPED} steps in a row without a finite gradient; "
                 f"lower train.learning_rate, or go back to {self.out / LAST}"
             )
-        # Running statistics may have seen what was not finite.
+        # Running statistics may have become non-finite.
         for mine, good in zip(self.model.buffers(), self.average.buffers(), strict=True):
             if not torch.isfinite(mine).all():
                 mine.copy_(good)
@@ -284,8 +284,8 @@ class _Run:
         save_model(self.out / LAST, self.average, self.figures)
 
     def _rescue(self) -> None:
-        """Save after an error, without waiting for other processes, unless nothing was learnt or the training diverged."""
+        """Save after an error without waiting for other processes, unless no step was taken or the training diverged."""
         if self.parallel.is_main and self.progress.step > self._first and self._unlucky < MOST_SKIPPED:
-            # The error at hand says more than one of saving, which it may well be the cause of.
+            # The original error is more important than one of saving.
             with contextlib.suppress(Exception):
                 self._write()

@@ -11,19 +11,19 @@ class Watcher(Protocol):
     """Callbacks of a training."""
 
     def started(self, recipe: Recipe, parameters: int, sources: Sources, noisy: dict[str, float]) -> None:
-        """All is ready; ``noisy`` are the measures of the unprocessed validation input."""
+        """The training starts; ``noisy`` are the measures of the unprocessed validation input."""
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-        """A step was taken; ``share`` of the training is done."""
+        """A step was taken; ``share`` is the share of the training that is done."""
 
     def skipped(self, reasons: Sequence[str]) -> None:
-        """Files turned out to be damaged and are left out from now on."""
+        """Damaged files were found and are skipped from now on."""
 
     def measuring(self, step: int, done: int, of: int) -> None:
-        """A validation goes on: so many recordings have been measured."""
+        """Recordings were measured in a validation."""
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
-        """The averaged weights were measured."""
+        """A validation of the averaged weights has ended."""
 
     def alarmed(self, step: int, why: str) -> None:
-        """The training seems to go wrong."""
+        """The training probably goes wrong."""

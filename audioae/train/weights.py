@@ -1,4 +1,4 @@
-"""Weights from elsewhere: those that a training begins with, and their moving average."""
+"""Initial weights of a training and the moving average of weights."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from audioae.recipe import Recipe
 
 @torch.no_grad()
 def blend(average: TrainedModel, current: TrainedModel, decay: float, step: int) -> None:
-    """Exponential moving average that begins with a short memory."""
+    """Update an exponential moving average, with a smaller decay in the first steps."""
     weight = 1 - min(decay, (1 + step) / (10 + step))
     for mine, new in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
         if mine.is_floating_point():
@@ -21,11 +21,10 @@ def blend(average: TrainedModel, current: TrainedModel, decay: float, step: int)
 
 
 def begin_with(model: TrainedModel, recipe: Recipe) -> None:
-    """Take over the weights of ``train.init``, all of which the model has to have room for; it may be larger.
+    """Load the weights of ``train.init``. The model may be larger, but must contain all of these weights.
 
-    Of several, each gives the weights of one member of an ensemble, in their order. A model that is none takes their mean
-    (Wortsman et al., "Model soups", 2022): between what was trained and what was trained on from it lies what keeps the
-    virtues of both. One that is named twice counts twice.
+    A list gives one model to each member of an ensemble. For other models, the weights in a list are averaged (Wortsman et
+    al., "Model soups", 2022); a model that is listed twice counts twice.
 
     Raises:
         ModelFileError: no model file, weights that do not fit, or not one file for each member.

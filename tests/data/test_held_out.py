@@ -17,15 +17,15 @@ from audioae.signal.levels import active_rms, rms, to_db
 def test_files_are_divided_without_overlap() -> None:
     files = [Path(str(n)) for n in range(10)]
     parts = every(files, 4)
-    assert parts.judge == [Path("3"), Path("7")]
-    assert sorted(parts.learn + parts.judge, key=str) == files
+    assert parts.test == [Path("3"), Path("7")]
+    assert sorted(parts.train + parts.test, key=str) == files
 
 
 def test_a_recording_is_cut_once_and_nothing_is_lost(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, (44100 * 10, 2)).astype(np.float32)
     soundfile.write(tmp_path / "n.wav", wave, 44100, "FLOAT")
     parts = in_time([tmp_path / "n.wav"], tmp_path)
-    learn, judge = (soundfile.read(paths[0], dtype="float32")[0] for paths in (parts.learn, parts.judge))
+    learn, judge = (soundfile.read(paths[0], dtype="float32")[0] for paths in (parts.train, parts.test))
     assert len(learn) == 3 * len(judge)
     assert np.array_equal(np.concatenate([learn, judge]), wave.mean(1))
 

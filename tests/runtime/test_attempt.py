@@ -76,7 +76,7 @@ def test_errors_are_values_and_name_their_recording() -> None:
     assert "test_attempt.py" in made.trace
     again = pickle.loads(pickle.dumps(made))
     assert (str(again), again.trace) == (str(made), made.trace)
-    assert "not memory enough" in str(attempt(raises(MemoryError()), JOB))
+    assert "not enough memory" in str(attempt(raises(MemoryError()), JOB))
     assert isinstance(attempt(raises(BrokenPipeError()), JOB), UnexpectedError)
     with pytest.raises(BrokenPipeError):
         attempt(raises(BrokenPipeError()), Job(Path("a.wav"), STANDARD))

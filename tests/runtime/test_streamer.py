@@ -124,7 +124,7 @@ def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
         copied = {name: torch.from_numpy(value.numpy().copy()) for name, value in middle.items()}
         second, _ = denoiser.step(blocks[..., 50 * hop :], copied, 16000)
     assert (torch.cat([first, second], -1) - whole).abs().max() < 1e-5
-    with pytest.raises(audioae.InputError, match=f"257 samples are no whole number of hops of {hop}"):
+    with pytest.raises(audioae.InputError, match=f"257 samples are not a whole number of hops of {hop}"):
         denoiser.step(blocks[..., :257], state, 16000)
 
 

@@ -19,9 +19,9 @@ SAMPLES = Path(__file__).parent.parent.parent / "samples"
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from audioae.cli.threads import be_considerate
+from audioae.cli.threads import wait_passively
 import os
-be_considerate(os.environ)
+wait_passively(os.environ)
 from audioae.studio.server import StudioConfig, serve
 settings = json.loads(sys.argv[1])
 settings["paths"] = [Path(path) for path in settings["paths"]]

@@ -16,7 +16,7 @@ from torch import nn
 
 import audioae
 from audioae.cli.app import main
-from audioae.cli.threads import WAITING, at_most, be_considerate
+from audioae.cli.threads import WAITING, at_most, wait_passively
 from audioae.denoisers.denoiser import Denoiser
 from audioae.runtime import onnx_run
 from audioae.signal.phase import griffin_lim
@@ -121,9 +121,9 @@ def test_a_few_new_sounds_take_one_thread(module: str, make: Callable[[], object
 @pytest.mark.usefixtures("three")
 def test_a_training_leaves_cores_to_those_that_mix_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert [threads.beside(workers) for workers in (0, 1, 2, 8)] == [3, 2, 1, 1]
+    assert [threads.training_threads(workers) for workers in (0, 1, 2, 8)] == [3, 2, 1, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads.beside(8) == 3
+    assert threads.training_threads(8) == 3
 
 
 def test_frames_by_onnx_are_run_by_the_thread_that_calls() -> None:
@@ -166,7 +166,7 @@ def test_processes_that_are_started_meanwhile_keep_to_it() -> None:
     ],
 )
 def test_what_the_person_has_set_stays(given: dict[str, str], expected: dict[str, str]) -> None:
-    be_considerate(given)
+    wait_passively(given)
     assert given == expected
 
 

@@ -1,14 +1,14 @@
-"""The autoencoder of patches: a convolutional backbone and a bottleneck of D numbers, of any make that a recipe asks for.
+"""The autoencoder of patches: a convolutional backbone and a bottleneck of D numbers.
 
-What makes it undercomplete, sparse, contractive, denoising, variational or stacked is settings: the size and kind of the
-bottleneck here, the penalties in the recipe's ``losses``, its ``corruption`` and ``train.stages``. A patch is P frames of K
-standardised log-bands. Beside the stack of convolutions a linear map leads into the code and another one out of it: with
-these alone the best code is that of principal components (Baldi & Hornik, "Neural networks and principal component
-analysis", 1989), which training begins with where the code may be negative, and the stack learns what they leave over.
+Settings make it undercomplete, sparse, contractive, denoising, variational or stacked: the size and kind of the bottleneck
+here, and ``losses``, ``corruption`` and ``train.stages`` of the recipe. A patch is P frames of K standardised log-bands.
+Linear maps to the code and back run in parallel to the convolutions. For the linear maps alone, the optimal code is given by
+principal components (Baldi & Hornik, "Neural networks and principal component
+analysis", 1989), by which they are initialised if codes may be negative; the convolutions learn the residual.
 
-As a denoiser it hears every frame in all P patches that the frame lies in, and a power of the ratio of what it rebuilds to
-what it heard becomes the gain, as in the parametric Wiener filter (Lim & Oppenheim, "Enhancement and bandwidth compression
-of noisy speech", 1979): speech that the code has no room for is then not lost. It is P - 1 frames late.
+As a denoiser it reconstructs each frame in all P patches that contain it. The gain is a power of the ratio of the
+reconstruction to the input, as in the parametric Wiener filter (Lim & Oppenheim, "Enhancement and bandwidth compression
+of noisy speech", 1979): speech that the code cannot represent is then not lost. The delay is P - 1 frames.
 """
 
 from typing import Annotated, Literal, cast
@@ -27,10 +27,10 @@ from audioae.nn.trained import SpectralNetwork, State
 from audioae.settings.config import Field, model_validator
 from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
 
-TRICKLE = 0.03
-"""Share of the gradient that reaches units of the code that are off."""
-FORGETTING = 0.05
-"""Weight of the newest batch in the running mean of the code."""
+LEAK = 0.03
+"""Share of the gradient that passes to inactive units of the code."""
+MOMENTUM = 0.05
+"""Weight of the current batch in the running mean of the code."""
 Size = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -39,7 +39,7 @@ class Config(ModelConfig):
 
     backbone: Literal["1d", "2d"] = Field("2d", description="convolutions over frames, or over bands and frames")
     features: Literal["log_mel", "log_magnitude"] = "log_mel"
-    rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="twice the frequency that the features end at, in Hz")
+    rate: int = Field(16_000, ge=MIN_RATE, le=MAX_RATE, description="twice the upper frequency of the features, in Hz")
     bands: int = Field(64, ge=8, le=256, description="K, mel bands; for `log_magnitude` K is 0.016 * rate")
     frames: int = Field(16, ge=1, le=256, description="P, frames of a patch, 16 ms each")
     code: int = Field(32, ge=1, le=4096, description="D, size of the code of a patch")
@@ -51,18 +51,20 @@ class Config(ModelConfig):
     )
     kernel: int = Field(5, ge=1, le=15, description="taps of each convolution along each axis, odd")
     hidden: Literal["leaky_relu", "tanh", "sigmoid"] = Field("leaky_relu", description="activation between convolutions")
-    shortcut: bool = Field(True, description="linear maps beside the convolutions, from the patch to the code and back")
-    activation: Literal["none", "relu", "shrink", "sigmoid"] = Field(
-        "none", description="of the code; `shrink` takes 0.5 off every magnitude, so that small ones are 0"
+    shortcut: bool = Field(
+        True, description="linear maps from the patch to the code and back, in parallel to the convolutions"
     )
-    top_k: int = Field(0, ge=0, le=4096, description="how many numbers of a code may differ from 0; 0 for all")
-    variational: bool = Field(False, description="the code is drawn from a Gaussian that the encoder gives")
-    gain_power: float = Field(0.5, gt=0, le=1, description="power that the gain is taken to when it denoises")
-    level_window: int = Field(192, ge=1, le=2000, description="frames that the input level is averaged over")
+    activation: Literal["none", "relu", "shrink", "sigmoid"] = Field(
+        "none", description="activation of the code; `shrink` is soft thresholding at 0.5"
+    )
+    top_k: int = Field(0, ge=0, le=4096, description="number of units of a code that may differ from 0; 0 for all")
+    variational: bool = Field(False, description="the code is drawn from a Gaussian, given by the encoder")
+    gain_power: float = Field(0.5, gt=0, le=1, description="exponent of the gain for denoising")
+    level_window: int = Field(192, ge=1, le=2000, description="frames over which the input level is averaged")
 
     @property
     def delay(self) -> int:
-        """Frames that what comes out is late by: it waits for a whole patch."""
+        """Delay of the output in frames: that of a whole patch."""
         return self.frames - 1
 
     @model_validator(mode="after")
@@ -115,19 +117,19 @@ class Model(SpectralNetwork):
             if layer is not None:
                 nn.init.orthogonal_(layer.weight)
         if config.variational:
-            # Small variances to begin with: the decoder hears the encoder before the prior does.
+            # Small initial variances, so that the decoder learns to use the code before the prior term reduces it.
             nn.init.constant_(self.to_code.bias[config.code :], -4.0)
         self.register_buffer("activity", torch.zeros(config.code))
         self.delay = config.delay
-        """Frames that what comes out of :meth:`forward` is late by."""
+        """Delay of :meth:`forward` in frames."""
         self.receptive_field: int | None = config.level_window + 2 * self.delay
         """Frames that one output frame depends on."""
 
     @torch.no_grad()
     def begin_with_components(self, patches: Tensor) -> None:
-        """Make the linear maps those of the principal components of patches ``(M, K, P)``, and the stack add nothing yet.
+        """Initialise the linear maps by the principal components of patches ``(M, K, P)``, and the stack's output by zero.
 
-        Codes that cannot be negative, and those without linear maps, are left alone.
+        Models without linear maps or with codes that cannot be negative are not changed.
         """
         inward, outward = self.linear_to_code, self.linear_from_code
         if inward is None or outward is None or self.config.activation not in ("none", "shrink"):
@@ -145,7 +147,7 @@ class Model(SpectralNetwork):
                 value[:rows].zero_()
 
     def encode(self, patches: Tensor) -> Tensor:
-        """Patches ``(B, K, P)`` to codes ``(B, D)``; of a variational code the mean."""
+        """Patches ``(B, K, P)`` to codes ``(B, D)``; for a variational code the mean."""
         return self._bottleneck(self._before(patches)[0])
 
     def decode(self, code: Tensor) -> Tensor:
@@ -156,7 +158,7 @@ class Model(SpectralNetwork):
         return patches
 
     def autoencode(self, patches: Tensor, target: Tensor, depth: int | None = None) -> AutoencoderOutput:
-        """Rebuild ``target`` from ``patches``, through the first ``depth`` levels of the stack or through the code.
+        """Reconstruct ``target`` from ``patches``, through the first ``depth`` levels of the stack or through the code.
 
         A variational code is drawn while training (the reparameterisation of Kingma & Welling, "Auto-encoding variational
         Bayes", 2014), and is its mean otherwise.
@@ -169,7 +171,7 @@ class Model(SpectralNetwork):
             code = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         if self.training:
             with torch.no_grad():
-                self.activity.lerp_(code.mean(0).to(self.activity.dtype), FORGETTING)
+                self.activity.lerp_(code.mean(0).to(self.activity.dtype), MOMENTUM)
         output = self.decode(code)
         before = mean if log_variance is not None else None
         return AutoencoderOutput(
@@ -177,17 +179,17 @@ class Model(SpectralNetwork):
         )
 
     def jacobian_norm(self, patches: Tensor, probes: int = 1) -> Tensor:
-        """Squared Frobenius norm ``(B,)`` of the code's derivative by the patch.
+        """Squared Frobenius norm ``(B,)`` of the encoder's Jacobian.
 
         Exact for a dense encoder, else Hutchinson's estimate from ``probes`` random vectors.
         """
         if not self.config.widths:
-            # Rows beyond the code's are those of a variational code's variances.
+            # The other rows are for the variances of a variational code.
             return dense_norm(self.to_code.weight[: self.config.code], self._before(patches)[0], self._activate)
         return hutchinson_norm(lambda x: self._activate(self._before(x)[0]), patches, probes)
 
     def patches(self, spec: Tensor, level: Tensor) -> Tensor:
-        """Spectra ``(B, F, T)`` and their levels ``(B,)`` to patches one after the other, ``(B, M, K, P)``."""
+        """Spectra ``(B, F, T)`` and their levels ``(B,)`` to consecutive patches, ``(B, M, K, P)``."""
         return self.features.patches(spec, level, self.config.frames)
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
@@ -208,13 +210,13 @@ class Model(SpectralNetwork):
         level = magnitude[:, LEVEL_BINS].mean(1)
         mean, after["level"] = running_level(level, state["level"], SILENCE)
         bands = self.features(magnitude / mean[:, None])  # (B, T, K)
-        rebuilt, heard, after["sums"], after["bands"] = self._rebuild(bands, state["sums"], state["bands"])
-        gain = self.features.gain(rebuilt, heard, spec.shape[2], top=0.0) ** self.config.gain_power
+        rebuilt, given, after["sums"], after["bands"] = self._rebuild(bands, state["sums"], state["bands"])
+        gain = self.features.gain(rebuilt, given, spec.shape[2], top=0.0) ** self.config.gain_power
         late, after["noisy"] = delay_spectrum(spec, state["noisy"])
         return late * gain.unsqueeze(1), after
 
     def _rebuild(self, bands: Tensor, sums: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Each frame's mean over all patches that it lies in, the frames as they were heard, and both to carry on."""
+        """Each frame's reconstruction, averaged over all patches that contain it; the input frames; and the next states."""
         count, length = bands.shape[1], self.config.frames
         joined = torch.cat([past, bands], dim=1)
         patches = joined.unfold(1, length, 1)  # (B, T, K, P)
@@ -222,7 +224,7 @@ class Model(SpectralNetwork):
         sums = torch.cat([sums, bands.new_zeros(bands.shape)], dim=1)
         for place in range(length):
             sums[:, place : place + count] += rebuilt[..., place]
-        # What is carried on owns its memory: a view would keep the whole chunk alive.
+        # The states own their memory, because a view would keep the whole chunk alive.
         return sums[:, :count] / length, joined[:, :count], sums[:, count:].clone(), joined[:, count:].clone()
 
     def _before(self, patches: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -234,24 +236,24 @@ class Model(SpectralNetwork):
         return mean, None if log_variance is None else log_variance.clamp(-12, 8)
 
     def _activate(self, code: Tensor) -> Tensor:
-        """The code's activation, and of ``top_k`` units the largest."""
+        """Apply the activation and keep the largest ``top_k`` units of the code."""
         if self.config.activation == "sigmoid":
             code = torch.sigmoid(code)
         elif self.config.activation == "relu":
             code = torch.relu(code)
         elif self.config.activation == "shrink":
-            # As iterative soft thresholding does (Gregor & LeCun, "Learning fast approximations of sparse coding", 2010).
+            # As in iterative soft thresholding (Gregor & LeCun, "Learning fast approximations of sparse coding", 2010).
             code = softshrink(code, 0.5)
         if self.config.top_k:
-            # Of those that count, the gradient passes (Makhzani & Frey, "k-sparse autoencoders", 2014).
+            # Gradients pass through the kept units only (Makhzani & Frey, "k-sparse autoencoders", 2014).
             kept = code.abs().topk(self.config.top_k, dim=1).indices
             code = code * torch.zeros_like(code).scatter_(1, kept, 1.0)
         return code
 
     def _bottleneck(self, before: Tensor) -> Tensor:
-        """:meth:`_activate`, while training with a little gradient for the units that are off: else units that are never
-        used would never be. The Jacobian is that of the encoder without this."""
+        """:meth:`_activate`, in training with a small gradient for inactive units, which would otherwise never become
+        active. The Jacobian is computed without it."""
         code = self._activate(before)
         if not self.training or (self.config.activation in ("none", "sigmoid") and not self.config.top_k):
             return code
-        return code + TRICKLE * torch.where(code == 0, before - before.detach(), 0.0)
+        return code + LEAK * torch.where(code == 0, before - before.detach(), 0.0)

@@ -1,7 +1,7 @@
-"""A convolutional classifier of short recordings, such as spoken digits: the judge of what generators make.
+"""A convolutional classifier of short recordings, such as spoken digits.
 
-It hears the first P frames of a recording as a patch of standardised log-bands, as autoencoders do (:mod:`audioae.models.
-autoencoder`). What stands before its last layer is an embedding, in which generated sounds are compared with real ones.
+Its input is a patch of standardised log-bands, the first P frames of a recording. The layer before the last gives an
+embedding, by which generated sounds are compared with real ones.
 """
 
 from itertools import pairwise
@@ -22,15 +22,17 @@ SLOPE = 0.1
 class Config(ModelConfig):
     """Settings of the ``model`` section for ``kind: classifier``."""
 
-    classes: tuple[str, ...] = Field(tuple("0123456789"), min_length=2, description="their names, as in the files' names")
-    rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="twice the frequency that the bands end at, in Hz")
+    classes: tuple[str, ...] = Field(
+        tuple("0123456789"), min_length=2, description="names of the classes, as in the names of files"
+    )
+    rate: int = Field(8_000, ge=MIN_RATE, le=MAX_RATE, description="twice the upper edge of the bands, in Hz")
     bands: int = Field(64, ge=8, le=256, description="K, mel bands")
-    frames: int = Field(64, ge=8, le=1024, description="P, frames that are heard, 16 ms each")
+    frames: int = Field(64, ge=8, le=1024, description="P, frames of a patch, 16 ms each")
     widths: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         (16, 32, 64, 64), min_length=1, max_length=5, description="channels after each convolution, which halves the patch"
     )
     embedding: int = Field(64, ge=2, le=1024, description="E, size of the embedding")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of the embedding that is left out while training")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of the embedding that is dropped in training")
 
 
 class Model(nn.Module):
@@ -55,10 +57,10 @@ class Model(nn.Module):
         self.embed_last = nn.Linear(config.widths[-1] * height * width, config.embedding)
         self.classify = nn.Linear(config.embedding, len(config.classes))
         self.delay = config.delay
-        """Frames that what comes out is late by."""
+        """Delay in frames."""
 
     def patches(self, spec: Tensor) -> Tensor:
-        """Spectra ``(B, F, T)`` to one patch each ``(B, K, P)``; short ones are followed by silence."""
+        """Spectra ``(B, F, T)`` to one patch each ``(B, K, P)``; short ones are padded with silence."""
         spec = pad(spec, (0, max(0, self.config.frames - spec.shape[2])))[..., : self.config.frames]
         return self.features.patches(spec, self.features.level(spec), self.config.frames)[:, 0]
 

@@ -11,12 +11,12 @@ from audioae.signal.bands import BandLayout
 
 
 class Masking(SpectralNetwork):
-    """A network whose :meth:`mask` is laid on the noisy spectrum, the same for all channels.
+    """A network that multiplies the noisy spectrum by its :meth:`mask`, equal for all channels.
 
     Args:
-        layout: the bands that it reads and masks.
-        offset_window: frames that a constant offset is averaged over before it is taken away; 0 leaves it.
-        hops: of which a frame consists.
+        layout: bands of the features and the mask.
+        offset_window: frames over which a constant offset is averaged for removal; 0 to keep it.
+        hops: number of hops per frame.
     """
 
     def __init__(self, layout: BandLayout, offset_window: int, hops: int) -> None:
@@ -25,11 +25,11 @@ class Masking(SpectralNetwork):
         self.offset = OffsetRemoval(offset_window, hops - 1) if offset_window else None
 
     def offset_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """The part of the state that :meth:`without_offset` needs; empty where it leaves the offset."""
+        """The state of :meth:`without_offset`; empty if offsets are kept."""
         return {} if self.offset is None else {"offset": self.offset.past(batch, channels, like)}
 
     def without_offset(self, parts: Tensor, state: State, after: State) -> Tensor:
-        """Real and imaginary parts ``(B, C, T, 2, F)`` less those of a constant; adds to the state after it."""
+        """Remove an offset from real and imaginary parts ``(B, C, T, 2, F)``; the next state is added to ``after``."""
         if self.offset is None:
             return parts
         offset, after["offset"] = self.offset(parts, state["offset"])
@@ -42,7 +42,7 @@ class Masking(SpectralNetwork):
     def forward(self, spec: Tensor, state: State) -> tuple[Tensor, State]:
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it.
 
-        The result is :attr:`delay` frames late.
+        The result is delayed by :attr:`delay` frames.
         """
         before: State = {}
         if self.offset is not None:

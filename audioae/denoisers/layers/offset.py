@@ -1,4 +1,4 @@
-"""A constant offset (DC) under a recording, taken away frame by frame."""
+"""Removal of a constant offset (DC) frame by frame."""
 
 from functools import lru_cache
 
@@ -9,20 +9,19 @@ from torch import Tensor, nn
 from audioae.nn.causal import carry
 
 PARTIAL_WEIGHT = 1e-3
-"""Weight of a frame that is filled in part: small beside 1, and not 0, for until the first whole one it is all there is."""
+"""Weight of partly filled frames: small, but not 0, because there are no others at the start."""
 
 
 class OffsetRemoval(nn.Module):
-    """Takes the mean of the last frames out of spectra made with the square root of a Hann window.
+    """Subtracts the mean of the last frames from spectra with a square-root Hann window.
 
-    A constant leaks into every bin of such a frame, and a mask on the bins cannot remove it completely. Its exact spectrum
-    is the window's, so it is subtracted. The mean is taken over a finite number of frames, which keeps the receptive field
-    finite.
+    A constant leaks into all bins of such a frame, and a mask cannot remove it completely. Its spectrum is that of the
+    window, which is subtracted. The mean is taken over a finite number of frames, so that the receptive field is finite.
 
     Args:
-        window: frames that the offset is averaged over.
-        partial: frames at the start of a recording that its first samples fill only in part. Their mean is too small, so
-            they hardly count.
+        window: frames over which the offset is averaged.
+        partial: number of partly filled frames at the start of a recording. Their mean is too small, so they have a small
+            weight.
 
     >>> from audioae.signal.stft import STFT
     >>> stft, layer = STFT(16000), OffsetRemoval(64)
@@ -41,14 +40,14 @@ class OffsetRemoval(nn.Module):
         return like.new_zeros(batch, self.window - 1, channels, 2)
 
     def forward(self, parts: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """The offset's spectrum, which is real, and what to carry on.
+        """The offset's spectrum, which is real, and the next state.
 
         Args:
             parts: real and imaginary parts ``(B, C, T, 2, F)``.
-            past: weighted mean and weight of earlier frames, ``(B, window - 1, C, 2)``.
+            past: state: weighted mean and weight of earlier frames, ``(B, window - 1, C, 2)``.
 
         Returns:
-            ``(B, C, T, F)`` to subtract from the real parts, and the means to carry on.
+            ``(B, C, T, F)`` to subtract from the real parts, and the next state.
         """
         shape = window_spectrum(parts.shape[-1]).to(parts)
         mean = (parts[..., 0, 0] / shape[0]).transpose(1, 2)  # (B, T, C)
@@ -61,15 +60,15 @@ class OffsetRemoval(nn.Module):
             total = joined.sum(1, keepdim=True)
         else:
             total = joined.unfold(1, self.window, 1).sum(-1)
-        # A little is left, for a difference of equal numbers would be rounding noise, which compressed features enlarge.
+        # A small part is kept, because the rounding noise of a full difference would be amplified by compressed features.
         offset = total[..., 0] / (total[..., 1] + PARTIAL_WEIGHT)
         return offset.transpose(1, 2).unsqueeze(-1) * shape, carry(past, counted)
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept beyond the call, and wanted for training too
+@torch.inference_mode(False)  # cached, and also used in training
 def window_spectrum(bins: int) -> Tensor:
-    """Spectrum ``(F,)`` of the window itself, which is real."""
+    """Spectrum ``(F,)`` of the window, which is real."""
     samples = 2 * (bins - 1)
     window = np.sin(np.pi * np.arange(samples) / samples)
     return torch.from_numpy(np.fft.rfft(window).real.astype(np.float32))

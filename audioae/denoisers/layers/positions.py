@@ -1,7 +1,7 @@
-"""Between bands and positions: a strided convolution over frequency and its transposed counterpart.
+"""Strided convolution over frequency from bands to positions, and its transposed counterpart.
 
-A position stands for ``stride`` neighbouring bands and sees as many more around them. Both convolutions are matrix products
-on channels-last tensors; positions above a recording's Nyquist frequency are absent.
+A position covers ``stride`` bands, with a kernel of twice this width. Both convolutions are matrix products on channels-last
+tensors; positions above the Nyquist frequency are absent.
 """
 
 import math
@@ -29,7 +29,7 @@ class PositionEncoder(nn.Module):
     Args:
         channels: C.
         stride: bands from one position to the next; the kernel is twice as wide.
-        places: P of a recording that holds every band.
+        places: P of a recording with all bands.
     """
 
     def __init__(self, channels: int, stride: int, places: int) -> None:
@@ -40,7 +40,7 @@ class PositionEncoder(nn.Module):
         self.norm = BatchNorm(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Each position knows its place on the frequency axis by a learned vector."""
+        """Features to positions, with a learned positional embedding."""
         count, stride = features.shape[2], self.stride
         half, present = stride // 2, positions(count, stride)
         padded = pad(features, (0, 0, half, present * stride - count + stride - half))
@@ -49,12 +49,12 @@ class PositionEncoder(nn.Module):
 
 
 class PositionDecoder(nn.Module):
-    """Positions ``(B, T, P, C)`` to the two numbers of each band that :func:`~audioae.nn.spectral.bounded_mask` takes.
+    """Positions ``(B, T, P, C)`` to the input of :func:`~audioae.nn.spectral.bounded_mask`, two numbers per band.
 
-    Before training its output is that of a mask of one, whatever comes in.
+    Before training, the mask is one for any input.
 
     Args:
-        channels: C of the input.
+        channels: channels of the input.
         stride: as in the encoder.
         bound: largest magnitude of the mask.
     """

@@ -1,7 +1,7 @@
-"""Gated recurrent units (Cho et al. 2014) over time, whose hidden state the caller holds, and over frequency.
+"""Gated recurrent units (Cho et al. 2014) over time, with the hidden state in the caller's hand, and over frequency.
 
-All layers work on ``(B, T, P, C)``, are causal and are added to what comes in. They add nothing before training, so that a
-network can grow by them.
+All layers work on ``(B, T, P, C)``, are causal and have a residual connection. Their output is zero before training, so that
+they can be added to a trained network.
 """
 
 import torch
@@ -12,7 +12,7 @@ from audioae.nn.norm import BatchNorm
 
 
 class PositionMemory(nn.Module):
-    """One recurrence at every position, with the same weights for all.
+    """A recurrent unit at each position, with shared weights.
 
     Args:
         channels: C.
@@ -47,12 +47,12 @@ class PositionMemory(nn.Module):
 
 
 class FullBandMemory(nn.Module):
-    """One recurrence that hears all positions at once: who speaks, what the noise is.
+    """A recurrent unit over all positions together.
 
     Args:
         channels: C.
-        positions: P at the highest rate; absent positions read as zero.
-        squeeze: numbers by which each position speaks to the recurrence, and hears from it.
+        positions: P at the highest rate; absent positions count as zero.
+        squeeze: channels per position at the input and output of the recurrent unit.
         hidden: H, size of the hidden state.
 
     >>> layer = FullBandMemory(4, 5, 2, 8).eval()
@@ -80,17 +80,17 @@ class FullBandMemory(nn.Module):
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, P, C)`` and the state before it to the same shape and the state after it."""
         present = x.shape[2]
-        told = pad(self.norm.then(self.compress, x), (0, 0, 0, self.positions - present)).flatten(2)
-        out, last = self.unit(told.transpose(0, 1), state.unsqueeze(0))
-        heard = torch.tanh(self.spread(out.transpose(0, 1))).unflatten(-1, (self.positions, self.squeeze))
-        return x + self.project(heard[:, :, :present]), last[0]
+        compressed = pad(self.norm.then(self.compress, x), (0, 0, 0, self.positions - present)).flatten(2)
+        out, last = self.unit(compressed.transpose(0, 1), state.unsqueeze(0))
+        spread = torch.tanh(self.spread(out.transpose(0, 1))).unflatten(-1, (self.positions, self.squeeze))
+        return x + self.project(spread[:, :, :present]), last[0]
 
 
 class FrequencyRecurrence(nn.Module):
-    """A recurrence over the positions of each frame, up and down, with the same weights for all frames.
+    """A bidirectional recurrent unit over the positions of each frame.
 
-    The intra-frame half of dual-path networks (Luo et al., "Dual-path RNN", 2020; Rong et al., "GTCRN", 2024). It looks at
-    one frame at a time, so the receptive field in time stays as it is, and there is no state.
+    The intra-frame half of dual-path networks (Luo et al., "Dual-path RNN", 2020; Rong et al., "GTCRN", 2024). It processes
+    single frames, so that it has no state and does not change the receptive field in time.
 
     Args:
         channels: C.

@@ -1,4 +1,4 @@
-"""Spectra that several losses are made of, computed once for all of them."""
+"""Spectra that several losses share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def spectrum(wave: Tensor, rate: int) -> tuple[Tensor, Tensor]:
     place = (rate, wave.device)
     if place not in _transforms:
         _transforms[place] = STFT(rate).to(wave.device)
-    # An amplitude means the same at every rate: the window's sum grows with it.
+    # Scaled so that amplitudes are equal at every rate; the sum of the window depends on the rate.
     spec = _transforms[place](wave) * (512 / _transforms[place].n_fft)
     size = magnitude(spec)
     if known is not None:
@@ -41,5 +41,5 @@ def spectrum(wave: Tensor, rate: int) -> tuple[Tensor, Tensor]:
 
 
 def magnitude(spec: Tensor) -> Tensor:
-    """``|X|``, never quite zero, where it has no gradient."""
+    """``|X|``, slightly above zero, where it has no gradient."""
     return (spec.real.square() + spec.imag.square() + _FLOOR).sqrt()

@@ -11,7 +11,7 @@ BANDS = 15
 LOWEST_HZ = 150.0
 HOP_SECONDS = 0.0128
 SEGMENT = 30
-"""Frames that are compared at a time, 0.384 s."""
+"""Frames per segment, 0.384 s."""
 QUIETEST_DB = 40.0
 _FLOOR = 1e-8
 
@@ -20,9 +20,9 @@ def estoi(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     """One minus the extended short-time objective intelligibility (Jensen & Taal, "An algorithm for predicting the
     intelligibility of speech masked by modulated noise maskers", 2016).
 
-    As there, the target's frames that are 40 dB below its loudest one are left out on both sides; third octaves from 150 Hz
-    to 4.3 kHz are compared in segments of 0.384 s, in which each band and then each frame is brought to mean zero and norm
-    one. It runs at the waves' own rate, not at 10 kHz. Targets with less than a segment of speech do not count.
+    Frames in which the target is 40 dB below its loudest frame are left out. Third octaves from 150 Hz to 4.3 kHz are
+    compared in segments of 0.384 s, in which bands and then frames are normalised to mean zero and norm one. It is computed
+    at the waves' own rate, not at 10 kHz. Targets with less than one segment of speech do not count.
 
     Args:
         estimate: ``(B, C, N)``.
@@ -34,15 +34,15 @@ def estoi(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     powers = [_power(wave.flatten(0, 1), rate) for wave in (estimate, target)]
     energy = powers[1].sum(1)
     loudest = energy.amax(1, keepdim=True)
-    heard = (energy > loudest * 10 ** (-QUIETEST_DB / 10)) & (loudest >= _FLOOR)
-    counts = [max(0, count - SEGMENT + 1) for count in heard.sum(1).tolist()]  # a GPU is waited for once
+    active = (energy > loudest * 10 ** (-QUIETEST_DB / 10)) & (loudest >= _FLOOR)
+    counts = [max(0, count - SEGMENT + 1) for count in active.sum(1).tolist()]  # synchronises with a GPU once
     if not any(counts):
         return (estimate * 0.0).sum()
     table = _third_octaves(rate).to(estimate.device)
-    order = heard.int().argsort(dim=1, descending=True, stable=True)[:, None]
+    order = active.int().argsort(dim=1, descending=True, stable=True)[:, None]
     a, b = (_normalised(_segments((table @ power + _FLOOR).sqrt(), order, counts)) for power in powers)
     weight = torch.tensor([1 / count for count in counts for _ in range(count)], device=a.device)
-    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
+    # Divided by all examples, including those without speech, so that shares of a batch on several processes agree.
     return ((1 - (a * b).sum((0, 1)) / SEGMENT) * weight).sum() / len(counts)
 
 
@@ -54,20 +54,20 @@ def _power(wave: Tensor, rate: int) -> Tensor:
 
 
 def _segments(bands: Tensor, order: Tensor, counts: list[int]) -> Tensor:
-    """Bands ``(B, K, T)``, frames in the order ``(B, 1, T)``, to so many segments of each example: ``(SEGMENT, K, S)``."""
+    """Bands ``(B, K, T)`` to segments ``(SEGMENT, K, S)``, ``counts`` per example, of frames in ``order`` ``(B, 1, T)``."""
     chosen = zip(bands.gather(2, order.expand_as(bands)).unbind(), counts, strict=True)
     parts = [of[:, : count + SEGMENT - 1].unfold(1, SEGMENT, 1).permute(2, 0, 1) for of, count in chosen if count]
     return torch.cat(parts, dim=2)
 
 
 def _sizes(rate: int) -> tuple[int, int]:
-    """Samples from one frame to the next, of which a frame has two, and those of its transform, a power of two."""
+    """Hop in samples, half a frame, and the length of the transform, a power of two."""
     hop = round(HOP_SECONDS * rate)
     return hop, 1 << (3 * hop - 1).bit_length()
 
 
 def _normalised(segments: Tensor) -> Tensor:
-    """``(SEGMENT, K, S)``, bands and then frames with mean zero and norm one."""
+    """``(SEGMENT, K, S)``, with bands and then frames normalised to mean zero and norm one."""
     for axis in (0, 1):
         segments = segments - segments.mean(axis, keepdim=True)
         segments = segments * (segments.square().sum(axis, keepdim=True) + _FLOOR).rsqrt()

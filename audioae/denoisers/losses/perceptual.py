@@ -13,16 +13,16 @@ from audioae.signal.stft import hop_length
 BANDS = 49
 TOP_HZ = 8_000.0
 POWER = 1e7
-"""Mean power that both sides are brought to, about 79 dB of sound pressure."""
+"""Mean power to which both sides are scaled, about 79 dB of sound pressure level."""
 EXPONENT = 0.23
 LOUDEST = 45.0
 _FLOOR = 1e-10
 
 
 def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry: float = 0.309) -> Tensor:
-    """Distance in loudness per Bark band, what is added counting more than what is missing.
+    """Difference in loudness per Bark band; added sound counts more than missing sound.
 
-    The perceptual model of PESQ (ITU-T P.862) in a form with gradients, after Martin-Donas et al., "A deep learning loss
+    A differentiable form of the perceptual model of PESQ (ITU-T P.862), after Martin-Donas et al., "A deep learning loss
     function based on the perceptual evaluation of the speech quality", 2018: levels aligned, Bark bands, Zwicker's loudness
     over the threshold of hearing, partial compensation of tone and gain, a dead zone, symmetric and asymmetric disturbance.
     Time is averaged by the root mean square. Bands end at 8 kHz. Silent targets do not count.
@@ -51,7 +51,7 @@ def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry:
     symmetric = ((difference * width).square().sum(-1) + _FLOOR).sqrt() * width.sum().sqrt()
     asymmetric = (difference * factor * width).sum(-1)
     both = [((each / weight).clamp_max(LOUDEST).square().mean(1) + _FLOOR).sqrt() for each in (symmetric, asymmetric)]
-    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
+    # Divided by all examples, including those without speech, so that shares of a batch on several processes agree.
     return 0.1 * ((both[0] + asymmetry * both[1]) * speech).mean()
 
 

@@ -1,6 +1,6 @@
 """Losses on spectra. Every function takes ``(estimate, target)``, float waves ``(B, C, N)`` at ``rate`` Hz, to a scalar.
 
-Waves come scaled by the noisy input's level, so that a loud and a quiet example count alike.
+Waves are scaled by the level of the noisy input, so that loud and quiet examples have equal weight.
 """
 
 import torch
@@ -24,7 +24,7 @@ def compressed_complex(estimate: Tensor, target: Tensor, rate: int, power: float
 
 
 def over_suppression(estimate: Tensor, target: Tensor, rate: int, power: float = 0.3) -> Tensor:
-    """Mean squared shortfall of ``|X|**power``: only speech taken away counts (after Eskimez et al. 2022)."""
+    """Mean squared shortfall of ``|X|**power``: only missing speech counts (after Eskimez et al. 2022)."""
     (_, a), (_, b) = (spectrum(wave, rate) for wave in (estimate, target))
     shortfall = b**power - a**power
     return shortfall.clamp_min(0).square().mean()
@@ -43,7 +43,7 @@ def multi_resolution_stft(
             for w in (estimate, target)
         )
         convergence = (b - a).norm(dim=(1, 2)) / b.norm(dim=(1, 2)).clamp_min(1e-3)
-        # An example without speech has no scale to converge on.
+        # The spectral convergence of an example without speech is undefined.
         speech = target.flatten(0, 1).square().mean(-1) > 1e-6
         total = total + (convergence * speech).mean() + (torch.log(a + 1e-3) - torch.log(b + 1e-3)).abs().mean()
     return total / len(windows)

@@ -7,11 +7,11 @@ from torch import Tensor
 def si_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -> Tensor:
     """Negative scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR, half-baked or well done?", 2019).
 
-    ``ceiling`` dB is where an example stops pulling (the soft threshold of Wisdom et al. 2020), without which examples that
-    are clean already would outweigh all others. Silent targets do not count.
+    ``ceiling`` in dB is a soft upper limit (Wisdom et al. 2020), without which nearly clean examples would dominate. Silent
+    targets do not count.
 
-    Where it outweighs the losses that depend on the level, a bounded mask may go to its bound and stay there, louder than
-    the target: :func:`sd_sdr` keeps the level.
+    If its weight is large compared with losses that depend on the level, a bounded mask may saturate at a level above the
+    target; :func:`sd_sdr` keeps the level.
     """
     return _ratio(estimate, target, ceiling, keep_scale=False)
 
@@ -19,8 +19,8 @@ def si_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -
 def sd_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -> Tensor:
     """Negative scale-dependent signal-to-distortion ratio in dB (Le Roux et al. 2019).
 
-    As :func:`si_sdr`, but another level than the target's is distortion too. It is best at the target's own level however
-    much noise there is left, where a plain ratio of signal to error is best at a lower one.
+    Like :func:`si_sdr`, but a difference in level counts as distortion. Its optimum is the target's level for any amount of
+    remaining noise, whereas the optimum of a plain signal-to-error ratio is at a lower level.
     """
     return _ratio(estimate, target, ceiling, keep_scale=True)
 
@@ -33,7 +33,7 @@ def _ratio(estimate: Tensor, target: Tensor, ceiling: float, keep_scale: bool) -
     noise = (estimate - (target if keep_scale else projection)).square().sum(-1)
     ratio = 10 * torch.log10((signal + 1e-8) / (noise + 10 ** (-ceiling / 10) * signal + 1e-8))
     speech = energy.squeeze(-1) > 1e-6 * target.shape[-1]
-    # Divided by all examples, not by those with speech, so that processes with a share of the batch each agree.
+    # Divided by all examples, including those without speech, so that shares of a batch on several processes agree.
     return -(ratio * speech).mean()
 
 

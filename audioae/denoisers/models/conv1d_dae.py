@@ -1,9 +1,9 @@
 """The 1-D convolutional denoising autoencoder: convolution over frames with the bands as channels.
 
-A pointwise convolution turns all bands of a frame into C channels, residual blocks dilated in time follow, and a last one
-gives each band its complex mask. Every band sees every other at once, which is cheap on a CPU (plain matrix products),
-but nothing learned at one frequency carries over to another, so it has more parameters than the 2-D model. It is the
-identity before training.
+A pointwise convolution maps all bands of a frame to C channels, followed by dilated residual blocks and a pointwise
+convolution to the complex mask of each band. All bands are connected in every layer, which is fast on a CPU (plain matrix
+products), but weights are not shared over frequency, so that it has more parameters than the 2-D model. It is the identity
+before training.
 """
 
 from typing import cast
@@ -65,7 +65,7 @@ class Model(Masking):
         self.receptive_field = config.receptive_field
         """Frames that one output frame depends on, itself included."""
         self.delay = config.delay
-        """Frames that what comes out is late by."""
+        """Delay of the output in frames."""
         nn.init.zeros_(self.decode.weight)
         nn.init.zeros_(self.decode.bias)
         self.mask_bias = nn.Parameter(torch.tensor([identity_bias(config.bound), 0.0]))
@@ -83,7 +83,7 @@ class Model(Masking):
         after: State = {}
         features, after["level"] = self.features(parts, state["level"])
         count = features.shape[2]
-        # Bands above the recording's Nyquist frequency read as silent, and their masks are dropped.
+        # Bands above the Nyquist frequency count as silent, and their masks are dropped.
         everything = pad(features, (0, 0, 0, self.bands - count)).flatten(2)
         encoded = leaky_relu(self.norm.after(self.encode, everything), 0.1)
         x = encoded

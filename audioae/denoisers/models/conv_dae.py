@@ -3,7 +3,7 @@
 Encoder: a convolution over frequency with a wide kernel and stride turns bands into P positions of C channels. Bottleneck:
 residual blocks, each a depthwise convolution dilated in time, an exchange between positions, and two pointwise convolutions
 (after MobileNet's inverted residuals and Conv-TasNet's temporal blocks, Luo & Mesgarani 2019). Decoder: a transposed
-convolution over frequency on the last block's output beside the encoder's (skip connection), which gives each band its mask.
+convolution over frequency from the outputs of the last block and the encoder (skip connection) to the mask of each band.
 It is the identity before training.
 """
 
@@ -48,13 +48,13 @@ class Config(MaskConfig):
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
     exponent: float = Field(
-        1.0, gt=0, le=1, description="power that raises the mask's magnitudes above `knee`: below 1 less is taken away"
+        1.0, gt=0, le=1, description="exponent of the mask's magnitudes above `knee`: below 1 attenuates less"
     )
     knee: float = Field(0.15, gt=0, le=1, description="magnitude of the mask, see `exponent`")
 
     @property
     def delay(self) -> int:
-        """Frames that what comes out is late by, which is how far the network looks ahead."""
+        """Look-ahead in frames, by which the output is delayed."""
         return sum(d * a for d, a in zip(self.dilations, self.look_ahead, strict=False))
 
     @property
@@ -64,7 +64,7 @@ class Config(MaskConfig):
 
     @property
     def width(self) -> int:
-        """Numbers that the state of one stream holds of each of those frames, at most."""
+        """Largest number of values per frame in the state of a stream."""
         return self.channels * positions(self.layout.total, self.stride)
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class Model(Masking):
         )
         self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
         self.delay = config.delay
-        """Frames that what comes out is late by."""
+        """Delay of the output in frames."""
         self.receptive_field: int | None = config.receptive_field
         """Frames that one output frame depends on, itself included."""
 
@@ -133,6 +133,6 @@ class Model(Masking):
         return bounded_mask(mask, self.bound, parts.shape[-1], self.layout, self.exponent, self.knee), after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
-        """Everything between encoder and decoder with the name of its state, in the order that it runs."""
+        """All layers between encoder and decoder, in order, with the names of their states."""
         for number, block in enumerate(self.blocks):
             yield f"blocks.{number}", block

@@ -1,4 +1,4 @@
-"""The convolutional-recurrent denoising autoencoder: the 2-D convolutional one with a memory.
+"""The convolutional-recurrent denoising autoencoder: the 2-D convolutional one with recurrent units.
 
 Gated recurrent units are added between the residual blocks of :mod:`audioae.denoisers.models.conv_dae`: one that runs at
 every position with shared weights (as the time modules of TF-GridNet, Wang et al. 2023) and one over the full band (as in
@@ -19,14 +19,14 @@ from audioae.settings.config import Field, model_validator
 
 
 class Config(conv_dae.Config):
-    """Settings of the ``model`` section for ``kind: crn_dae``: all of ``conv_dae``, and the memory."""
+    """Settings of the ``model`` section for ``kind: crn_dae``: all of ``conv_dae``, and the recurrent units."""
 
     memory_after: tuple[Annotated[int, Field(ge=1, le=MOST_BLOCKS)], ...] = Field(
-        (6, 10), min_length=1, max_length=MOST_BLOCKS, description="blocks after which the recurrent units stand"
+        (6, 10), min_length=1, max_length=MOST_BLOCKS, description="blocks after which recurrent units are inserted"
     )
-    hidden: int = Field(64, ge=4, le=1024, description="state of the unit at each position")
-    full_band_hidden: int = Field(192, ge=4, le=2048, description="state of the unit that hears the full band")
-    squeeze: int = Field(16, ge=1, le=256, description="numbers by which each position speaks to that unit")
+    hidden: int = Field(64, ge=4, le=1024, description="size of the state at each position")
+    full_band_hidden: int = Field(192, ge=4, le=2048, description="size of the state of the full-band unit")
+    squeeze: int = Field(16, ge=1, le=256, description="channels per position at the full-band unit")
 
     @model_validator(mode="after")
     def _after_blocks(self) -> "Config":
@@ -47,7 +47,7 @@ class Model(conv_dae.Model):
         super().__init__(config)
         channels, places = config.channels, positions(self.layout.total, config.stride)
         self.receptive_field = None
-        """Frames that one output frame depends on: all before it, and those that the network looks ahead."""
+        """Unbounded, because of the recurrent units."""
         self.by_position = nn.ModuleDict({str(n): PositionMemory(channels, config.hidden) for n in config.memory_after})
         self.full_band = nn.ModuleDict(
             {str(n): FullBandMemory(channels, places, config.squeeze, config.full_band_hidden) for n in config.memory_after}

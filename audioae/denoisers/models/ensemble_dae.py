@@ -24,21 +24,21 @@ class Config(ModelConfig):
         (conv_dae.Config(), conv_dae.Config(look_ahead=(1, 1, 1, 1, 0, 0, 1, 1, 1, 1))),
         min_length=2,
         max_length=16,
-        description="settings of each network, as for `conv_dae`, all with frames that begin together",
+        description="settings of each network, as for `conv_dae`, all with the same hop",
     )
 
     def of_format_1(self) -> Self:
-        """As each member's."""
+        """See :meth:`ModelConfig.of_format_1`; applied to each member."""
         return self.model_copy(update={"members": tuple(member.of_format_1() for member in self.members)})
 
     @property
     def hop_seconds(self) -> float:
-        """Time from frame to frame of the spectra that each member takes."""
+        """Hop of the STFT in seconds, equal for all members."""
         return self.members[0].hop_seconds
 
     @property
     def latency(self) -> float:
-        """Seconds from the moment that sound is fed to a stream until it is back at the latest."""
+        """Latency of a stream in seconds, that of the slowest member."""
         return max(member.latency for member in self.members)
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""The conditional adversarial network (Mirza & Osindero 2014): the convolutional one, told the class of what it is to draw.
+"""The conditional adversarial network (Mirza & Osindero 2014): the convolutional one, conditioned on classes.
 
-The generator hears the class in every normalisation, the critic by projection.
+The generator is conditioned by its normalisation layers, the critic by projection.
 """
 
 from typing import Annotated
@@ -12,9 +12,9 @@ from audioae.settings.config import Field
 class Config(dcgan.Config):
     """Settings of the ``model`` section for ``kind: cgan``."""
 
-    classes: Annotated[tuple[str, ...], Field(min_length=2, description="their names, as in the files' names")] = tuple(
-        "0123456789"
-    )
+    classes: Annotated[
+        tuple[str, ...], Field(min_length=2, description="names of the classes, as in the names of files")
+    ] = tuple("0123456789")
 
 
 class Model(dcgan.Model):

@@ -12,13 +12,15 @@ class Config(HalvingConfig):
     """Settings of the ``model`` section for ``kind: dcgan``."""
 
     widths: tuple[Width, ...] = Field(
-        (96, 64, 32, 16), min_length=2, max_length=10, description="of the generator, the smallest image first"
+        (96, 64, 32, 16), min_length=2, max_length=10, description="channels of the generator, smallest image first"
     )
-    critic_widths: tuple[Width, ...] = Field((16, 32, 64, 96), min_length=1, max_length=6, description="of the critic")
+    critic_widths: tuple[Width, ...] = Field(
+        (16, 32, 64, 96), min_length=1, max_length=6, description="channels of the critic"
+    )
 
     @property
     def doublings(self) -> int:
-        """Once for each of the wider ``widths``, or for each of the critic's."""
+        """Number of doublings in the generator or the critic, whichever is larger."""
         return max(len(self.widths), len(self.critic_widths))
 
 

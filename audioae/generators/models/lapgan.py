@@ -1,7 +1,8 @@
-"""The Laplacian pyramid of adversarial networks (Denton et al. 2015): a small image first, then what each doubling adds.
+"""The Laplacian pyramid of adversarial networks (Denton et al. 2015): a small image, then the detail of each doubling.
 
-Every level sees the level below, enlarged, and an image of noise, and draws the difference. Its critic sees the enlarged
-image with either the true or the drawn one. While training, the level below is a real one; all levels learn at once.
+The input of each level is the enlarged image of the level below and an image of noise; the output is the difference. The
+input of its critic is the enlarged image with the real or the generated one. In training, the level below is a real image;
+all levels are trained together.
 """
 
 import torch
@@ -12,7 +13,7 @@ from audioae.generators.network import SLOPE, Discriminator, GeneratorNetwork, H
 from audioae.settings.config import Field
 
 WIDEST = 4
-"""By how much the critics of small images, who have little to look at, are wider than that of the largest."""
+"""Largest factor by which critics of small images are wider than that of the largest images."""
 
 
 class Config(HalvingConfig):
@@ -25,19 +26,19 @@ class Config(HalvingConfig):
         (16, 32),
         min_length=1,
         max_length=3,
-        description=f"of the largest level's critic; smaller levels' are up to {WIDEST} x",
+        description=f"channels of the largest level's critic; critics of smaller levels are up to {WIDEST} times as wide",
     )
 
     detail: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="deviation of the largest level's image of noise when sounds are drawn; it learns with 1",
+        description="standard deviation of the largest level's noise when sounds are generated; 1 in training",
     )
 
     @property
     def doublings(self) -> int:
-        """From a quarter of the smallest image to the largest."""
+        """Number of doublings from a quarter of the smallest image to the largest."""
         return len(self.widths) + 1
 
 
@@ -59,7 +60,7 @@ class Model(GeneratorNetwork):
         self.levels.extend(_Added(width) for width in config.widths[1:])
 
     def forward(self, numbers: Tensor, labels: Tensor | None = None, levels: int | None = None) -> Tensor:
-        """See the class; with ``levels`` given, what so many levels draw, in their own size."""
+        """See the class; with ``levels``, the output of the first levels in their own size."""
         numbers, labels = self.split_labels(numbers, labels)
         parts = numbers.split(self.sizes, dim=1)
         image: Tensor = self.levels[0](parts[0], labels)
@@ -79,7 +80,7 @@ class Model(GeneratorNetwork):
         for n in range(1, len(self.levels)):
             below = expand(pyramid[n - 1])
             drawn = self.levels[n](below, parts[n].view(-1, 1, *self.shapes[n]))
-            # The enlarged image, and how the critic's one differs from it: the level's own share is small.
+            # The enlarged image and the scaled difference, because the difference is small.
             real_pair, fake_pair = (torch.cat([below, 4 * (each - below)], 1) for each in (pyramid[n], drawn))
             pairs.append(ImagePair(real_pair, fake_pair, n))
         return pairs

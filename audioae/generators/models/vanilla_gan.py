@@ -1,4 +1,4 @@
-"""The first adversarial network (Goodfellow et al. 2014): perceptrons that draw and judge whole images."""
+"""The first adversarial network (Goodfellow et al. 2014): perceptrons that generate and classify whole images."""
 
 import itertools
 import math
@@ -13,14 +13,16 @@ from audioae.settings.config import Field
 
 HIDDEN_MEAN = (1 - SLOPE) / math.sqrt(2 * math.pi)
 HIDDEN_DEVIATION = math.sqrt((1 + SLOPE**2) / 2 - HIDDEN_MEAN**2)
-"""Mean and deviation of normal numbers after the leaky rectifier."""
+"""Mean and standard deviation of normal numbers after the leaky rectifier."""
 
 
 class Config(GeneratorConfig):
     """Settings of the ``model`` section for ``kind: vanilla_gan``."""
 
-    widths: tuple[Width, ...] = Field((128, 192), min_length=1, max_length=16, description="of the generator's layers")
-    critic_widths: tuple[Width, ...] = Field((256, 128), min_length=1, max_length=16, description="of the critic's layers")
+    widths: tuple[Width, ...] = Field((128, 192), min_length=1, max_length=16, description="units of the generator's layers")
+    critic_widths: tuple[Width, ...] = Field(
+        (256, 128), min_length=1, max_length=16, description="units of the critic's layers"
+    )
 
 
 class Model(GeneratorNetwork):
@@ -37,16 +39,16 @@ class Model(GeneratorNetwork):
 
     @torch.no_grad()
     def begin_with(self, images: Tensor, seed: int) -> None:
-        """Also makes the last layer draw the images' principal components, each with its deviation.
+        """Also initialise the last layer by the images' principal components, scaled by their standard deviations.
 
-        Perceptrons know nothing of what is beside what: from random weights they have to learn it pixel by pixel.
+        Perceptrons have no notion of neighbouring pixels, which they would have to learn from random weights.
         """
         super().begin_with(images, seed)
         flat = (images.flatten(1) / BEYOND).atanh()
         mean = flat.mean(0)
         values, mixtures = torch.linalg.eigh((flat - mean) @ (flat - mean).T / len(flat))  # the smallest first
         count = min(self.draw_last.in_features, len(values))
-        components = (flat - mean).T @ mixtures[:, -count:] / len(flat) ** 0.5  # of the length of the deviation
+        components = (flat - mean).T @ mixtures[:, -count:] / len(flat) ** 0.5  # scaled by the standard deviation
         self.draw_last.weight.zero_()
         self.draw_last.weight[:, :count] = components / HIDDEN_DEVIATION
         self.draw_last.bias.copy_(mean - self.draw_last.weight.sum(1) * HIDDEN_MEAN)
