@@ -46,6 +46,7 @@ reveal_type(audioae.interpolate(codes, codes))
 generator = audioae.load("cgan", family=audioae.Generator)
 reveal_type(generator.generate(2, label="7"))
 reveal_type(audioae.generate(generator))
+reveal_type(audioae.generate(autoencoder, patches=2))
 classifier = audioae.load("digits", family=audioae.Classifier)
 reveal_type(classifier.probabilities([wave], 8000))
 """

@@ -65,10 +65,9 @@ class Whisper(Config):
 
 
 class Effort(Config):
-    """Speech with the flatter spectrum of a raised voice: the lowest kilohertz attenuated by up to ``decibels``."""
+    """Speech with the flatter spectrum of a raised voice: the lowest kilohertz attenuated by up to 15 dB."""
 
     share: Share = 0.0
-    decibels: Positive = 15.0
 
 
 class Eq(Config):
@@ -113,24 +112,20 @@ class Proximity(Config):
     decibels: Positive = 14.0
 
 
-class Replication(Between):
+class Replication(Config):
     """High band for narrow-band speech, in batches above 16 kHz: lower bands are copied upwards and attenuated.
 
     Without it, a model that is trained on little speech above 8 kHz removes everything there.
     """
 
-    ends = ("least", "most")
     share: Share = 0.85
-    least: Positive = Field(1.0, description="smallest attenuation in dB from one copied band to the next")
-    most: Positive = 14.0
 
 
-class HighPass(Between):
+class HighPass(Config):
     """High-pass filter of a microphone, telephone or radio, on both sides."""
 
     share: Share = 0.15
-    lowest: Positive = 50.0
-    highest: Positive = 250.0
+    highest: float = Field(250.0, ge=50, description="largest cut-off frequency in Hz; the smallest is 50")
     steep: Share = Field(0.0, description="share of these with 4th to 8th order instead of 2nd")
 
 
@@ -193,49 +188,39 @@ class SecondNoise(Config):
 
 
 class GainSteps(Config):
-    """Noise with a varying gain in dB."""
+    """Noise with a gain that varies within 10 dB."""
 
     share: Share = 0.25
-    decibels: Positive = 10.0
 
 
-class RoomTone(Between):
-    """Very quiet noise on both sides, so that models do not learn to gate pauses; levels in dB relative to the speech."""
+class RoomTone(Config):
+    """Very quiet noise on both sides, so that models do not learn to gate pauses."""
 
-    ends = ("quietest", "loudest")
     share: Share = 0.35
-    loudest: float = -38.0
-    quietest: float = -65.0
 
 
-class Rumble(Between):
-    """Noise below the voice on both sides, like studio rumble; levels in dB relative to the speech."""
+class Rumble(Config):
+    """Noise below the voice on both sides, like studio rumble."""
 
-    ends = ("quietest", "loudest")
     share: Share = 0.0
-    loudest: float = -6.0
-    quietest: float = -40.0
 
 
 class Clipping(Config):
-    """Clipping of the noisy side, by up to ``decibels``."""
+    """Clipping of the noisy side, by up to 10 dB."""
 
     share: Share = 0.05
-    decibels: Positive = 10.0
 
 
 class Offset(Config):
-    """A constant offset (DC) of the noisy side, up to ``most`` of full scale in either direction."""
+    """A constant offset (DC) of the noisy side, up to 0.3 of full scale in either direction."""
 
     share: Share = 0.0
-    most: float = Field(0.3, gt=0, le=1)
 
 
 class LateStart(Config):
-    """Digital silence on both sides before a recording that starts abruptly."""
+    """Up to a second of digital silence on both sides before a recording that starts abruptly."""
 
     share: Share = 0.0
-    longest: Positive = Field(1.0, description="seconds")
 
 
 class Codec(Config):

@@ -24,6 +24,18 @@ Wave = NDArray[np.float32]
 WIDE_ENOUGH = 0.66
 """Least sample rate of recordings relative to the batch, so that the upper bands are not always empty."""
 ATTEMPTS = 20
+ROOM_TONE_DB, RUMBLE_DB = (-65.0, -38.0), (-40.0, -6.0)
+"""Smallest and largest level relative to the speech."""
+REPLICATION_DB = 1.0, 14.0
+"""Smallest and largest attenuation from one copied band to the next."""
+EFFORT_DB, GAIN_STEPS_DB, CLIPPING_DB = 15.0, 10.0, 10.0
+"""Largest change by these augmentations."""
+HIGH_PASS_HZ = 50.0
+"""Smallest cut-off frequency."""
+OFFSET = 0.3
+"""Largest constant offset, relative to full scale."""
+LATE_START_SECONDS = 1.0
+"""Longest silence before a recording."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +121,11 @@ class Mixer:
             speech, target = speech / np.float32(level), target / np.float32(level)
             if rng.random() < augment.room_tone.share:
                 tone = noises.coloured(rng, samples, rate)
-                tone *= np.float32(from_db(rng.uniform(augment.room_tone.quietest, augment.room_tone.loudest)))
+                tone *= np.float32(from_db(rng.uniform(*ROOM_TONE_DB)))
                 speech, target = speech + tone, target + tone
             if augment.rumble.share and rng.random() < augment.rumble.share:
                 low = noises.rumble(rng, samples, rate)
-                low *= np.float32(from_db(rng.uniform(augment.rumble.quietest, augment.rumble.loudest)))
+                low *= np.float32(from_db(rng.uniform(*RUMBLE_DB)))
                 speech, target = speech + low, target + low
         noise = np.zeros(samples, np.float32)
         if kind < augment.noise_only or kind >= augment.noise_only + augment.clean_only:
@@ -124,8 +136,7 @@ class Mixer:
 
     def speech(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
         """Speech ``(N,)``: a recording from a random position, followed by the next ones of the list, with short pauses."""
-        replication = self.config.augment.replication
-        replicate = rate > degrade.NARROW_RATE and rng.random() < replication.share
+        replicate = rate > degrade.NARROW_RATE and rng.random() < self.config.augment.replication.share
         clips = self.sources.clean.clips if replicate else self._wide("clean", rate)
         at = int(rng.integers(len(clips)))
         speed = self._speed(rng)
@@ -151,7 +162,7 @@ class Mixer:
         joined = np.concatenate(parts)[:samples] if parts else np.zeros(0, np.float32)
         wave = np.pad(joined, (0, samples - len(joined)))
         if replicate:
-            wave = degrade.replicate(rng, wave, rate, replication.least, replication.most)
+            wave = degrade.replicate(rng, wave, rate, *REPLICATION_DB)
         return self._voiced(rng, wave, rate)
 
     def clip(self, rng: np.random.Generator, index: int, row: int, rate: int) -> Wave:
@@ -193,7 +204,7 @@ class Mixer:
         if augment.whisper.share and rng.random() < augment.whisper.share:
             wave = voices.whispered(rng, wave, rate)
         if augment.effort.share and rng.random() < augment.effort.share:
-            wave = voices.strained(rng, wave, rate, augment.effort.decibels)
+            wave = voices.strained(rng, wave, rate, EFFORT_DB)
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
         if rng.random() < self.config.augment.proximity.share:
@@ -207,7 +218,7 @@ class Mixer:
         if rng.random() < augment.second_noise.share:
             wave = wave + self._one_noise(rng, rate, samples) * np.float32(from_db(rng.uniform(-12, 0)))
         if rng.random() < augment.gain_steps.share:
-            wave = noises.swell(rng, wave, rate, augment.gain_steps.decibels)
+            wave = noises.swell(rng, wave, rate, GAIN_STEPS_DB)
         if rng.random() < augment.clicks.share:
             wave = wave + noises.clicks(rng, samples, rate) * np.float32(from_db(rng.uniform(-10, 5)))
         curve = augment.noise_eq if augment.noise_eq.share else augment.eq
@@ -274,7 +285,7 @@ class Mixer:
     def _finish(self, rng: np.random.Generator, noisy: Wave, clean: Wave, rate: int) -> tuple[Wave, Wave]:
         augment = self.config.augment
         if rng.random() < augment.high_pass.share:
-            hz = rng.uniform(augment.high_pass.lowest, augment.high_pass.highest)
+            hz = rng.uniform(HIGH_PASS_HZ, augment.high_pass.highest)
             if augment.high_pass.steep and rng.random() < augment.high_pass.steep:
                 noisy, clean = degrade.steep_high_pass(rng, [noisy, clean], rate, hz)
             else:
@@ -284,7 +295,7 @@ class Mixer:
             hz = float(np.exp(rng.uniform(np.log(limit.lowest), np.log(limit.highest))))
             noisy, clean = degrade.band_limit([noisy, clean], rate, hz)
         if rng.random() < augment.clipping.share:
-            noisy = degrade.clip(noisy, rng.uniform(0, augment.clipping.decibels))
+            noisy = degrade.clip(noisy, rng.uniform(0, CLIPPING_DB))
         if rng.random() < augment.codec.share:
             noisy = degrade.codec(rng, noisy)
         level = augment.level
@@ -295,10 +306,10 @@ class Mixer:
         gain = min(gain, np.float32(0.99 / max(float(np.abs(noisy).max()), 1e-9)))
         noisy, clean = noisy * gain, clean * gain
         if augment.late_start.share and rng.random() < augment.late_start.share:
-            start = int(rng.uniform(0, min(augment.late_start.longest, 0.5 * self.config.seconds)) * rate)
+            start = int(rng.uniform(0, min(LATE_START_SECONDS, 0.5 * self.config.seconds)) * rate)
             noisy[:start] = clean[:start] = 0
         if augment.offset.share and rng.random() < augment.offset.share:
-            noisy = noisy + np.float32(rng.uniform(-augment.offset.most, augment.offset.most))
+            noisy = noisy + np.float32(rng.uniform(-OFFSET, OFFSET))
         return noisy, clean
 
     def _recorded_pair(self, rng: np.random.Generator, rate: int, samples: int) -> tuple[Wave, Wave]:

@@ -109,6 +109,14 @@ def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder
     assert waves.shape == (3, 4 * 16 * 256) and rate == 16000 and np.isfinite(waves).all()
     assert np.array_equal(waves, audioae.sample(variational, 3, seed=5, patches=4)[0])
     assert not np.array_equal(waves, audioae.sample(variational, 3, seed=6, patches=4)[0])
+    assert np.array_equal(waves, audioae.generate(variational, 3, seed=5, patches=4)[0])
+    for wrong in ({"label": "a"}, {"truncation": 1.0}, {"between": True}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} .* is an autoencoder: leave it out, or give a generator"):
+            audioae.generate(variational, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="patches 2: cgan is a generator: leave it out, or give an autoencoder"):
+        audioae.generate("cgan", patches=2)
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which draws no sounds: give a generator"):
+        audioae.generate("conv_dae")
 
 
 def test_the_line_between_two_recordings_has_both_for_ends(model: Autoencoder) -> None:
