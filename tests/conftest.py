@@ -124,7 +124,7 @@ def small_disk() -> Callable[[int], AbstractContextManager[None]]:
 
 @pytest.fixture(scope="session")
 def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clone holds besides the package: samples and recipes, in a folder of its own."""
+    """Samples and recipes in a separate folder, as in a fresh clone."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("samples", "recipes"):
         shutil.copytree(ROOT / name, folder / name)

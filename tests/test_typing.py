@@ -1,4 +1,4 @@
-"""What type checkers see: the README's programs are typed, and nothing that the package returns is ``Any``."""
+"""Type checking: the README's programs are typed, and nothing that the package returns is ``Any``."""
 
 import re
 import subprocess
@@ -60,7 +60,7 @@ audioae.Streamer(audioae.load("cgan", family=audioae.Generator), 16000)
 
 
 def checked(folder: Path, **programs: str) -> str:
-    """What mypy says of the programs in strict mode."""
+    """Output of mypy in strict mode."""
     for name, text in programs.items():
         (folder / f"{name}.py").write_text(text)
     command = [

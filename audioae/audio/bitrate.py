@@ -1,4 +1,4 @@
-"""Bit rates of MP3, Vorbis and Opus: the encoder's setting for a wished one."""
+"""Encoder settings for the bit rates of MP3, Vorbis and Opus."""
 
 import io
 import struct
@@ -10,17 +10,17 @@ from audioae.audio.formats import CODED, AudioInfo
 from audioae.errors import OutputError
 
 _OPUS = (6_000, 256_000)
-"""Bit rates of one channel between which libsndfile's level interpolates."""
+"""Smallest and largest bit rate per channel, between which libsndfile's level interpolates."""
 _LOWEST_LEVEL = 0.999
-"""LAME refuses its own lowest level, 1."""
+"""Largest level; LAME rejects a level of 1."""
 _MP3_HEADER = 160
-"""Bytes of a frame that holds LAME's header, without the side information."""
+"""Bytes of a frame with LAME's header, without the side information."""
 _STEPS = 12
-"""Halvings of the range of levels; Vorbis has 1000 of them at most."""
+"""Steps of the bisection over levels; Vorbis has up to 1000 levels."""
 
 
 def limits(info: AudioInfo) -> tuple[int, int]:
-    """The lowest and the highest bits per second of an encoder at this rate and so many channels."""
+    """Smallest and largest bit rate of an encoder for this sample rate and number of channels."""
     if info.subtype == "OPUS":
         return _OPUS[0] * info.channels, _OPUS[1] * info.channels
     if info.subtype == "MPEG_LAYER_III":
@@ -29,7 +29,7 @@ def limits(info: AudioInfo) -> tuple[int, int]:
 
 
 def setting(info: AudioInfo) -> dict[str, Any]:
-    """Arguments of :class:`soundfile.SoundFile` for the bit rate that ``info`` asks for, the nearest possible.
+    """Arguments of :class:`soundfile.SoundFile` for the bit rate of ``info``, or the nearest possible one.
 
     >>> setting(AudioInfo(44100, 2, 0, "MP3", "MPEG_LAYER_III", bitrate=176_000, constant=True))
     {'compression_level': 0.5, 'bitrate_mode': 'CONSTANT'}
@@ -42,29 +42,29 @@ def setting(info: AudioInfo) -> dict[str, Any]:
     level = min(max((highest - info.bitrate) / (highest - lowest), 0.0), _LOWEST_LEVEL)
     if info.subtype == "OPUS":
         return {"compression_level": level}
-    # Without a header the length is lost, and small frames have no room for it. Frames of an average may differ in size.
+    # The header, which holds the length, does not fit into small frames; with an average bit rate, frames may be larger.
     first = info.rate >= 32_000  # MPEG 1, whose frames have twice as many samples
     side = 17 + (15 if first else 0) if info.channels == 2 else 17 if first else 9
     room = (144 if first else 72) * info.bitrate // info.rate >= _MP3_HEADER + side
     return {"compression_level": level, "bitrate_mode": "CONSTANT" if info.constant and room else "AVERAGE"}
 
 
-def check(wished: int, info: AudioInfo, name: str) -> None:
-    """Refuse a bit rate that the encoder does not have.
+def check(bitrate: int, info: AudioInfo, name: str) -> None:
+    """Check that an encoder supports a bit rate.
 
     Raises:
-        OutputError: it is too low or too high.
+        OutputError: the bit rate is too low or too high.
     """
     lowest, highest = limits(info)
-    if not lowest <= wished <= highest:
+    if not lowest <= bitrate <= highest:
         raise OutputError(
             f"{name}: {info.subtype} of {info.channels} channels at {info.rate} Hz has {lowest / 1000:.0f} to "
-            f"{highest / 1000:.0f} kbit/s, not {wished / 1000:.0f}: choose another --bitrate"
+            f"{highest / 1000:.0f} kbit/s, not {bitrate / 1000:.0f}: choose another --bitrate"
         )
 
 
 def _vorbis_level(info: AudioInfo) -> float:
-    """The level whose nominal bit rate is nearest: it falls as the level grows."""
+    """The level with the nearest nominal bit rate, which decreases with the level."""
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
@@ -73,7 +73,7 @@ def _vorbis_level(info: AudioInfo) -> float:
 
 
 def _vorbis(info: AudioInfo, level: float) -> int:
-    """The nominal bits per second that the encoder writes into the header of a file of this level; 0 where it fails."""
+    """The nominal bit rate that the encoder writes to the header at this level; 0 if it fails."""
     memory = io.BytesIO()
     try:
         with soundfile.SoundFile(memory, "w", info.rate, info.channels, "VORBIS", None, "OGG", compression_level=level):

@@ -1,6 +1,7 @@
-"""Chunks around the sound, from one file to another.
+"""Copies chunks around the sound from one file to another.
 
-They keep their bytes, their order and their side of the sound. Those that describe the sound itself are the result's own.
+Chunks keep their bytes, their order and their position before or after the sound. Chunks that describe the sound are not
+copied.
 """
 
 import os
@@ -12,14 +13,14 @@ from typing import BinaryIO
 from audioae.audio.chunks import AIFF, RF64, W64, Grammar, extensible, find, grammar, names, walk
 
 COPY_BYTES = 2**22
-"""Bytes that are moved at a time."""
+"""Bytes per read and write."""
 
 
 def transfer(source: BinaryIO, target: Path) -> list[str]:
-    """Copy the chunks of ``source`` beside the sound to ``target``, and how its format chunk extends the format.
+    """Copy all chunks of ``source`` except the sound to ``target``, and extensions of the format chunk.
 
     Returns:
-        The names of chunks that found no room in a file with 32-bit sizes.
+        The names of chunks that do not fit into a file with 32-bit sizes.
     """
     before = grammar(source)
     with open(target, "rb+") as file:
@@ -27,8 +28,8 @@ def transfer(source: BinaryIO, target: Path) -> list[str]:
         if before is None or after is None or not before.same_as(after):
             return names(source)
         _extend_format(source, before, file, after)
-        first, middle, last = _beside(source, before)
-        if after is W64:  # libsndfile takes what follows the sound for sound
+        first, middle, last = _other_chunks(source, before)
+        if after is W64:  # libsndfile reads chunks after the sound as sound
             middle, last = middle + last, []
         end = file.seek(0, os.SEEK_END)
         room = 2**32 - 2**16 if after.total and not after.wide and after is not RF64 else 2**62
@@ -44,7 +45,7 @@ def transfer(source: BinaryIO, target: Path) -> list[str]:
 
 
 def state_speakers(target: Path, mask: int) -> bool:
-    """Write the mask of loudspeakers into a WAVE_FORMAT_EXTENSIBLE file; False where the file has no such format."""
+    """Write the channel mask of a WAVE_FORMAT_EXTENSIBLE file; returns False for other formats."""
     with open(target, "rb+") as file:
         rules = grammar(file)
         form = find(file, rules, rules.form) if rules is not None and rules.form.startswith(b"fmt ") else None
@@ -56,16 +57,16 @@ def state_speakers(target: Path, mask: int) -> bool:
 
 
 def state_frames(target: Path, frames: int) -> None:
-    """Correct the length of an AIFF: libsndfile counts the byte that fills up an odd number of bytes as a frame."""
+    """Correct the length of an AIFF: libsndfile counts the padding byte of an odd number of bytes as a frame."""
     with open(target, "rb+") as file:
         if grammar(file) is not AIFF:
             return
         form, sound = find(file, AIFF, b"COMM"), find(file, AIFF, b"SSND")
         assert form is not None and sound is not None, "libsndfile writes both"
         file.seek(form.start + 2)
-        (told,) = struct.unpack(">I", file.read(4))
-        width = (sound.stop - sound.start - AIFF.lead) // max(told, 1)
-        if told == frames + 1 and width == 1:
+        (stated,) = struct.unpack(">I", file.read(4))
+        width = (sound.stop - sound.start - AIFF.lead) // max(stated, 1)
+        if stated == frames + 1 and width == 1:
             file.seek(form.start + 2)
             file.write(struct.pack(">I", frames))
             file.seek(sound.header + 4)
@@ -73,22 +74,22 @@ def state_frames(target: Path, frames: int) -> None:
 
 
 def _extend_format(source: BinaryIO, before: Grammar, file: BinaryIO, after: Grammar) -> None:
-    """Loudspeakers, valid bits and kind (Ambisonics) of WAVE_FORMAT_EXTENSIBLE, where the samples are stored alike."""
+    """Copy channel mask, valid bits and kind (Ambisonics) of WAVE_FORMAT_EXTENSIBLE, if the sample formats are equal."""
     if not before.form.startswith(b"fmt "):
         return
-    told, made = extensible(source, before), extensible(file, after)
-    if len(told) >= 40 and len(told) == len(made) and told[:18] == made[:18]:
+    given, made = extensible(source, before), extensible(file, after)
+    if len(given) >= 40 and len(given) == len(made) and given[:18] == made[:18]:
         chunk = find(file, after, after.form)
         assert chunk is not None, "its content has just been read"
         file.seek(chunk.start)
-        file.write(told)
+        file.write(given)
 
 
 Ranges = list[tuple[int, int]]
 
 
-def _beside(file: BinaryIO, rules: Grammar) -> tuple[Ranges, Ranges, Ranges]:
-    """Places of the chunks to keep: before the format, between it and the sound, and after the sound."""
+def _other_chunks(file: BinaryIO, rules: Grammar) -> tuple[Ranges, Ranges, Ranges]:
+    """Byte ranges of the chunks to copy: before the format, between format and sound, and after the sound."""
     parts: tuple[Ranges, Ranges, Ranges] = ([], [], [])
     place = 0
     for chunk in walk(file, rules):
@@ -113,7 +114,7 @@ def _append(source: BinaryIO, ranges: Ranges, file: BinaryIO, rules: Grammar) ->
 
 
 def _insert(source: BinaryIO, ranges: Ranges, file: BinaryIO, at: int, align: int) -> None:
-    """Move what follows back, block by block from the end, and write the ranges into the gap."""
+    """Move the rest of the file back, block by block from the end, and write the ranges into the gap."""
     gap = sum(stop - start + -(stop - start) % align for start, stop in ranges)
     if not gap:
         return
@@ -129,7 +130,7 @@ def _insert(source: BinaryIO, ranges: Ranges, file: BinaryIO, at: int, align: in
 
 
 def _copy(source: BinaryIO, ranges: Ranges, file: BinaryIO, align: int) -> None:
-    """Write the ranges where the file stands, each filled up to whole steps."""
+    """Write the ranges at the current position, each padded to ``align``."""
     for start, stop in ranges:
         source.seek(start)
         left = stop - start

@@ -1,4 +1,4 @@
-"""Chunked containers (RIFF, RF64, AIFF, CAF, W64): which chunks a file has, and where."""
+"""Chunks of RIFF, RF64, AIFF, CAF and W64 files and their positions."""
 
 import os
 import struct
@@ -13,7 +13,7 @@ _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 
 class Chunk(NamedTuple):
-    """One chunk: its name, where its header starts, where its content starts and stops, and whether all of it is there."""
+    """One chunk: name, start of the header, start and end of the content, and whether it is complete."""
 
     name: bytes
     header: int
@@ -30,14 +30,14 @@ class Grammar:
         order: ``<`` or ``>``, the byte order of sizes.
         name: bytes of a chunk's name.
         wide: whether sizes have 8 bytes instead of 4.
-        first: where the first chunk starts.
-        align: chunks start at multiples of so many bytes.
+        first: position of the first chunk.
+        align: alignment of chunks in bytes.
         counts_header: whether a chunk's size includes its header.
-        total: where the size of the whole file stands, and what it does not count; None where there is none.
-        form: the chunk that describes the samples.
-        sound: the chunk of the samples.
-        lead: bytes of the content of ``sound`` before the first sample.
-        own: further chunks that describe the sound or only fill space, which every file has its own of.
+        total: position of the size of the file, and the number of bytes that it does not count; None without such a field.
+        form: name of the format chunk.
+        sound: name of the chunk of samples.
+        lead: bytes before the first sample in the chunk of samples.
+        own: further chunks that describe the samples or are padding, which are not copied.
     """
 
     order: str
@@ -54,11 +54,11 @@ class Grammar:
 
     @property
     def size_field(self) -> struct.Struct:
-        """Size of a chunk's header."""
+        """Format of the size field of a chunk."""
         return struct.Struct(self.order + ("Q" if self.wide else "I"))
 
     def same_as(self, other: "Grammar") -> bool:
-        """Whether chunks can go from one to the other as they are."""
+        """Whether chunks can be copied between the containers without changes."""
         return (self.order, self.form, self.sound) == (other.order, other.form, other.sound)
 
 
@@ -79,7 +79,7 @@ W64 = Grammar(
 
 
 def grammar(file: BinaryIO) -> Grammar | None:
-    """The grammar of a file; None where it is not of such a container."""
+    """The layout of a file; None for other containers."""
     file.seek(0)
     head = file.read(40)
     if head[8:12] == b"WAVE":
@@ -92,14 +92,14 @@ def grammar(file: BinaryIO) -> Grammar | None:
 
 
 def walk(file: BinaryIO, rules: Grammar, begin: int = 0) -> Iterator[Chunk]:
-    """Every chunk in order, of a file that begins there; one that is cut off stops at the end of the file.
+    """All chunks of the file that starts at ``begin``, in order. A truncated chunk ends at the end of the file.
 
-    It ends where something is no chunk: their names are printable.
+    The walk ends at bytes that are not the name of a chunk; names are printable.
     """
     end = file.seek(0, os.SEEK_END)
     at, long_data = begin + rules.first, None
     field, length = rules.size_field, rules.name + rules.size_field.size
-    # Of small chunks many are read at once: there are files with a million of them.
+    # Many small chunks are read at once, because files may have a million of them.
     data, first = b"", 0
     while at + length <= end:
         if not first <= at <= first + len(data) - length:
@@ -137,13 +137,13 @@ def end_of_sound(file: BinaryIO) -> int | None:
 
 
 class Surplus(NamedTuple):
-    """Bytes behind the sound that are no chunk: sound that the header does not announce.
+    """Bytes after the sound that are not a chunk, which are sound beyond the length in the header.
 
     Attributes:
-        amount: how many bytes.
-        silent: whether the header announces no sound at all.
-        place: where the size of the sound stands.
-        size: what has to stand there for all of them to be sound.
+        amount: number of bytes.
+        silent: whether the header states a length of zero.
+        place: position of the size of the sound.
+        size: size field that includes these bytes.
     """
 
     amount: int
@@ -179,7 +179,7 @@ def surplus(file: BinaryIO) -> Surplus | None:
 
 
 def names(file: BinaryIO) -> list[str]:
-    """Chunks beside the sound, by their names; each once."""
+    """Names of all chunks except the sound and its description, without repetition."""
     rules = grammar(file)
     if rules is None:
         return []
@@ -189,14 +189,14 @@ def names(file: BinaryIO) -> list[str]:
 
 
 def speakers(file: BinaryIO) -> int:
-    """The mask of loudspeakers of WAVE_FORMAT_EXTENSIBLE; 0 where the file has none."""
+    """The channel mask of WAVE_FORMAT_EXTENSIBLE; 0 if the file has none."""
     rules = grammar(file)
     form = extensible(file, rules) if rules is not None and rules.form.startswith(b"fmt ") else b""
     return struct.unpack_from(f"{rules.order}I", form, 20)[0] if rules is not None and len(form) >= 40 else 0
 
 
 def extensible(file: BinaryIO, rules: Grammar) -> bytes:
-    """The content of a WAVE_FORMAT_EXTENSIBLE chunk; nothing where the format is a simpler one."""
+    """The content of a WAVE_FORMAT_EXTENSIBLE chunk; empty for other formats."""
     chunk = find(file, rules, rules.form)
     if chunk is None:
         return b""

@@ -20,7 +20,7 @@ _DAMAGED = (MutagenError, OSError, ValueError, KeyError, IndexError, struct.erro
 
 
 def described(info: AudioInfo, file: BinaryIO) -> AudioInfo:
-    """``info`` with the bit rate and the loudspeakers of the file that it is of."""
+    """``info`` with the bit rate and the channel mask of the file."""
     if info.subtype in CODED:
         bitrate, constant = measured(file, info)
         return replace(info, bitrate=bitrate, constant=constant)
@@ -32,10 +32,10 @@ def described(info: AudioInfo, file: BinaryIO) -> AudioInfo:
 
 
 def tagged(file: BinaryIO, info: AudioInfo) -> Any:
-    """A FLAC, MP3 or Ogg file as mutagen sees it; by what libsndfile has found, for mutagen goes by the name too.
+    """A FLAC, MP3 or Ogg file opened by mutagen, in the format found by libsndfile.
 
     Raises:
-        MutagenError: it is damaged.
+        MutagenError: the file is damaged.
     """
     file.seek(0)
     kinds = {"FLAC": FLAC, "MP3": MP3, "OGG": OggOpus if info.subtype == "OPUS" else OggVorbis}
@@ -43,7 +43,7 @@ def tagged(file: BinaryIO, info: AudioInfo) -> Any:
 
 
 def measured(file: BinaryIO, info: AudioInfo) -> tuple[int, bool]:
-    """Bits per second of a recording, and whether they are the same in every second; 0 where that cannot be told.
+    """The bit rate of a recording, 0 if unknown, and whether it is constant.
 
     Args:
         file: an MP3 or Ogg file.
@@ -61,7 +61,7 @@ def measured(file: BinaryIO, info: AudioInfo) -> tuple[int, bool]:
 
 
 def flac_speakers(file: BinaryIO, info: AudioInfo) -> int:
-    """The mask of loudspeakers that a FLAC file has as a comment; 0 without one."""
+    """The channel mask in the comments of a FLAC file; 0 without one."""
     try:
         return int((tagged(file, info).tags or {}).get(FLAC_SPEAKERS, ["0"])[0], 0)
     except _DAMAGED:

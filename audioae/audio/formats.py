@@ -1,4 +1,4 @@
-"""Which container, subtype and bit rate a result has, by its name and by what was read."""
+"""Container, subtype and bit rate of a result, by its name and by the input."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,24 +13,24 @@ BITS = {
     "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32, "VOX_ADPCM": 16, "NMS_ADPCM_16": 16,
     "NMS_ADPCM_24": 16, "NMS_ADPCM_32": 16, "DWVW_12": 12, "DWVW_16": 16, "DWVW_24": 24,
 }  # fmt: skip
-"""Integer subtypes and their resolution; the others hold floats."""
+"""Integer subtypes and their bit depth; other subtypes hold floats."""
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".oga": "OGG", ".opus": "OGG", ".mp3": "MP3", ".aif": "AIFF",
               ".aiff": "AIFF", ".aifc": "AIFF", ".au": "AU", ".snd": "AU", ".caf": "CAF", ".w64": "W64", ".rf64": "RF64",
               ".wave": "WAV", ".bwf": "WAV"}  # fmt: skip
 WAVE_FILES = frozenset({"WAV", "WAVEX", "RF64"})
 WAV_LIMIT = 2**32 - 2**20
-"""Bytes of sound that a WAV file holds safely; its sizes are 32-bit numbers, and tags need room too."""
+"""Largest size of the sound in a WAV file in bytes. Sizes have 32 bits, and tags need room too."""
 CODED = frozenset({"VORBIS", "OPUS", "MPEG_LAYER_III"})
-"""Subtypes that have a bit rate to choose."""
+"""Subtypes with a selectable bit rate."""
 _BY_SAMPLE = frozenset("PCM_S8 PCM_U8 PCM_16 PCM_24 PCM_32 FLOAT DOUBLE ULAW ALAW".split())
-"""Subtypes that mean the same in every container. Codecs of blocks fill up the last one, each container differently."""
+"""Subtypes that are equal in every container. Block codecs pad the last block differently in each container."""
 _READ_ONLY = frozenset({("MP3", "MPEG_LAYER_I"), ("MP3", "MPEG_LAYER_II"), ("WAV", "MPEG_LAYER_III"),
                         ("VOC", "ULAW"), ("VOC", "ALAW")})  # fmt: skip
-"""libsndfile decodes these, and fails when it should encode them, or writes a frame too many."""
+"""libsndfile decodes these, but fails to encode them or writes an additional frame."""
 _OGG_ORDER = {
     3: (0, 2, 1), 5: (0, 2, 1, 3, 4), 6: (0, 2, 1, 4, 5, 3), 7: (0, 2, 1, 5, 6, 4, 3), 8: (0, 2, 1, 6, 7, 4, 5, 3)
 }  # fmt: skip
-"""Which channel of a WAV (front left, front right, centre, low frequencies, back, side) each one of Vorbis and Opus is."""
+"""WAV channel (front left, front right, centre, low frequencies, back, side) of each channel of Vorbis and Opus."""
 _PREFERRED = ("PCM_24", "PCM_16", "FLOAT", "VORBIS", "MPEG_LAYER_III")
 
 
@@ -46,9 +46,9 @@ class AudioInfo:
         subtype: libsndfile's name, such as ``PCM_16``.
         endian: ``FILE``, ``LITTLE``, ``BIG`` or ``CPU``.
         bitrate: bits per second of ``CODED`` subtypes; 0 for the encoder's default.
-        constant: whether every second has that bit rate. Otherwise it is an average.
-        speakers: bit mask of the channels' loudspeakers as in WAVE_FORMAT_EXTENSIBLE; 0 where the file does not say.
-        order: for each channel of a result, which one of the recording it is; empty where they are in the same order.
+        constant: whether the bit rate is constant; otherwise it is an average.
+        speakers: channel mask as in WAVE_FORMAT_EXTENSIBLE; 0 if unknown.
+        order: channel of the recording for each channel of the result; empty for the same order.
     """
 
     rate: int
@@ -69,16 +69,16 @@ class AudioInfo:
 
 
 def format_for(path: Path, info: AudioInfo, keep: bool = False, bitrate: int = 0) -> AudioInfo:
-    """The format to write ``path`` in, for sound that was read as ``info`` says.
+    """The format of a result.
 
-    The ending decides on the container. The subtype and bit rate of the input stay where the container has them. A WAV that
-    would exceed 4 GB becomes RF64.
+    The ending determines the container. The subtype and bit rate of the input are kept if the container supports them. A WAV
+    file above 4 GB becomes RF64.
 
     Args:
-        path: the file to be.
-        info: what was read.
-        keep: keep the container whatever the ending.
-        bitrate: bits per second of MP3, Vorbis and Opus; 0 for that of the input, if its codec is the same.
+        path: path of the result.
+        info: format of the input.
+        keep: keep the container regardless of the ending.
+        bitrate: bit rate of MP3, Vorbis and Opus in bits per second; 0 for that of the input, if its codec is the same.
 
     Raises:
         OutputError: an ending that libsndfile does not write, or a codec that it only reads.
@@ -109,12 +109,12 @@ def format_for(path: Path, info: AudioInfo, keep: bool = False, bitrate: int = 0
 
 
 def default_speakers(channels: int) -> int:
-    """The mask that libsndfile gives a WAV of so many channels: mono, stereo, quadraphonic, 5.1 and 7.1, else none."""
+    """The channel mask that libsndfile writes: for mono, stereo, quadraphonic, 5.1 and 7.1, otherwise 0."""
     return {1: 0x4, 2: 0x3, 4: 0x33, 6: 0x3F, 8: 0x63F}.get(channels, 0)
 
 
 def _order(before: str, after: str, channels: int) -> tuple[int, ...]:
-    """libsndfile gives the channels of Vorbis and Opus as they come, and the encoders filter the one for low frequencies."""
+    """The channel order between containers: libsndfile does not reorder the channels of Vorbis and Opus."""
     order = _OGG_ORDER.get(channels, ())
     if (before == "OGG") == (after == "OGG"):
         return ()
@@ -131,7 +131,7 @@ def _subtype(path: Path, info: AudioInfo, container: str, ending: str, keep: boo
     if keep and info.subtype.startswith("MPEG") and (container, info.subtype) in _READ_ONLY and container == "MP3":
         raise OutputError(f"{path}: {info.subtype} can be read but not written: choose another ending with -o, such as .mp3")
     if container == "CAF" and info.subtype == "ALAC_20" and info.channels > 1:
-        return "ALAC_24"  # libsndfile mixes up the channels of ALAC with 20 bits
+        return "ALAC_24"  # libsndfile swaps channels of ALAC with 20 bits
     stays = container == info.container or {container, info.container} <= WAVE_FILES or info.subtype in _BY_SAMPLE
     if stays and (container, info.subtype) not in _READ_ONLY and soundfile.check_format(container, info.subtype):
         return info.subtype

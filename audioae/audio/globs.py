@@ -1,4 +1,4 @@
-"""Patterns of file names, where a folder that is there is meant as it is written."""
+"""Glob patterns, in which existing folders are taken literally."""
 
 import glob
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def is_glob(name: str) -> bool:
-    """Whether a name is a pattern: a file or folder of that very name is not.
+    """Whether a name is a pattern, and not an existing file or folder.
 
     >>> is_glob("takes/*.wav"), is_glob("takes/a.wav")
     (True, False)
@@ -15,9 +15,9 @@ def is_glob(name: str) -> bool:
 
 
 def matches(pattern: str) -> list[str]:
-    """Files and folders that fit a pattern, sorted; ``**`` stands for any number of folders.
+    """Files and folders that match a pattern, sorted; ``**`` matches any number of folders.
 
-    The longest part that is a folder is taken as it is written: ``takes [2024]/*.wav`` is about the folder of that name.
+    The longest existing folder in the pattern is taken literally: ``takes [2024]/*.wav`` is about the folder of that name.
     """
     folder = next((parent for parent in Path(pattern).parents if parent.is_dir()), None)
     if folder is not None and glob.has_magic(str(folder)):

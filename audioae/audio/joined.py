@@ -1,6 +1,6 @@
-"""Recordings that were put one behind the other into one file: where each begins.
+"""Start positions of recordings that were concatenated into one file.
 
-libsndfile reads the first one only and says nothing of the others.
+libsndfile reads the first recording only, without an error.
 """
 
 import os
@@ -25,14 +25,14 @@ _MPEG_KBIT = {
 }
 """By version (3: MPEG 1, 2: MPEG 2 and 2.5) and the code of the layer (3: I, 2: II, 1: III)."""
 _SPARE_FRAMES = 3
-"""Some encoders count the frames of an MP3 wrongly by one or two."""
+"""Tolerated error of the number of frames in an MP3 header; some encoders are wrong by one or two."""
 
 
 def starts(file: BinaryIO, search_all: bool = True) -> list[int]:
-    """The first bytes of all recordings in a file.
+    """Start positions of all recordings in a file.
 
     Args:
-        file: can be sought in; of any format.
+        file: a seekable file of any format.
         search_all: search FLAC, Ogg and MP3 too, which takes a pass through the file.
     """
     mark = _at(file, 0, 4)
@@ -47,12 +47,12 @@ def starts(file: BinaryIO, search_all: bool = True) -> list[int]:
 
 
 def is_counted(file: BinaryIO) -> bool:
-    """Whether an MP3 says how many frames it has; libsndfile estimates the length of others."""
+    """Whether an MP3 states its number of frames; otherwise libsndfile estimates the length."""
     return any(_description(file, at, frame)[1] is not None for at, frame in islice(_frames(file), 1))
 
 
 def _ogg(file: BinaryIO) -> Iterator[int]:
-    """Pages that begin a stream after others have ended; those that begin together are of one recording."""
+    """Pages that start a stream after others have ended; streams that start together belong to one recording."""
     at, begun = 0, True
     while len(page := _at(file, at, _OGG.size)) == _OGG.size:
         mark, version, kind, *_, segments = _OGG.unpack(page)
@@ -70,7 +70,7 @@ def _ogg(file: BinaryIO) -> Iterator[int]:
 
 
 def _flac(file: BinaryIO) -> Iterator[int]:
-    """Marks that are followed by the first block of metadata, which has one size only."""
+    """Marks followed by the first metadata block, which has a fixed size."""
     yield from (at for at in _search(file, b"fLaC", 4) if _at(file, at, 8) in _STREAMINFO)
 
 
@@ -88,9 +88,9 @@ def _au(file: BinaryIO) -> Iterator[int]:
 
 
 def _chunked(file: BinaryIO) -> Iterator[int]:
-    """RIFF, RF64, AIFF, CAF and W64 by their first bytes, behind the last chunk of the one before."""
+    """RIFF, RF64, AIFF, CAF and W64 by their first bytes after the last chunk of the previous recording."""
     rules = chunks.grammar(file)
-    assert rules is not None, "asked before"
+    assert rules is not None, "checked by the caller"
     first = _at(file, 0, 16)
     mark = slice(0, {1: 6, 8: 16}.get(rules.align, 4))
     kinds = {b"AIFF", b"AIFC"} if first[8:12] in (b"AIFF", b"AIFC") else {first[8:12]}
@@ -115,11 +115,11 @@ class _Frame(NamedTuple):
     rate: int
     channels: int
     info: int
-    """Bytes before a Xing header, if the frame has one."""
+    """Position of a Xing header in the frame."""
 
 
 def _mpeg(file: BinaryIO) -> Iterator[int]:
-    """Frames that describe a recording of their own, that follow the last one of a description, or have another rate."""
+    """Frames with a new header, after the stated number of frames, or with another rate or number of channels."""
     before: _Frame | None = None
     left, ended = None, 0
     for at, frame in _frames(file):
@@ -139,7 +139,7 @@ def _mpeg(file: BinaryIO) -> Iterator[int]:
 
 
 def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
-    """Every frame with its place; tags and damage in between are passed over."""
+    """All frames with their positions; tags and damaged parts are skipped."""
     at = 0
     while len(head := _at(file, at, 16)) >= 4:
         if head[:3] == b"ID3":
@@ -159,7 +159,7 @@ def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
 
 
 def _after_tag(file: BinaryIO, at: int) -> int:
-    """End of the ID3 tag that begins here; the same place if there is none."""
+    """End of the ID3 tag at this position; the same position without a tag."""
     head = _at(file, at, 10)
     if len(head) < 10 or head[:3] != b"ID3":
         return at + 3 * (head[:3] == b"ID3")
@@ -168,7 +168,7 @@ def _after_tag(file: BinaryIO, at: int) -> int:
 
 
 def _is_frame(file: BinaryIO, at: int) -> bool:
-    """Whether a frame lies there, and one of its kind behind it."""
+    """Whether there is a frame at this position, followed by a frame of the same kind."""
     first = _parsed(_at(file, at, 4))
     second = _parsed(_at(file, at + first.bytes, 4)) if first is not None else None
     return first is not None and second is not None and first[1:] == second[1:]
@@ -194,7 +194,7 @@ def _parsed(head: bytes) -> _Frame | None:
 
 
 def _description(file: BinaryIO, at: int, frame: _Frame) -> tuple[bool, int | None]:
-    """Whether a frame describes the recording that it begins, and how many frames it says that this has."""
+    """Whether a frame is a header of a recording, and the number of frames that it states."""
     data = _at(file, at, frame.info + 12)
     xing, vbri = data[frame.info :], data[36:]
     if xing[:4] in (b"Xing", b"Info"):
@@ -211,7 +211,7 @@ def _at(file: BinaryIO, place: int, size: int) -> bytes:
 
 
 def _search(file: BinaryIO, needle: bytes, at: int) -> Iterator[int]:
-    """Every place of the needle from ``at`` on."""
+    """All positions of the needle from ``at``."""
     end = file.seek(0, os.SEEK_END)
     step = SEARCH_BYTES
     blocks = ((place, _at(file, place, step + len(needle) - 1)) for place in range(at, end, step))

@@ -1,6 +1,7 @@
-"""Arrays as people hold them, to waves ``(B, C, N)`` and back.
+"""Conversion of public arrays to waves ``(B, C, N)`` and back.
 
-numpy comes as soundfile gives it, ``(frames,)`` or ``(frames, channels)``; torch as torchaudio gives it, ``(..., samples)``.
+numpy arrays have the layout of soundfile, ``(frames,)`` or ``(frames, channels)``; tensors that of torchaudio,
+``(..., samples)``.
 """
 
 import math
@@ -15,20 +16,20 @@ from torch import Tensor
 from audioae.errors import AudioaeWarning, InputError
 
 Audio = TypeVar("Audio", bound=np.ndarray | Tensor)
-"""Audio at the public edge; results have the same type, shape, dtype and device."""
+"""Audio of the public interface; results have the same type, shape, dtype and device."""
 
 MAX_CHANNELS = 256
 LARGEST = 1e6
 FULL_SCALE = 32768
-"""Integer that stands for 1.0 in 16-bit samples."""
+"""16-bit integer for 1.0."""
 
 
 def to_wave(audio: Audio) -> tuple[Tensor, Callable[[Tensor], Audio]]:
-    """A numpy array or a tensor as float32 ``(B, C, N)``, and the way back to its own type and shape.
+    """A numpy array or a tensor as float32 ``(B, C, N)``, and a function that converts results to its type and shape.
 
     Raises:
-        InputError: integers of other than 16 bits, complex numbers, too many axes, or a layout that cannot be meant, such
-        as two million channels.
+        InputError: integers of other than 16 bits, complex numbers, too many axes, or an implausible layout, such as two
+            million channels.
 
     >>> wave, back = to_wave(np.zeros((16000, 2)))
     >>> wave.shape, back(wave).shape
@@ -58,12 +59,12 @@ def _from_numpy(audio: np.ndarray) -> tuple[Tensor, Callable[[Tensor], np.ndarra
 
     columns = audio[None] if audio.ndim == 1 else audio.T
     if dtype != np.float32:
-        with np.errstate(over="ignore"):  # doubles too large for float32 become infinite, which is told of
+        with np.errstate(over="ignore"):  # doubles beyond float32 become infinite, which is reported later
             columns = columns.astype(np.float32)
     if dtype == np.int16:
         columns = columns / np.float32(FULL_SCALE)
     columns = np.ascontiguousarray(columns)
-    # torch warns of read-only memory, as memory maps are; nothing is written to it, but a copy is cheap.
+    # Copies read-only memory, such as memory maps, of which torch would warn.
     return torch.from_numpy((columns if columns.flags.writeable else columns.copy())[None]), back
 
 
@@ -92,25 +93,25 @@ def _from_torch(audio: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 def _check_channels(channels: int, samples: int, shape: tuple[int, ...], layout: str, fix: str) -> None:
     if channels == 0:
         raise InputError(f"audio has shape {shape}: no channels")
-    # A live chunk may be one sample of stereo, so more channels than samples is only a mistake when there are very many.
+    # A live chunk may be one sample of stereo, so more channels than samples are a mistake only for large numbers.
     if channels > MAX_CHANNELS:
         raise InputError(f"audio has shape {shape}, that is {channels} channels as {layout}: pass {fix}?")
 
 
 def finite(wave: Tensor) -> tuple[Tensor, int]:
-    """The wave with NaN, infinite and absurdly large samples set to zero, and how many there were.
+    """The wave with NaN, infinite and extremely large samples set to zero, and their number.
 
-    What lies beyond a million times full scale is damage, and its square would overflow.
+    Samples beyond a million times full scale are damaged, and their squares would overflow.
 
     >>> finite(torch.tensor([0.5, float("nan")]))
     (tensor([0.5000, 0.0000]), 1)
     """
     if wave.device.type == "cpu":
         samples = wave.detach().numpy()
-        squares = np.vdot(samples, samples)  # unlike np.dot it says nothing of an overflow, which is dealt with here
+        squares = np.vdot(samples, samples)  # unlike np.dot it does not warn of an overflow
     else:
         squares = wave.detach().square().sum()
-    if float(squares) <= LARGEST:  # false for NaN too; what is loud but whole is looked at again
+    if float(squares) <= LARGEST:  # also false for NaN; loud but valid waves are checked again below
         return wave, 0
     good = wave.abs() <= LARGEST
     return torch.where(good, wave, 0.0), int(good.numel() - good.sum())
@@ -125,10 +126,10 @@ def finite_or_warn(wave: Tensor) -> Tensor:
 
 
 def whole_rate(rate: float) -> int:
-    """A sample rate that may come as a float, as an integer.
+    """A sample rate as an integer.
 
     Raises:
-        InputError: not a whole positive number.
+        InputError: not a whole number.
     """
     try:
         value = float(rate) if not isinstance(rate, bool | str) else math.nan

@@ -1,4 +1,4 @@
-"""Which bytes of a file libsndfile is given to read: all of them, or the recordings in it, one after the other."""
+"""Byte ranges of the recordings in a file, which libsndfile reads one by one."""
 
 import os
 import struct
@@ -10,21 +10,21 @@ from audioae.audio.window import Window
 from audioae.errors import InputError
 
 NEGLIGIBLE = 64
-"""So many bytes behind the sound are not worth a word."""
+"""Bytes after the sound that are ignored without a note."""
 
 
 def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, all_of_them: bool = True) -> list[Window]:
-    """The recordings in a file, where the header announces less sound than there is with a better one.
+    """The recordings in a file. With ``salvage``, headers with too short a length are corrected.
 
     Args:
-        file: can be sought in.
-        name: for messages.
-        notes: where to say what a person should know of.
-        salvage: take what is not announced.
-        all_of_them: look for further recordings also in formats where this takes a pass through the file.
+        file: a seekable file.
+        name: name of the file for messages.
+        notes: list to which notes for the user are added.
+        salvage: include sound beyond the length in the header.
+        all_of_them: search for further recordings also in formats where this reads the whole file.
 
     Raises:
-        InputError: the header announces no sound at all, but there is some, and ``salvage`` is not given.
+        InputError: the header states a length of zero, but there is sound, without ``salvage``.
     """
     end = file.seek(0, os.SEEK_END)
     begins = joined.starts(file, all_of_them)
@@ -37,13 +37,13 @@ def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, al
 
 
 def sound(part: Window) -> Window:
-    """The part of a file for libsndfile: a W64 without the chunks after the sound, which it would read as sound."""
+    """The part of a file for libsndfile: a W64 without the chunks after the sound, which libsndfile would read as sound."""
     end = None if part.patches else chunks.end_of_sound(part.opened())
     return part if end is None else Window(part.file, part.start, part.start + end, {16: struct.pack("<Q", end)})
 
 
 def _unannounced(file: BinaryIO, name: str, salvage: bool, notes: list[str]) -> dict[int, bytes]:
-    """Bytes to change in a header that announces less sound than there is."""
+    """Corrections of a header that states too short a length."""
     surplus = chunks.surplus(file)
     if surplus is None or surplus.amount <= NEGLIGIBLE:
         return {}

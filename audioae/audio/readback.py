@@ -1,4 +1,4 @@
-"""Reading back of finished files, before they replace others."""
+"""Reads finished files back before they replace others."""
 
 import re
 import zlib
@@ -9,7 +9,7 @@ import soundfile
 
 from audioae.audio.files import READ_FRAMES, name_for_libsndfile
 
-# libsndfile reads on where a header and its file disagree, and says so in its log alone.
+# libsndfile reports a header with a wrong size in its log only.
 _SIZES = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size|RIFF|FORM|FORM Size)\s*:\s*\d+ \(should be \d+\)", re.MULTILINE
 )
@@ -22,9 +22,9 @@ class FileContents:
     Attributes:
         rate: Hz.
         channels: C.
-        frames: N, as many as could be read.
-        sum: checksum of the first of them.
-        sizes: the first of the header's sizes that is not that of the file; empty where all are.
+        frames: N, number of frames that could be read.
+        sum: checksum of the first frames.
+        sizes: first wrong size in the header; empty if all are correct.
     """
 
     rate: int

@@ -1,4 +1,4 @@
-"""Copies of pipes and the like in private temporary files, which are seekable."""
+"""Seekable copies of pipes in private temporary files."""
 
 import io
 import os
@@ -11,12 +11,12 @@ from audioae.audio.standard import standard_input
 from audioae.errors import InputError, OutputError
 
 IN_MEMORY = 32 * 2**20
-"""Bytes that are held without a file."""
+"""Bytes that are kept in memory."""
 CHUNK = 2**20
 
 
 def seekable_input() -> BinaryIO:
-    """Standard input as a file that can be sought in.
+    """Standard input as a seekable file.
 
     Raises:
         InputError: it is closed, a terminal, or a device without an end such as /dev/zero.
@@ -27,19 +27,19 @@ def seekable_input() -> BinaryIO:
         os.read(file.fileno(), 0)
         _check_kind(os.fstat(file.fileno()).st_mode, "standard input", "pipe a recording into it")
     except io.UnsupportedOperation:
-        pass  # not that of a process, but what stands in for it
+        pass  # a stand-in for standard input, as in tests
     except OSError as error:
         raise InputError(f"standard input: cannot be read: {error.strerror}") from None
     return _spooled(file, "standard input")
 
 
 def seekable(path: Path) -> BinaryIO | None:
-    """The content of a pipe as a file that can be sought in; None for a path that can be opened as it is.
+    """The content of a pipe as a seekable file; None for a path that can be opened directly.
 
     Raises:
         InputError: a device, or a pipe that cannot be read.
         OutputError: the temporary folder is full.
-        OSError: as Path.stat says.
+        OSError: see ``Path.stat``.
     """
     kind = path.stat().st_mode
     if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
@@ -53,7 +53,7 @@ def seekable(path: Path) -> BinaryIO | None:
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether the path is there and neither a file nor a folder: it can be read once, and by this process alone."""
+    """Whether the path exists and is neither a file nor a folder, so that it can be read once only."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def is_pipe(path: Path) -> bool:
 
 
 def _check_kind(kind: int, name: str, advice: str) -> None:
-    """Only what others write has an end: devices give zeros, noise or what is typed for ever."""
+    """Reject devices, which have no end."""
     if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
         raise InputError(f"{name}: is a device, not a recording: {advice}")
 

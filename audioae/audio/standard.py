@@ -1,6 +1,6 @@
-"""Standard input and output as bytes, also where they are closed, full, or set not to block.
+"""Standard input and output as bytes, including closed, full and non-blocking streams.
 
-A pipe that does not block says "nothing yet", which is no end, and "no room yet", which is no error: both are waited for.
+Reads and writes wait for non-blocking pipes.
 """
 
 import io
@@ -14,13 +14,13 @@ from audioae.errors import OutputError
 
 
 class _Waiting(io.RawIOBase):
-    """A file that is read as one that blocks, whatever it is set to."""
+    """A file whose reads block, even if it is non-blocking."""
 
     def __init__(self, file: io.FileIO) -> None:
         self.file = file
 
     def readable(self) -> bool:
-        """Always."""
+        """True."""
         return True
 
     def fileno(self) -> int:
@@ -28,21 +28,21 @@ class _Waiting(io.RawIOBase):
         return self.file.fileno()
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
-        """Wait for bytes and take those that are there; 0 at the end."""
+        """Wait for bytes and read the available ones; 0 at the end."""
         while (count := self.file.readinto(buffer)) is None:
             select.select([self.file], [], [])
         return count
 
 
 def standard_input() -> io.BufferedReader:
-    """Standard input, buffered; reading waits for bytes where the pipe itself does not."""
+    """Standard input, buffered; reads also wait for non-blocking pipes."""
     buffer = cast(io.BufferedReader, sys.stdin.buffer)
     raw = getattr(buffer, "raw", None)
     return buffer if raw is None else io.BufferedReader(_Waiting(cast(io.FileIO, raw)))
 
 
 def write(stream: TextIO, data: bytes) -> None:
-    """Write all bytes to the file under a text stream, and wait for room where the file itself does not.
+    """Write all bytes to the file of a text stream, and wait for non-blocking files.
 
     Raises:
         OSError: the file is full, closed, or nobody reads it.
@@ -66,7 +66,7 @@ def write_output(data: bytes) -> None:
 
     Raises:
         OutputError: it is full or closed.
-        BrokenPipeError: nobody reads it any more, which is no error of ours.
+        BrokenPipeError: the reader has closed the pipe.
     """
     try:
         write(sys.stdout, data)
@@ -77,19 +77,19 @@ def write_output(data: bytes) -> None:
 
 
 def stand_in_for_closed_streams() -> None:
-    """Fill the places of closed standard streams, so that no other file gets their numbers and what is meant for them.
+    """Replace closed standard streams, so that no other file gets their descriptors and their data.
 
-    The files there fail as closed ones do: reading or writing says "Bad file descriptor".
+    Reading or writing the replacements fails with "Bad file descriptor".
     """
     for name, mode, access in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDONLY)):
         if getattr(sys, name) is None:
-            handle = os.open(os.devnull, access)  # the lowest number that is free
-            os.set_inheritable(handle, True)  # processes that we start need it as much
+            handle = os.open(os.devnull, access)  # gets the lowest free descriptor
+            os.set_inheritable(handle, True)  # also for child processes
             setattr(sys, name, open(handle, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the end
 
 
 def settle(stream: TextIO) -> None:
-    """Flush a stream, or drop what it cannot write, so that the end of the program does not try again."""
+    """Flush a stream, or discard its buffer, so that the exit of the program does not fail."""
     try:
         stream.flush()
     except (OSError, ValueError):

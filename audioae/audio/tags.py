@@ -1,7 +1,8 @@
-"""Tags and other data around the sound, from one file to another; with :mod:`~audioae.audio.details` what knows mutagen.
+"""Copies tags and other data around the sound from one file to another.
 
-Between files of one container everything goes over: chunks of RIFF, RF64, AIFF, CAF and W64 byte for byte, tags and
-pictures of FLAC, Ogg and MP3. Between others title, artist and the like do, and the rest is named.
+Within one container everything is copied: chunks of RIFF, RF64, AIFF, CAF and W64 byte by byte; tags and pictures of FLAC,
+Ogg and MP3. Between containers, common tags such as title and artist are copied, and the rest is reported. Only this module
+and :mod:`~audioae.audio.details` import mutagen.
 """
 
 import struct
@@ -20,17 +21,17 @@ from audioae.audio.writer import Writer
 BY_MUTAGEN = {"FLAC", "OGG", "MP3"}
 BY_CHUNKS = {"AIFF", "CAF", "W64", "SVX"} | WAVE_FILES
 _FLAC_BLOCKS = (2, 5)
-"""Codes of what other programs keep in a FLAC file, and of cue sheets."""
+"""Codes of FLAC blocks with application data and cue sheets."""
 _ACROSS = {
     *("TITLE", "COPYRIGHT", "SOFTWARE", "ENCODER", "ARTIST", "COMMENT", "DESCRIPTION", "DATE", "ALBUM", "LICENSE"),
     *("TRACKNUMBER", "GENRE", "TIT2", "TCOP", "TSSE", "TENC", "TPE1", "COMM", "TDRC", "TYER", "TALB", "TRCK", "TCON"),
     *("LIST", "id3", "ID3", "NAME", "AUTH", "ANNO", "(c)", "info", "chan", FLAC_SPEAKERS),
 }
-"""Fields that libsndfile knows in every container, or at least some of them, by the names that they have there."""
+"""Names of tags that libsndfile copies between containers."""
 
 
 def copies(before: AudioInfo, after: AudioInfo) -> bool:
-    """Whether everything goes over between these formats, so that nothing has to be told to libsndfile."""
+    """Whether everything is copied between these formats, so that libsndfile need not write tags."""
     same = before.container == after.container
     if before.container in BY_MUTAGEN:
         return same and (before.subtype == after.subtype or before.container != "OGG")
@@ -39,10 +40,10 @@ def copies(before: AudioInfo, after: AudioInfo) -> bool:
 
 
 def carry(reader: Reader, writer: Writer) -> list[str]:
-    """Everything around the sound from the recording to a result that is complete but for it.
+    """Copy everything around the sound from the recording to a finished result.
 
     Returns:
-        What a person should know of: what could not be kept.
+        Notes about data that could not be kept.
     """
     before, after, target = reader.info, writer.info, writer.temporary
     try:
@@ -95,7 +96,7 @@ def _copy_tags(source: BinaryIO, info: AudioInfo, target: Path) -> list[str]:
 
 
 def _copy_ape(source: BinaryIO, target: Path) -> None:
-    """The second kind of tags that an MP3 may have at its end."""
+    """Copy APE tags at the end of an MP3."""
     source.seek(0)
     try:
         found = APEv2(source)
@@ -119,7 +120,7 @@ def _lost(reader: Reader, source: BinaryIO, target: Path) -> list[str]:
 
 
 def _state_speakers(before: AudioInfo, after: AudioInfo, target: Path) -> list[str]:
-    """Tell the result which loudspeakers its channels are for, where the recording does and it is not the usual."""
+    """Write an unusual channel mask of the recording to the result. Returns what could not be written."""
     mask = before.speakers
     if not mask or (after.container in ("WAVEX", "RF64") and chunk_copy.state_speakers(target, mask)):
         return []

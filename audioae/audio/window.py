@@ -1,4 +1,4 @@
-"""A part of a file that reads like a file of its own."""
+"""A part of a file that is read like a file."""
 
 import io
 import os
@@ -7,13 +7,13 @@ from typing import BinaryIO
 
 
 class Window(io.RawIOBase):
-    """Bytes ``start`` to ``stop`` of a file, some of them replaced.
+    """Bytes ``start`` to ``stop`` of a file, with optional replacements.
 
     Args:
-        file: what they lie in; it stays open.
+        file: the file, which is not closed.
         start: the first byte.
         stop: the byte after the last.
-        patches: bytes to give out in place of those at a position in the window.
+        patches: replacement bytes by their position in the window.
     """
 
     def __init__(self, file: BinaryIO, start: int, stop: int, patches: Mapping[int, bytes] | None = None) -> None:
@@ -22,11 +22,11 @@ class Window(io.RawIOBase):
         self.at = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def tell(self) -> int:
@@ -53,9 +53,9 @@ class Window(io.RawIOBase):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole file as it is."""
+        """Whether this is the whole file without replacements."""
         return not self.start and not self.patches and self.size == self.file.seek(0, os.SEEK_END)
 
     def opened(self) -> BinaryIO:
-        """The same bytes from the beginning, with a position and a buffer of their own."""
+        """Open the same bytes again, with a separate position and buffer."""
         return io.BufferedReader(Window(self.file, self.start, self.start + self.size, self.patches), 2**16)

@@ -68,7 +68,7 @@ def plan(
         for source, relative in here:  # circular links make globs find a file many times
             found.setdefault(_place(source.parent) / source.name, (source, relative))
     jobs = [
-        Job(source, _target(source, relative, out, bool(folder)), *_beside(removed, plot, relative, several))
+        Job(source, _target(source, relative, out, bool(folder)), *_further_outputs(removed, plot, relative, several))
         for source, relative in found.values()
     ]
     _check_places(jobs)
@@ -116,7 +116,7 @@ def _place(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _beside(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
+def _further_outputs(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
     """Paths of further results: the path itself, or for several files the job's name in that folder."""
     for path, ending in ((removed, ""), (plot, ".png")):
         if path is None:

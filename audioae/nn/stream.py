@@ -25,7 +25,7 @@ class Stream:
     Attributes:
         hop: samples of which ``step`` takes a whole multiple.
         delay: samples by which the result of ``step`` lags.
-        state: what the front-end and the model remember; None before the first chunk.
+        state: state of the STFT and the model, a flat dict of tensors; None before the first chunk.
 
     >>> import audioae
     >>> stream = Stream(audioae.load("conv_dae"), 16000, Strength(), linked=True)

@@ -88,7 +88,7 @@ class Streamer:
 
     @property
     def state(self) -> State | None:
-        """What the front-end and the model remember, a flat dict of tensors; None before the first chunk."""
+        """State of the STFT and the model, a flat dict of tensors; None before the first chunk."""
         return self._stream.state
 
     def reset(self) -> None:

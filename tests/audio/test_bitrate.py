@@ -27,7 +27,7 @@ def coded(path: Path, subtype: str, rate: int = 48000, **options: object) -> Pat
 
 
 def kbit(path: Path) -> float:
-    """Of a file of a second."""
+    """Format of a file of one second."""
     return 8 * path.stat().st_size / 1000
 
 

@@ -1,4 +1,4 @@
-"""What ``audioae train`` says around a training, which itself is tested elsewhere."""
+"""Messages of ``audioae train``; training itself is tested elsewhere."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -27,7 +27,7 @@ def pair(name: str) -> Pair:
 
 
 def scores(**figures: tuple[list[float], list[float]]) -> list[Score]:
-    """Of the recordings a, b and c, by measure: figures before and after."""
+    """Scores of the recordings a, b and c, from figures before and after by measure."""
     found = []
     for side, model in ((0, NOISY), (1, "mine")):
         for number, name in enumerate("abc"):

@@ -1,4 +1,4 @@
-"""What every kind of generator keeps to. The kinds are found, not listed."""
+"""Laws for every kind of generator. The kinds are found, not listed."""
 
 import pytest
 import torch

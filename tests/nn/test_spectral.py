@@ -45,7 +45,7 @@ def test_a_copy_in_any_phase_leaves_the_first_channels_phase(degrees: float, his
 
 
 class Front(nn.Module):
-    """What stands before a network."""
+    """Features and link, the input of a network."""
 
     def __init__(self) -> None:
         super().__init__()

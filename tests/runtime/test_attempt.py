@@ -1,4 +1,4 @@
-"""What goes wrong with one recording is said of that recording, and the others are cleaned: bugs, and processes that die."""
+"""A failure on one recording is reported for that recording, and the others are cleaned: bugs, and processes that die."""
 
 import importlib
 import json

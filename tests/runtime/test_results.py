@@ -1,4 +1,4 @@
-"""What is committed is whole, finite and nobody else's: through the same doors as the commands go."""
+"""Results are complete and finite, and no foreign file is replaced."""
 
 import dataclasses
 import os

@@ -38,7 +38,7 @@ def three() -> Iterator[None]:
 
 @contextmanager
 def noted(denoiser: Denoiser) -> Iterator[list[int]]:
-    """How many threads the network is run with, each time."""
+    """Number of threads of each run of the network."""
     found: list[int] = []
 
     def note(module: nn.Module, arguments: Any) -> None:

@@ -20,7 +20,7 @@ TEXT = "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}\
 
 
 class Training:
-    """What a checkpoint is made of, after one step."""
+    """Contents of a checkpoint after one step."""
 
     def __init__(self, extra: str = "") -> None:
         self.recipe = parse(Recipe, TEXT + extra, "test")

@@ -1,4 +1,4 @@
-"""How trainings end and go on: errors on the way, folders without a training, other validation."""
+"""Errors during a training, resuming, folders without a training, changed validation."""
 
 import json
 from pathlib import Path
