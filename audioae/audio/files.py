@@ -26,34 +26,34 @@ from audioae.errors import AudioaeWarning, InputError
 
 READ_FRAMES = 65_536
 READ_SAMPLES = 2**20
-"""Samples of all channels that are read in one call, for memory's sake."""
+"""Largest number of samples per read, over all channels."""
 MAX_CHANNELS = 1024
-"""As many as libsndfile takes."""
+"""Limit of libsndfile."""
 SALVAGE_FRAMES = 256
 _UNKNOWN = 2**62
-# libsndfile takes a file that was cut off for a shorter whole one, but its log has both sizes of what holds the sound.
+# libsndfile reads a truncated file like a shorter one, but its log has the stated and the real size of the sound.
 _SIZES = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _UNSIZED = 0x7FFF0000
-"""Sizes from here on stand for unknown ones in the headers of streams."""
+"""Sizes from this value are unknown sizes in headers of streams."""
 _NEGLIGIBLE = 64
 
 
 def name_for_libsndfile(path: Path) -> str | bytes:
-    """The path as bytes if the system's names are bytes: not all of them are text."""
+    """The path as bytes on systems whose file names are bytes, because some are not valid text."""
     return os.fsencode(path) if os.name == "posix" else os.fspath(path)
 
 
 class _Forward(soundfile.SoundFile):
-    """A file that is not sought in after every block, as soundfile does where it can: the decoders of
-    MP3, SDS and others do not come back to the very same state.
+    """A file in which soundfile does not seek after every block, because decoders of MP3, SDS and others do not
+    return to the same state.
     """
 
     def seekable(self) -> bool:
-        """Not by soundfile itself; :meth:`seek` works."""
+        """False, so that soundfile does not seek; :meth:`seek` works."""
         return False
 
     def close(self) -> None:
-        """Close a file that was read. What goes wrong then takes nothing away from what has been read."""
+        """Close a file that was read. Errors are ignored, because the samples have been read."""
         with suppress(soundfile.LibsndfileError):
             super().close()
 
@@ -62,17 +62,17 @@ class Reader:
     """An open audio file, read block by block in one pass.
 
     Args:
-        path: any file that libsndfile reads, or a pipe that gives one.
-        stream: where to read it from instead, seekable; ``path`` then only names it.
-        salvage: take a file that breaks off or is damaged for one that ends there, and say so in :attr:`broken`.
-        joined: read all recordings that were put one behind the other. To look for them takes a pass through a FLAC, Ogg or
-            MP3 file, which is not needed where it is known that there is one; without it the first one counts there.
+        path: any file that libsndfile reads, or a pipe.
+        stream: seekable file to read instead; ``path`` is used in messages only.
+        salvage: read a truncated or damaged file up to the damage, which is described in :attr:`broken`.
+        joined: read all recordings that were concatenated in the file. Searching for them reads a whole FLAC, Ogg or MP3
+            file, which is not needed if there is known to be one; otherwise only the first one is read there.
 
     Attributes:
-        info: what the header says; the frames are those of all recordings.
-        tags: title, artist and the like, as far as libsndfile knows them.
-        notes: what a person should know of.
-        broken: why the file was read in part only; empty where it was not.
+        info: contents of the header, with the frames of all recordings.
+        tags: tags that libsndfile supports, such as title and artist.
+        notes: notes for the user.
+        broken: reason why only a part of the file was read; empty otherwise.
 
     Raises:
         InputError: no such file, a folder, empty, not audio, of too many channels, or recordings of several sample rates.
@@ -88,7 +88,7 @@ class Reader:
         with ExitStack() as stack:
             raw = stack.enter_context(open(self.path, "rb")) if stream is None else stack.enter_context(stream)
             self._parts = parts(raw, str(path), self.notes, salvage, joined)
-            # libsndfile reads a file by itself more quickly.
+            # libsndfile is faster if it opens the file itself.
             self._sounds = [sound(part) for part in self._parts]
             self._by_name = stream is None and self._sounds[0].is_whole
             self._part, self._ends = 0, [0]
@@ -97,7 +97,7 @@ class Reader:
             self.tags: dict[str, str] = dict(self._file.copy_metadata())
             self.info = self._survey()
             self._own = stack.pop_all()
-        # Counted here, for libsndfile cannot tell where it is in some telephone codecs.
+        # Counted here, because libsndfile does not know its position in some telephone codecs.
         self._position = 0
 
     def _open(self, part: int) -> soundfile.SoundFile:
@@ -131,11 +131,11 @@ class Reader:
 
     @property
     def count(self) -> int:
-        """Number of recordings that were put one behind the other; 1 unless they were looked for."""
+        """Number of concatenated recordings; 1 unless they were searched for."""
         return len(self._parts)
 
     def first_part(self) -> BinaryIO:
-        """The first recording as a file of its own, for what surrounds the sound."""
+        """The first recording as a separate file, for its tags and chunks."""
         return self._parts[0].opened()
 
     def __enter__(self) -> Self:
@@ -152,7 +152,7 @@ class Reader:
         """The next ``(up to frames, C)`` float32; fewer only at the end.
 
         Raises:
-            InputError: the file breaks off before the end that its header promises, or is damaged.
+            InputError: the file is truncated or damaged.
         """
         found: list[NDArray[np.float32]] = []
         missing = 0 if self.broken else frames
@@ -174,7 +174,7 @@ class Reader:
         return np.concatenate(found) if found else np.zeros((0, self.info.channels), np.float32)
 
     def _next(self) -> bool:
-        """Go on with the next recording of the file, if there is one and this one has not broken off."""
+        """Continue with the next recording of the file, if there is one and this one is complete."""
         if self._exact and self._position < self._ends[self._part]:
             self._give_up(f"breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
             return False
@@ -195,7 +195,7 @@ class Reader:
         self.broken = why
 
     def _back(self) -> bool:
-        """To where the last read began, whose beginning may still be whole; anew, for an error stays with libsndfile."""
+        """Seek to the start of the last read. The file is opened again, because libsndfile keeps errors."""
         try:
             self._go_to(self._part)
             self._file.seek(self._position - self._begin)
@@ -212,7 +212,7 @@ class Reader:
         return f"{self._position / self.info.rate:.1f} s"
 
     def blocks(self, frames: int) -> Iterator[NDArray[np.float32]]:
-        """The rest of the file, ``(frames, C)`` at a time, the last one shorter."""
+        """The rest of the file in blocks ``(frames, C)``; the last one may be shorter."""
         while len(block := self.read(frames)):
             yield block
 
@@ -220,7 +220,7 @@ class Reader:
         """Go to a frame.
 
         Raises:
-            InputError: the file cannot be sought in.
+            InputError: the file is not seekable.
         """
         try:
             part = min(bisect_right(self._ends, frame), len(self._parts) - 1)
@@ -247,13 +247,13 @@ def probe(path: str | os.PathLike[str], joined: bool = True) -> AudioInfo:
 
 
 def read_with_info(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], AudioInfo]:
-    """A whole file as float32 ``(frames, channels)``, and what its header says; opened once, for it may be a pipe.
+    """A whole file as float32 ``(frames, channels)``, and its header. It is opened once, because it may be a pipe.
 
     Raises:
         InputError: see :class:`Reader`.
 
     Warns:
-        AudioaeWarning: of :attr:`Reader.notes`.
+        AudioaeWarning: :attr:`Reader.notes`.
     """
     with Reader(path) as reader:
         _warn_of_notes(reader)
@@ -267,7 +267,7 @@ def read(path: str | os.PathLike[str], start: int = 0, frames: int | None = None
         InputError: see :class:`Reader`.
 
     Warns:
-        AudioaeWarning: of :attr:`Reader.notes`.
+        AudioaeWarning: :attr:`Reader.notes`.
     """
     with Reader(path) as reader:
         _warn_of_notes(reader)
@@ -287,7 +287,7 @@ def _kind(file: soundfile.SoundFile) -> AudioInfo:
 
 
 def _promised(log: str, frames: int) -> int:
-    """Frames that the header announces, of which ``frames`` are there."""
+    """Number of frames stated in the header, of which ``frames`` exist."""
     for sizes in _SIZES.finditer(log):
         announced, present = map(int, sizes.groups())
         if present + _NEGLIGIBLE < announced < _UNSIZED and present > 0:
@@ -296,7 +296,7 @@ def _promised(log: str, frames: int) -> int:
 
 
 def _piped(path: Path) -> BinaryIO | None:
-    """Contents of a pipe; None for a file, which can be opened by name."""
+    """Contents of a pipe; None for a file."""
     try:
         pipe = None if path.is_dir() else seekable(path)
     except FileNotFoundError:
@@ -309,7 +309,7 @@ def _piped(path: Path) -> BinaryIO | None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file that can be read.
+    """Check that the path is a readable file.
 
     Raises:
         InputError: it is not there, a folder, empty, or may not be read.

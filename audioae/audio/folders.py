@@ -1,4 +1,4 @@
-"""The recordings in a folder, by their endings: those that libsndfile reads, and media files, which PyAV reads."""
+"""The recordings in a folder, by their endings: files for libsndfile and media files for PyAV."""
 
 import os
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from audioae.audio.spool import is_pipe
 EXTENSIONS = frozenset(
     ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .sph .nist .voc .paf .mp2".split()
 )
-"""Endings of recordings that libsndfile reads; a file of any other can be named by itself."""
+"""Endings of recordings for libsndfile. Files with other endings can be given by name."""
 FOREIGN = ENDINGS - {".ts"}
-"""Endings of media files, which PyAV reads. A .ts in a folder may be a program, and is named by itself."""
+"""Endings of media files for PyAV, except .ts, which may also be a program and must be given by name."""
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Listing:
     """Contents of a folder.
 
     Attributes:
-        files: recordings of every kind, sorted, those that cannot be read among them.
-        unread: folders that cannot be entered and what is no file, and why.
+        files: recordings, sorted, including unreadable ones.
+        unread: folders that cannot be read and pipes, with the reason.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -29,22 +29,22 @@ class Listing:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether the ending is that of a recording, of a kind that can be read or not."""
+    """Whether the path has the ending of a recording."""
     return path.suffix.lower() in EXTENSIONS or path.suffix.lower() in FOREIGN
 
 
 def recordings(folder: Path, recursive: bool) -> Listing:
-    """The recordings of a folder, and with ``recursive`` of all that are below it, behind links too.
+    """The recordings of a folder, and with ``recursive`` of all folders in it, including linked ones.
 
-    Each folder is entered once, however many links lead to it: by its own path if that is below ``folder``, else by the
-    first link. Hidden files are left out.
+    Each folder is read once, by its own path if that is below ``folder``, otherwise by the first link. Hidden files are
+    ignored.
     """
     listing = Listing()
     entered: set[tuple[int, int]] = set()
     links: list[Path] = []
     waiting = [folder]
     while waiting or links:
-        # What is behind links comes last, so that a folder that is below has its own path.
+        # Links are followed last, so that folders below have their own path.
         _enter(waiting.pop() if waiting else links.pop(0), listing, entered, waiting, links)
         if not recursive:
             break
@@ -68,12 +68,12 @@ def _enter(folder: Path, listing: Listing, entered: set[tuple[int, int]], waitin
         path = folder / entry.name
         try:
             is_folder, is_file = entry.is_dir(), entry.is_file()
-        except OSError:  # links in a circle
+        except OSError:  # circular links
             is_folder = is_file = False
         if is_folder:
             (links if entry.is_symlink() else waiting).append(path)
         elif is_recording(path) and not entry.name.startswith("."):
             if not is_file and is_pipe(path):
                 listing.unread.append((path, "is no file: name it by itself"))
-            else:  # why a link cannot be followed is said when it is opened
+            else:  # broken links are reported when they are opened
                 listing.files.append(path)

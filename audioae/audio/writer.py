@@ -1,4 +1,4 @@
-"""Writing audio files: the subtype kept bit by bit, and the old file or the whole new one, never half a file."""
+"""Writes audio files atomically, with exact rounding to the subtype."""
 
 import math
 import zlib
@@ -20,36 +20,37 @@ from audioae.errors import AppearedError, OutputError
 from audioae.system.atomic import Temporary
 
 WRITE_FRAMES = 65_536
-"""libsndfile has crashed on longer Vorbis blocks."""
+"""Largest block; libsndfile has crashed on longer Vorbis blocks."""
 PADDING = 9
-"""Frames that a container may add to come to an even number of bytes (AIFF) or to ten frames (PAF); a header has more."""
+"""Frames that a container may add as padding to an even number of bytes (AIFF) or to ten frames (PAF)."""
 BLOCK = 4096
-"""Frames that a codec of blocks may add to fill the last one."""
+"""Frames that a block codec may add to fill the last block."""
 IN_BLOCKS = ("IMA_ADPCM", "MS_ADPCM", "GSM610", "G721", "G723", "NMS_ADPCM", "VOX_ADPCM")
 LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ALAC_")
-"""Beginnings of subtypes that give back what was written, in all containers but those of ``LOSSY``."""
+"""Prefixes of lossless subtypes, in all containers except ``LOSSY``."""
 LOSSY = ("SDS",)
 IN_TWO_FILES = ("SD2",)
 
 
 class Writer:
-    """A file that comes into being whole when the context ends without an error, and not at all otherwise.
+    """An audio file that is written atomically when the context ends without an error.
 
-    Before it takes its place it is opened again and read to its end, and compared with what was written.
+    Before it is renamed, the file is read back and compared with what was written.
 
     Args:
-        path: the file to be.
+        path: path of the file.
         info: its format, from :func:`format_for`.
-        tags: title, artist and the like, by libsndfile's names.
-        overwrite: replace a file that is there.
-        again: take a file that appears meanwhile for the result if it holds the same sound, as that of an earlier try does.
+        tags: tags by libsndfile's names, such as title and artist.
+        overwrite: replace an existing file.
+        again: accept a file that appears meanwhile, if it holds the same sound, as the result of an earlier attempt does.
 
     Attributes:
-        clipped: samples that lay beyond full scale and were limited to it.
-        notes: what a person should know of.
+        clipped: number of samples that were clipped to full scale.
+        notes: notes for the user.
 
     Raises:
-        OutputError: the place cannot be written, the disk is full, or the format cannot take this rate or so many channels.
+        OutputError: the path cannot be written, the disk is full, or the format does not support this rate or number of
+            channels.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Writer:
                 info.container, **bitrate.setting(info),
             )  # fmt: skip
             for key, value in (tags or {}).items():
-                with suppress(soundfile.LibsndfileError):  # no place for it in this container
+                with suppress(soundfile.LibsndfileError):  # not supported by this container
                     setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
             self.discard()
@@ -84,17 +85,17 @@ class Writer:
                 f"{path}: {info.container} {info.subtype} cannot take {info.channels} channels at {info.rate} Hz "
                 f"({_reason(error)})"
             ) from None
-        except BaseException:  # Ctrl-C, before anybody holds what would tidy up
+        except BaseException:  # Ctrl-C, before the caller could clean up
             self.discard()
             raise
 
     @property
     def temporary(self) -> Path:
-        """The file that is written; after :meth:`finish` other modules may add to it."""
+        """The temporary file. Other modules may add to it after :meth:`finish`."""
         return self._temporary.path
 
     def stored(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The block ``(frames, C)`` as the file will hold it: rounded to its bit depth and limited to full scale."""
+        """The block ``(frames, C)`` rounded to the bit depth of the file and clipped to full scale."""
         if self._bits is None:
             return block
         scale = 2.0 ** (self._bits - 1)
@@ -122,15 +123,15 @@ class Writer:
             raise self.failed(error) from None
 
     def _encoded(self, block: NDArray[np.float32]) -> NDArray[Any]:
-        """Samples as libsndfile takes them: floats, or integers in the upper bits of 16 or 32."""
+        """Samples for libsndfile: floats, or integers in the upper bits of 16 or 32."""
         least, most = (float(block.min()), float(block.max())) if block.size else (0.0, 0.0)
         if not (math.isfinite(least) and math.isfinite(most)):
             raise OutputError(f"{self.path}: the result holds NaN or infinite samples and is not written: try another model")
         if self._bits is None:
             return np.asarray(block, np.float32)
-        # In integers, for libsndfile scales floats by 2**15 - 1 after having read them by 2**15.
+        # As integers, because libsndfile reads with a scale of 2**15 but writes floats with 2**15 - 1.
         scale = 2.0 ** (self._bits - 1)
-        # float32 holds all whole numbers of 24 bits, and times a power of two it stays exact.
+        # float32 represents 24-bit integers exactly, also after scaling by a power of two.
         whole = np.rint(block * (np.float32(scale) if self._bits <= 24 else np.float64(scale)))
         if least * scale < -scale - 0.5 or most * scale >= scale - 0.5:
             limited = np.clip(whole, -scale, scale - 1)
@@ -140,7 +141,7 @@ class Writer:
         return whole.astype(kind) << (np.iinfo(kind).bits - self._bits)
 
     def finish(self) -> None:
-        """Complete the temporary file; :meth:`commit` then puts it in its place.
+        """Complete the temporary file; :meth:`commit` then renames it.
 
         Raises:
             OutputError: the disk is full.
@@ -157,10 +158,10 @@ class Writer:
             raise self.failed(error) from None
 
     def verify(self) -> None:
-        """Read the finished file to its end, and compare it with what was written. libsndfile does not tell all errors.
+        """Read the finished file back and compare it with what was written, because libsndfile does not report all errors.
 
         Raises:
-            OutputError: the disk is full, or something else kept a part of the sound from being stored.
+            OutputError: the disk is full, or the file is incomplete for another reason.
         """
         info = self.info
         try:
@@ -179,11 +180,11 @@ class Writer:
             raise self.failed("other samples are read back than were written")
 
     def commit(self) -> None:
-        """Put the file in its place.
+        """Rename the file to its path.
 
         Raises:
-            AppearedError: a file has appeared there, which is kept.
-            OutputError: the place cannot be written.
+            AppearedError: another file has appeared there, which is kept.
+            OutputError: the path cannot be written.
         """
         try:
             self._temporary.commit()
@@ -192,16 +193,16 @@ class Writer:
                 raise
 
     def _is_there(self) -> bool:
-        """Whether the file in our place holds the same sound."""
+        """Whether the existing file holds the same sound."""
         try:
             return self._contents is not None and read_back(self.path, self._kind, self._frames) == self._contents
         except (soundfile.LibsndfileError, RuntimeError, OSError):
             return False
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the temporary file, if it was not committed."""
         if self._file is not None and not self._file.closed:
-            # What could not be stored is thrown away.
+            # Errors are ignored, because the file is deleted.
             with suppress(soundfile.LibsndfileError, RuntimeError):
                 self._file.close()
         self._temporary.discard()

@@ -1,4 +1,4 @@
-"""Measuring autoencoders on recordings that they were not trained on, against principal components of the same size."""
+"""Measures autoencoders on held-out recordings, compared with principal components of the same size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from audioae.settings.registry import public_functions
 from audioae.task import Loader
 
 NUDGE = 0.1
-"""Deviation of the noise on standardised patches that :func:`figures` shakes the code with."""
+"""Standard deviation of the noise on patches for the measure ``code_shift``."""
 DRAWS = 64
 BATCHES = 300
-"""Batches of training patches that components are fit on."""
+"""Batches of training patches to which components are fitted."""
 SHOWN = 8
 """Patches and units in a picture."""
 STEPS = (-3, -2, -1, 0, 1, 2, 3)
-"""Deviations by which a unit of the code is moved."""
+"""Steps of a unit of the code in standard deviations."""
 PICTURES = ("rebuilt", "map", "activity", "traversal")
 """Names of the pictures of a model."""
 Files = Sequence[tuple[Path, Path]]
@@ -42,9 +42,9 @@ class HeldOut:
     """Patches to measure on.
 
     Attributes:
-        given: what the encoder hears, ``(M, K, P)``.
-        wanted: what is to come out, ``(M, K, P)``.
-        files: the recording that each patch is of, ``(M,)``, by its place in the list.
+        given: input patches, ``(M, K, P)``.
+        wanted: target patches, ``(M, K, P)``.
+        files: index of the recording of each patch, ``(M,)``.
     """
 
     given: Tensor
@@ -53,12 +53,12 @@ class HeldOut:
 
 
 def training(model: Autoencoder) -> Recipe:
-    """The recipe that the model was trained with, as far as it is known."""
+    """The recipe that the model was trained with, as far as known."""
     return recipe_of(model)
 
 
 def held_out(model: Autoencoder, files: Sequence[tuple[Path, Path]]) -> HeldOut:
-    """The patches of recordings, noisy and clean side; autoencoders that were not trained on noise hear the clean one.
+    """The patches of recordings, with the noisy side as the input for models that were trained on noise.
 
     Raises:
         InputError: a file cannot be read.
@@ -67,8 +67,8 @@ def held_out(model: Autoencoder, files: Sequence[tuple[Path, Path]]) -> HeldOut:
     with torch.no_grad():
         for number, (noisy, clean) in enumerate(files):
             target, rate = _mono(clean)
-            heard = _mono(noisy)[0] if training(model).corruption.noise else target
-            found = model.patches(heard, rate)
+            source = _mono(noisy)[0] if training(model).corruption.noise else target
+            found = model.patches(source, rate)
             given.append(found.values[0])
             wanted.append(model.patches(target, rate, found.level).values[0])
             owner += [number] * len(given[-1])
@@ -82,10 +82,10 @@ def codes_of(model: Autoencoder, patches: HeldOut) -> NDArray[np.float32]:
 
 
 def figures(model: Autoencoder, patches: HeldOut, seed: int = 0) -> dict[str, float]:
-    """All measures of one autoencoder; not a number where one is not of its make.
+    """All measures of an autoencoder; NaN for measures that do not apply.
 
-    ``code`` is D; ``jacobian_norm`` and ``code_shift`` are relative to the variance of the code, which neither can be made
-    smaller by a code of smaller numbers; ``elbo`` and ``importance_bound`` are in nats for each patch.
+    ``code`` is D; ``jacobian_relative`` and ``code_shift`` are relative to the variance of the code, so that they do not
+    depend on its scale; ``elbo`` and ``importance_bound`` are in nats per patch.
     """
     network = model.network
     torch.manual_seed(seed)
@@ -93,10 +93,10 @@ def figures(model: Autoencoder, patches: HeldOut, seed: int = 0) -> dict[str, fl
         result: AutoencoderOutput = network.autoencode(patches.given, patches.wanted)
         assert result.code is not None
         spread = float(result.code.var(0).sum())
-        shaken = network.encode(patches.given + NUDGE * torch.randn_like(patches.given))
-        shift = float((shaken - result.code).square().sum(1).mean()) / spread
+        moved = network.encode(patches.given + NUDGE * torch.randn_like(patches.given))
+        shift = float((moved - result.code).square().sum(1).mean()) / spread
     found = {"code": float(model.settings.code)}
-    # Of a network's Jacobian there are gradients to be taken, which is why there is no inference mode here.
+    # Without inference mode, because the Jacobian needs gradients.
     found |= {name: function(result) for name, function in public_functions(measures).items()}
     found["jacobian_relative"] = found["jacobian_norm"] / spread
     found["code_shift"] = shift
@@ -104,12 +104,12 @@ def figures(model: Autoencoder, patches: HeldOut, seed: int = 0) -> dict[str, fl
 
 
 def components(model: Autoencoder, clean: Sequence[str], patches: HeldOut, sizes: Sequence[int]) -> dict[int, float]:
-    """Reconstruction error of principal components by their number, fit on patches as this model was trained on.
+    """Reconstruction error of principal components by their number, fitted to training patches of the model.
 
     Args:
         model: the autoencoder, whose recipe says how recordings become patches.
-        clean: what its ``data.clean`` was.
-        patches: held out.
+        clean: recordings of its ``data.clean``.
+        patches: held-out patches.
         sizes: numbers of components.
 
     Raises:
@@ -143,7 +143,7 @@ def fit_components(model: Autoencoder, clean: Sequence[str], size: int) -> PCA:
 
 
 def _activity(model: Autoencoder, result: AutoencoderOutput) -> dict[str, float]:
-    """Deviation of the mean activity from rho, and spread of the activity over units, both relative to rho."""
+    """Deviation of the mean activity from rho, and standard deviation of the activity over units, relative to rho."""
     names = ("activity_error", "activity_spread")
     term = training(model).losses.get("kl_sparsity")
     if term is None or result.code is None:
@@ -159,7 +159,7 @@ def _bounds(model: Autoencoder, result: AutoencoderOutput) -> dict[str, float]:
         return dict.fromkeys(names, float("nan"))
     prior = training(model).losses.get("kl_prior")
     weight = float(prior.weight) if prior is not None else 0.0  # type: ignore[attr-defined]
-    # A mean squared error with a prior of this weight is the bound of a Gaussian of this variance.
+    # The mean squared error with this weight of the prior term is the bound for a Gaussian of this variance.
     variance = 0.5 * weight * result.target[0].numel() or float((result.output - result.target).square().mean())
     with torch.no_grad():
         decode = model.network.decode
@@ -175,7 +175,7 @@ def _mono(path: Path) -> tuple[Tensor, int]:
 
 
 def rows(label: str, model: Autoencoder, files: Files, fit_on: Sequence[str], load: Loader) -> dict[str, dict[str, float]]:
-    """Figures of a model by its label, and of principal components of the same size if there is data to fit them on."""
+    """Figures of a model by its label, and of principal components of the same size if training data is given."""
     patches = held_out(model, files)
     found = {label: figures(model, patches)}
     if fit_on:
@@ -207,7 +207,7 @@ def pictures(label: str, model: Autoencoder, files: Files, paths: Sequence[Path]
 
 
 def _loudest(patches: HeldOut) -> NDArray[np.int64]:
-    """Some patches with more in them than silence, from different recordings where there are as many."""
+    """The loudest patches of different recordings."""
     loudness = patches.wanted.mean((1, 2)).cpu().numpy()
     best = [max(np.flatnonzero(patches.files == number), key=lambda i: loudness[i]) for number in np.unique(patches.files)]
     return np.array(best[:: max(1, len(best) // SHOWN)][:SHOWN])
@@ -232,7 +232,7 @@ def _map(model: Autoencoder, patches: HeldOut, files: Files, path: Path, overwri
 
 
 def _traversal(model: Autoencoder, codes: NDArray[np.float32], path: Path, overwrite: bool) -> None:
-    """The units that vary most, each moved by itself from the mean code."""
+    """Draw the effect of the units with the largest variance, each moved from the mean code."""
     deviation = codes.std(0)
     mean = torch.from_numpy(codes.mean(0))
     rows = {}

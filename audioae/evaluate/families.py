@@ -1,6 +1,6 @@
-"""Figures of models that are not measured by their sound alone: autoencoders, classifiers and generators.
+"""Measures and pictures of autoencoders, classifiers and generators.
 
-A family says how in its module ``evaluation``: ``rows``, ``pictures`` and ``PICTURES``, the names of what it draws.
+The module ``evaluation`` of a family has ``rows``, ``pictures`` and ``PICTURES``, the names of its pictures.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ def tables(
     Args:
         models: label and what :func:`audioae.load` takes, of autoencoders, classifiers and generators.
         files: noisy and clean side of recordings that they were not trained on.
-        fit_on: what the autoencoders' ``data.clean`` was, for components; none without it.
-        device: where to run.
+        fit_on: recordings of the autoencoders' ``data.clean``, to which components are fitted.
+        device: device of the models.
 
     Raises:
         ModelFileError: a denoiser.
@@ -38,7 +38,7 @@ def tables(
 
 
 def picture_paths(models: Sequence[tuple[str, str]], folder: Path) -> dict[str, list[Path]]:
-    """Files that :func:`draw` writes, by the label of the model; no model is loaded.
+    """Files written by :func:`draw`, by the label of the model. Models are not loaded.
 
     Raises:
         ModelFileError: a denoiser.

@@ -28,6 +28,7 @@ class Stream:
         state: state of the STFT and the model, a flat dict of tensors; None before the first chunk.
 
     >>> import audioae
+    >>> from audioae.nn.trained import Strength
     >>> stream = Stream(audioae.load("conv_dae"), 16000, Strength(), linked=True)
     >>> wave = torch.zeros(1, 1, 1000)
     >>> stream.feed(wave).shape, stream.feed(wave, last=True).shape

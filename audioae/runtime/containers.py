@@ -1,4 +1,4 @@
-"""Opening recordings and results: by libsndfile, or by PyAV where it is a media file."""
+"""Opens recordings and results by libsndfile, or by PyAV for media files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,8 +28,8 @@ def open_recording(source: Path, results: Iterable[Path | None], options: Denois
         options: whether to salvage, and the sound track of a media file.
 
     Raises:
-        InputError: it cannot be read.
-        MissingExtraError: it, or a result, is a media file, and PyAV is not installed.
+        InputError: the recording cannot be read.
+        MissingExtraError: the recording or a result is a media file, and PyAV is not installed.
     """
     stream = seekable_input() if source == STANDARD else seekable(source) if is_pipe(source) else None
     if is_media(source) or options.track or any(path is not None and is_media(path) for path in results):
@@ -49,10 +49,10 @@ def open_recording(source: Path, results: Iterable[Path | None], options: Denois
 
 
 def open_result(path: Path, source: Path, reader: Source, options: DenoiseOptions) -> Result:
-    """Begin a result.
+    """Open a result for writing.
 
     Args:
-        path: the file to be.
+        path: path of the result.
         source: path of the recording.
         reader: the recording.
         options: bit rate, codec, and whether to overwrite.

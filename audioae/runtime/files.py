@@ -1,4 +1,4 @@
-"""Cleaning files block by block: memory does not grow with their length, and a stop leaves no half of a file."""
+"""Cleans files block by block, in constant memory; results are written atomically."""
 
 import os
 import tempfile
@@ -30,9 +30,9 @@ from audioae.system.places import check_place
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
 BLOCK_SAMPLES = 2**21
-"""Blocks of many channels are shorter, so that they hold at most so many samples."""
+"""Largest number of samples in a block, over all channels."""
 COPIED = 2**20
-"""Bytes that go to standard output at a time."""
+"""Bytes per write to standard output."""
 
 
 @dataclass
@@ -42,19 +42,19 @@ class Report:
     Attributes:
         input: path of the recording.
         output: path of the result.
-        seconds: its length.
+        seconds: length in seconds.
         rate: Hz.
         channels: C.
-        elapsed: seconds that it took.
-        speed: seconds of sound per second.
+        elapsed: computing time in seconds.
+        speed: seconds of audio per second.
         level_before: RMS in dBFS.
         level_after: RMS in dBFS.
-        level_removed: RMS of what was taken out, in dBFS.
-        clipped_input: samples at full scale, three in a row and more.
-        clipped_output: samples of the result that were limited to full scale.
-        non_finite: NaN or infinite samples, taken as zero.
-        broken: why only a part of the recording could be read; empty where all was.
-        notes: what else a person should know of, such as tags that the result has no place for.
+        level_removed: RMS of the removed part in dBFS.
+        clipped_input: samples at full scale, in runs of three or more.
+        clipped_output: samples of the result that were clipped to full scale.
+        non_finite: NaN or infinite samples, which were set to zero.
+        broken: reason why only a part of the recording was read; empty otherwise.
+        notes: further notes, such as tags that the result cannot hold.
     """
 
     input: str
@@ -74,7 +74,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as plain data for JSON."""
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
@@ -95,7 +95,7 @@ class _Excerpt:
 
 
 class _Waiting:
-    """Blocks that were read and are not cleaned yet."""
+    """Queue of blocks that are being cleaned."""
 
     def __init__(self) -> None:
         self.blocks: deque[Wave] = deque()
@@ -106,7 +106,7 @@ class _Waiting:
         self.count += len(block)
 
     def take(self, count: int) -> Wave:
-        """The first ``(count, C)``."""
+        """Remove and return the first ``(count, C)``."""
         parts = []
         self.count -= count
         while count > 0:
@@ -134,14 +134,14 @@ def denoise_file(
         source: any file that libsndfile or, with the extra ``media``, PyAV reads, a pipe that gives one, or ``-`` for
             standard input.
         target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
-        options: strength and the like.
-        removed: where to write what was taken out; with integer samples, it and the result add up to the input exactly.
-        plot: picture of the spectrograms before, after, and of what was removed.
-        progress: called with the frames done, their number, and the rate.
+        options: options of cleaning.
+        removed: path for the removed part; with integer samples, it and the result sum to the input exactly.
+        plot: path for spectrograms of input, result and removed part.
+        progress: called with the number of frames done, of all frames, and the rate.
 
     Raises:
-        InputError: the file cannot be read, or breaks off.
-        OutputError: a result cannot be written, is there already, or is the input itself.
+        InputError: the file cannot be read, or is truncated.
+        OutputError: a result cannot be written, exists already, or is the input itself.
     """
     options = options or DenoiseOptions()
     for path in (target, removed, plot):
@@ -173,7 +173,7 @@ def _denoise(
         reader = open_recording(source, (target, removed), options)
         stack.enter_context(reader)
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
-        # Both come into their places only after everything else has gone well, the result last.
+        # Both are renamed after everything else has succeeded, the result last.
         result = open_result(target, source, reader, options)
         stack.enter_context(result)
         rest = open_result(removed, source, reader, options) if removed else None
@@ -197,10 +197,10 @@ def _denoise(
 
 
 def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
-    """Refuse to write over the input, or where :func:`~audioae.system.places.check_place` does.
+    """Check that a result is not the input, and :func:`~audioae.system.places.check_place`.
 
     Raises:
-        OutputError: with the reason.
+        OutputError: the file cannot be written.
     """
     if path is None or path == STANDARD:
         return
@@ -232,7 +232,7 @@ def _run(
     block_frames = max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
 
     def take(ready: torch.Tensor) -> None:
-        # Segments come whole, and what is computed from them takes several times their memory.
+        # Segments are split, because the computations on a block need several times its memory.
         for part in ready[0].cpu().split(block_frames, dim=-1):
             if part.numel():
                 take_block(np.ascontiguousarray(part.T.numpy()))

@@ -1,4 +1,4 @@
-"""One recording to clean, where all that comes of it goes, how it is wished for, and what cleans it."""
+"""Jobs: a recording with its results, options of cleaning, and the choice of a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ STANDARD = Path("-")
 
 @dataclass(frozen=True)
 class Job:
-    """One file to clean: where it is, and where the result, what was removed and the picture go."""
+    """One file to clean, with the paths of the result, the removed part and the picture."""
 
     source: Path
     target: Path
@@ -25,16 +25,16 @@ class Job:
 
     @property
     def outputs(self) -> list[Path]:
-        """All files that it writes."""
+        """All files that the job writes."""
         return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
 
     @property
     def is_free(self) -> bool:
-        """Whether none of them is there."""
+        """Whether none of these files exists."""
         return not any(path.exists() for path in self.outputs)
 
     def sweep(self) -> bool:
-        """Remove what killed tries left half done in the folders of the results; whether nothing unfinished is left."""
+        """Remove temporary files of killed processes from the output folders. Returns whether none are left."""
         done = [sweep(folder) for folder in {place_of(path).parent for path in self.outputs}]
         return all(done)
 
@@ -51,18 +51,18 @@ class DenoiseOptions:
     workers: int = 1
     """Segments of a long recording that are cleaned in parallel."""
     bitrate: int = 0
-    """Bits per second of results in lossy codecs; 0 for those of the recording."""
+    """Bit rate of results in lossy codecs in bits per second; 0 for that of the recording."""
     codec: str = ""
     """Codec of the sound of media files, by FFmpeg's name; empty for that of the recording."""
     track: int = 0
-    """Number of a media file's sound track that is cleaned, from 1; 0 for the one that players choose."""
+    """Number of the sound track of a media file to clean, from 1; 0 for the default track."""
     again: bool = False
-    """Whether an earlier try, or a run beside this one, may have made the result: one that holds the same sound is kept."""
+    """Whether an earlier or concurrent run may have written the result; a file with the same sound is kept."""
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Arguments of :func:`audioae.runtime.onnx_run.load`: small enough to be sent to other processes."""
+    """Arguments of :func:`audioae.runtime.onnx_run.load`: for other processes."""
 
     model: str = "default"
     device: str = "cpu"
@@ -72,7 +72,7 @@ class ModelChoice:
         """The model, ready to run.
 
         Raises:
-            ModelFileError: no such model or device, one that cannot be run so, or one that was not trained on noise.
+            ModelFileError: no such model or device, or a model that was not trained on noise.
         """
         from audioae.errors import ModelFileError
         from audioae.nn.trained import StreamingModel

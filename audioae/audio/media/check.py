@@ -1,4 +1,4 @@
-"""Reading back of a media file that was written: the other tracks as they were, and the sound at its time."""
+"""Reads a written media file back, and checks the copied tracks and the time of the sound."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,12 +17,12 @@ from audioae.audio.media.tracks import STRICT, Sum, packets
 Wave = NDArray[np.float32]
 EXCERPT_SECONDS = 0.1
 MARGIN_SECONDS = 0.15
-"""So far beside its time an excerpt is looked for."""
+"""Range around the expected time in which an excerpt is searched."""
 MOST = 16
-"""Excerpts that are kept of a recording, however long."""
+"""Largest number of excerpts per recording."""
 AUDIBLE = 1e-3
 LIKE = 0.4
-"""Correlation from which on the sound is recognised."""
+"""Smallest correlation at which the sound is recognised."""
 NEARLY = 0.98
 
 
@@ -54,13 +54,13 @@ class Excerpts:
             self.found = [max(pair, key=lambda each: float(np.square(each[2]).sum())) for pair in pairs]
 
 
-class Heard:
-    """What a result holds.
+class MediaContents:
+    """Contents of a written media file.
 
     Args:
-        path: of the result.
-        index: of its sound track among all tracks.
-        number: of it among the sound tracks, from 1.
+        path: path of the file.
+        index: index of the sound track among all tracks.
+        number: number of the sound track among sound tracks, from 1.
     """
 
     def __init__(self, path: Path, index: int, number: int) -> None:
@@ -73,7 +73,7 @@ class Heard:
                     self.sums.setdefault(packet.stream_index, Sum()).add(packet)
 
     def shift(self, before: dict[int, tuple[int, Sum]]) -> float:
-        """Seconds by which all other tracks came later: some containers state no times before zero."""
+        """Shift of all other tracks in seconds, because some containers have no times before zero."""
         found = [
             self.sums[index].first - each.first  # type: ignore[operator]
             for index, each in before.values()
@@ -82,7 +82,7 @@ class Heard:
         return median(found) if found else 0.0
 
     def difference(self, before: dict[int, tuple[int, Sum]], family: str) -> str:
-        """What is not as in the recording: a track with its reason; empty if nothing is.
+        """Difference to the recording, a track with the reason; empty without a difference.
 
         Args:
             before: the recording's tracks: index in the result, and what they hold.
@@ -99,7 +99,7 @@ class Heard:
         return ""
 
     def lag(self, excerpts: Excerpts, timeline: Timeline, later: float) -> tuple[int | None, int]:
-        """How many samples after their time the excerpts are heard, and the number of samples to the end of the sound.
+        """Delay of the excerpts in samples, and the number of samples to the end of the sound.
 
         Args:
             excerpts: of what was to be written.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioae.audio.media import encoder
-from audioae.audio.media.check import Excerpts, Heard, expected_end
+from audioae.audio.media.check import Excerpts, MediaContents, expected_end
 from audioae.audio.media.encoder import Encoding
 from audioae.audio.media.kinds import BRANDS, DELAYS, MUXERS, READ_ONLY, TIMELESS, is_lossless
 from audioae.audio.media.library import open_input, pyav, reason
@@ -261,11 +261,11 @@ class MediaWriter:
             OutputError: they are not.
         """
         rate = self.reader.info.rate
-        heard, lag, end, later = self._hear()
+        heard, lag, end, later = self._read_back()
         expected = expected_end(self.reader.track.timeline, later)
         if lag is not None and abs(lag) > SYNC_SECONDS * rate:
             self._mux(self._earlier + lag, max(0, expected - (end - lag)))
-            heard, lag, end, later = self._hear()
+            heard, lag, end, later = self._read_back()
             expected = expected_end(self.reader.track.timeline, later)
             if lag is not None and abs(lag) > WORST_SYNC_SECONDS * rate:
                 raise OutputError(
@@ -282,9 +282,9 @@ class MediaWriter:
         self.notes += self._copy.notes
         self._checked = True
 
-    def _hear(self) -> tuple[Heard, int | None, int, float]:
+    def _read_back(self) -> tuple[MediaContents, int | None, int, float]:
         try:
-            container = Heard(self.temporary, self._place, self._number)
+            container = MediaContents(self.temporary, self._place, self._number)
             later = container.shift(self._copied())
             lag, end = container.lag(self._excerpts, self.reader.track.timeline, later)
         except (InputError, self._av.FFmpegError) as error:
