@@ -52,7 +52,7 @@ def hiss(samples: int, rate: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("steep", [False, True])
-def test_a_telephones_band_stays_as_it_is(
+def test_telephone_speech_hardly_changes(
     measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], steep: bool
 ) -> None:
     wave, rate = speech
@@ -62,7 +62,7 @@ def test_a_telephones_band_stays_as_it_is(
     assert measures.si_sdr(narrow, result) > 20
 
 
-def test_a_whisper_is_not_turned_down(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
+def test_whispers_keep_their_level(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
     whisper = measures.whisper(*speech)
     result = model(measures.mixed(whisper, hiss(len(whisper), speech[1]), 20), speech[1])
     assert measures.level(whisper, result) > -3
@@ -75,7 +75,7 @@ def test_a_first_word_without_lead_in_is_kept(measures: ModuleType, model: Denoi
 
 
 @pytest.mark.parametrize("offset", [0.1, -0.3])
-def test_a_constant_offset_costs_nothing(
+def test_a_constant_offset_does_not_lower_the_quality(
     measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], offset: float
 ) -> None:
     wave, rate = speech
@@ -86,7 +86,7 @@ def test_a_constant_offset_costs_nothing(
 
 
 @pytest.mark.parametrize("relation", ["opposite", "quarter turn", "later"])
-def test_a_second_channel_in_any_phase_costs_nothing(
+def test_a_second_channel_of_any_phase_does_not_lower_the_quality(
     measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int], relation: str
 ) -> None:
     wave, rate = speech

@@ -28,7 +28,7 @@ def test_parameters_are_those_that_are_trained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_file_says_what_its_card_says(name: str) -> None:
+def test_model_files_agree_with_their_cards(name: str) -> None:
     stated = card_figures(name)["16 kHz"] if name in shipped("denoisers") else held_out_figures(name)
     assert BENCHMARK["agree"](info(name).figures, stated), (info(name).figures, stated)
     assert not BENCHMARK["agree"](info(name).figures, stated | {next(iter(stated)): "77.7"}), "the comparison can fail"

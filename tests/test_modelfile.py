@@ -122,7 +122,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_header_is_refused_in_a_line(what: str, tmp_path: Path) -> None:
+def test_a_hostile_header_is_rejected_in_one_line(what: str, tmp_path: Path) -> None:
     change, words = HOSTILE[what]
     assert words in refusal(joined(tmp_path / "m.safetensors", *change(split("conv_dae"))))
 
@@ -149,7 +149,7 @@ def _not_finite() -> Iterator[tuple[str, float]]:
 
 
 @pytest.mark.parametrize(("name", "value"), _not_finite())
-def test_weights_that_are_not_finite_are_refused(name: str, value: float, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_rejected(name: str, value: float, tmp_path: Path) -> None:
     header, body = split(name)
     weight = next(key for key, facts in header.items() if key != "__metadata__" and len(facts["shape"]) >= 2)
     start = header[weight]["data_offsets"][0]
@@ -237,7 +237,7 @@ def test_weights_of_other_precision_are_converted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_nothing_of_a_model_is_left_without_memory(name: str) -> None:
+def test_loaded_models_have_no_meta_tensors(name: str) -> None:
     model = load(name)
     values = [*model.named_parameters(), *model.named_buffers()]
     assert values and all(value.device.type == "cpu" for _, value in values)
@@ -246,7 +246,7 @@ def test_nothing_of_a_model_is_left_without_memory(name: str) -> None:
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:99", "cuda:-1", "gpu", "", "tpu", "xla", None, 1.5])
-def test_a_device_that_is_not_there_is_told_in_a_line(device: object) -> None:
+def test_an_unavailable_device_is_reported_in_one_line(device: object) -> None:
     with pytest.raises(audioae.ModelFileError, match="is not available here: use --device auto or cpu") as caught:
         audioae.load("conv1d_dae", device)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
@@ -274,7 +274,7 @@ def test_old_files_are_saved_anew_with_the_settings_of_the_model_alone(tmp_path:
         assert header["format"] == "audioae model 3" and json.loads(header["model"])["kind"] == old.settings.kind
 
 
-def test_a_mistake_in_the_settings_of_a_new_file_is_told(tmp_path: Path) -> None:
+def test_a_mistake_in_the_settings_of_a_new_file_is_reported(tmp_path: Path) -> None:
     save_model(tmp_path / "m.safetensors", load("conv1d_dae"))
     data = (tmp_path / "m.safetensors").read_bytes()
     size = struct.unpack("<Q", data[:8])[0]

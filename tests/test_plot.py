@@ -59,7 +59,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path, ending: str) -> None:
             assert drawn.replace("&", "&amp;") in path.read_text("utf-8") or drawn in path.read_text("utf-8"), kind
 
 
-def test_an_unknown_ending_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_an_unknown_ending_is_rejected_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"p\.xyz: pictures are \.png, \.pdf or \.svg"):
         save_lines({"a": [(1, 2.0)]}, tmp_path / "p.xyz", "x", "y")
     assert not list(tmp_path.iterdir())

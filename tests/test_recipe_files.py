@@ -8,7 +8,7 @@ from audioae import recipe_files
 from audioae.errors import RecipeError
 
 
-def test_a_name_a_file_name_and_a_path_mean_the_same(root: Path) -> None:
+def test_names_file_names_and_paths_are_equivalent(root: Path) -> None:
     for given in ("conv_dae", "conv_dae.yaml", "recipes/conv_dae.yaml", root / "recipes/conv_dae.yaml"):
         assert recipe_files.locate(given).resolve() == root / "recipes/conv_dae.yaml"
 
@@ -30,7 +30,7 @@ def test_a_file_is_preferred_to_a_name(tmp_path: Path, monkeypatch: pytest.Monke
         (".", "is a folder"),
     ],
 )
-def test_what_is_neither_is_refused_in_a_line(
+def test_unknown_names_are_rejected_in_one_line(
     given: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -102,7 +102,7 @@ def test_a_strict_caller_sees_no_any(said: str) -> None:
         assert "Any" not in line.replace("tuple[Any, ...]", "").replace("generic[Any]", ""), line
 
 
-def test_a_model_has_the_verbs_of_its_family_alone(said: str) -> None:
+def test_a_model_has_only_methods_of_its_family(said: str) -> None:
     errors = lines(said, "wrong", "error")
     assert {int(line.split(":")[1]) for line in errors} == {4, 5, 6}, said
     assert 'Argument 1 to "Streamer" has incompatible type "Generator"' in errors[-1]

@@ -58,7 +58,7 @@ def test_vorbis_and_opus_keep_theirs(copy: Copy, tmp_path: Path, subtype: str, l
 
 
 @pytest.mark.parametrize(("name", "wished"), [("a.mp3", 64), ("a.mp3", 320), ("a.ogg", 96), ("a.ogg", 300), ("a.opus", 64)])
-def test_a_bit_rate_can_be_asked_for(tmp_path: Path, name: str, wished: int) -> None:
+def test_the_bit_rate_is_an_option(tmp_path: Path, name: str, wished: int) -> None:
     info = format_for(tmp_path / name, AudioInfo(48000, 2, 48000, "WAV", "PCM_16"), bitrate=1000 * wished)
     with Writer(tmp_path / name, info) as writer:
         writer.write(WAVE.astype(np.float32))
@@ -66,7 +66,7 @@ def test_a_bit_rate_can_be_asked_for(tmp_path: Path, name: str, wished: int) -> 
     assert told / 1000 == pytest.approx(wished, rel=0.1)
 
 
-def test_no_bit_rate_is_taken_over_by_another_codec() -> None:
+def test_another_codec_does_not_keep_the_bit_rate() -> None:
     mp3 = AudioInfo(48000, 2, 48000, "MP3", "MPEG_LAYER_III", bitrate=320_000, constant=True)
     assert format_for(Path("a.wav"), mp3, bitrate=64_000).bitrate == 0
     assert format_for(Path("a.ogg"), mp3).bitrate == 0

@@ -62,7 +62,7 @@ def test_chunks_of_a_wav_keep_bytes_order_and_side(copy: Copy, tmp_path: Path) -
     assert target.read_bytes() == source.read_bytes()
 
 
-def test_fillers_and_sums_of_the_old_sound_are_left_out(copy: Copy, tmp_path: Path) -> None:
+def test_padding_and_checksums_of_the_old_sound_are_not_copied(copy: Copy, tmp_path: Path) -> None:
     source, target = tmp_path / "a.wav", tmp_path / "b.wav"
     source.write_bytes(riff(chunk(b"JUNK", bytes(28)), BEFORE[0], FORM, chunk(b"levl", bytes(120)), DATA))
     copy(source, target)
@@ -176,7 +176,7 @@ def test_the_whole_extension_of_the_format_stays(copy: Copy, tmp_path: Path) -> 
     assert dict(chunks_of(target))[b"fmt "] == form[8:]
 
 
-def test_loudspeakers_that_a_container_cannot_tell_are_spoken_of(copy: Copy, tmp_path: Path) -> None:
+def test_unsupported_channel_masks_are_reported(copy: Copy, tmp_path: Path) -> None:
     source = tmp_path / "a.wav"
     source.write_bytes(riff(extensible(0x60F, 6), chunk(b"data", bytes(12000))))
     assert copy(source, tmp_path / "b.w64")[1] == ["W64 has no place for the mask of loudspeakers, 0x60f,: left out"]
@@ -191,7 +191,7 @@ def test_a_quarter_of_a_million_empty_chunks_are_read_quickly(copy: Copy, tmp_pa
     assert time.process_time() - start < 15  # of the processor; joining bytes one by one took minutes
 
 
-def test_what_is_no_chunk_is_not_copied(copy: Copy, tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_chunk_are_not_copied(copy: Copy, tmp_path: Path) -> None:
     source, target = tmp_path / "a.wav", tmp_path / "b.wav"
     source.write_bytes(riff(FORM, DATA) + bytes(range(128, 256)) * 3)
     _, (note,) = copy(source, target)
@@ -201,7 +201,7 @@ def test_what_is_no_chunk_is_not_copied(copy: Copy, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_U8", "ULAW", "ALAW", "PCM_24"])
 @pytest.mark.parametrize("frames", [1000, 1001])
-def test_an_odd_number_of_bytes_is_no_further_frame(tmp_path: Path, subtype: str, frames: int) -> None:
+def test_padding_of_an_odd_number_of_bytes_is_not_a_frame(tmp_path: Path, subtype: str, frames: int) -> None:
     source, target = tmp_path / "a.aiff", tmp_path / "b.aiff"
     soundfile.write(tmp_path / "a.wav", SOUND[:frames], 16000, "PCM_24")
     soundfile.write(source, SOUND[:1000], 16000, subtype)

@@ -9,7 +9,7 @@ from audioae.audio.files import Reader, probe, read
 from audioae.errors import InputError
 
 
-def test_blocks_are_the_file(noisy: Callable[..., Path]) -> None:
+def test_blocks_joined_equal_the_file(noisy: Callable[..., Path]) -> None:
     path = noisy(channels=2)
     whole, rate = read(path)
     with Reader(path) as reader:
@@ -23,7 +23,7 @@ def test_blocks_are_the_file(noisy: Callable[..., Path]) -> None:
     ("content", "words"),
     [(b"", "the file is empty"), (b"this is only text, though it is called .wav\n" * 20, "not an audio file")],
 )
-def test_what_is_no_audio_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
+def test_files_without_audio_are_rejected_by_name(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
@@ -52,7 +52,7 @@ def test_a_truncated_file_is_noticed(noisy: Callable[..., Path], name: str) -> N
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_header_written_before_the_length_was_known_is_no_truncation(noisy: Callable[..., Path], size: int) -> None:
+def test_a_header_without_a_length_is_not_a_truncation(noisy: Callable[..., Path], size: int) -> None:
     path = noisy("a.wav")
     content = bytearray(path.read_bytes())
     place = content.index(b"data") + 4

@@ -48,7 +48,7 @@ def test_links_to_folders_are_entered_and_circles_end(tmp_path: Path) -> None:
     assert names(top, recursive=False) == ["a.wav", "gone.wav", "loop.wav"]
 
 
-def test_what_cannot_be_searched_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folders_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "a.wav", tmp_path / "locked/b.wav")
     os.mkfifo(tmp_path / "pipe.wav")
     whole = os.scandir
@@ -69,7 +69,7 @@ def test_what_cannot_be_searched_is_listed(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path, _ in found.skipped] == ["locked", "pipe.wav", "a.wav"] and not found.clips
 
 
-def test_training_finds_what_is_behind_links_and_names_what_it_cannot_read(tmp_path: Path, samples: Path) -> None:
+def test_training_follows_links_and_names_unreadable_files(tmp_path: Path, samples: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/linked").symlink_to(samples / "clean")
     assert len(list_files([str(tmp_path / "data")])) == len(list((samples / "clean").glob("*.flac")))
@@ -78,7 +78,7 @@ def test_training_finds_what_is_behind_links_and_names_what_it_cannot_read(tmp_p
     assert path.name == "talk.m4a" and "audioae[media]" in reason
 
 
-def test_denoise_names_what_it_cannot_read_and_cleans_the_rest(tmp_path: Path, samples: Path) -> None:
+def test_denoise_names_unreadable_files_and_cleans_the_rest(tmp_path: Path, samples: Path) -> None:
     wave, rate = soundfile.read(samples / "noisy/8k-fire.flac", frames=4000)
     for name in ("in/a.wav", "disk/day/b.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def test_denoise_names_what_it_cannot_read_and_cleans_the_rest(tmp_path: Path, s
     assert made.exit_code == 1 and "pipe.wav: is no file" in made.output
 
 
-def test_a_recording_is_only_taken_for_a_result_beside_what_it_was_made_of(tmp_path: Path) -> None:
+def test_a_name_counts_as_a_result_only_beside_its_recording(tmp_path: Path) -> None:
     from audioae.cli.targets import plan
 
     touch(tmp_path / "a.wav", tmp_path / "a.clean.wav", tmp_path / "b.clean.wav")

@@ -58,7 +58,7 @@ def test_a_rebuilt_recording_is_of_all_that_were_joined_and_says_so(tmp_path: Pa
     assert soundfile.info(out).frames == probe(path).frames == 10_600
 
 
-def test_the_first_recording_alone_where_a_pass_through_the_file_is_too_much(tmp_path: Path) -> None:
+def test_a_search_for_further_recordings_is_optional(tmp_path: Path) -> None:
     path = tmp_path / "joined.flac"
     path.write_bytes(recording(tmp_path, "flac", 0).read_bytes() + recording(tmp_path, "flac", 1).read_bytes())
     assert probe(path, joined=False).frames == 4800
@@ -71,14 +71,14 @@ def test_one_recording_is_one(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["opus", "mp3", "flac", "wav"])
-def test_recordings_of_several_rates_are_refused(tmp_path: Path, kind: str) -> None:
+def test_recordings_of_several_rates_are_rejected(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"joined.{kind}"
     path.write_bytes(recording(tmp_path, kind, 0).read_bytes() + recording(tmp_path, kind, 1, 24000).read_bytes())
     with pytest.raises(InputError, match="holds 2 recordings of several rates or channels: separate them first"):
         read(path)
 
 
-def test_a_broken_second_recording_is_said(tmp_path: Path) -> None:
+def test_a_broken_second_recording_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "joined.flac"
     second = recording(tmp_path, "flac", 1).read_bytes()
     path.write_bytes(recording(tmp_path, "flac", 0).read_bytes() + second[: len(second) // 2])
@@ -125,7 +125,7 @@ def without_size(path: Path, size: int) -> int:
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.caf"])
-def test_sound_that_the_header_does_not_announce_is_salvaged_whole(noisy: Callable[..., Path], name: str) -> None:
+def test_sound_beyond_the_length_in_the_header_is_salvaged(noisy: Callable[..., Path], name: str) -> None:
     path = noisy(name, "PCM_16")
     whole, _ = read(path)
     without_size(path, 0)
@@ -136,7 +136,7 @@ def test_sound_that_the_header_does_not_announce_is_salvaged_whole(noisy: Callab
         assert not reader.broken and "were taken for sound" in reader.notes[0]
 
 
-def test_less_sound_than_there_is_is_spoken_of(noisy: Callable[..., Path]) -> None:
+def test_too_short_a_length_in_the_header_is_reported(noisy: Callable[..., Path]) -> None:
     path = noisy("a.wav")
     whole, _ = read(path)
     without_size(path, 32000)
@@ -180,7 +180,7 @@ def test_mp3_is_the_same_in_blocks_and_at_once(noisy: Callable[..., Path], tmp_p
     assert np.abs(blocks - whole).max() < 1e-5  # soundfile's own blocks differ by 0.01 and more
 
 
-def test_an_mp3_without_a_header_is_not_taken_for_truncated(tmp_path: Path) -> None:
+def test_an_mp3_without_a_header_is_not_truncated(tmp_path: Path) -> None:
     """libsndfile estimates its length."""
     path = tmp_path / "a.mp3"
     wave = np.random.default_rng(0).normal(0, 0.1, (48000, 2))

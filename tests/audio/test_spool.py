@@ -54,7 +54,7 @@ def test_commands_clean_what_comes_through_a_pipe(noisy: Callable[..., Path], tm
         assert soundfile.info(out).frames == soundfile.info(tmp_path / "a.wav").frames
 
 
-def test_what_is_no_recording_in_a_pipe_is_named(tmp_path: Path) -> None:
+def test_unusable_content_of_a_pipe_is_named(tmp_path: Path) -> None:
     for content, told in ((b"nothing of the kind", "not an audio file"), (b"", "not an audio file")):
         (tmp_path / "pipe").unlink(missing_ok=True)
         writer = fed(tmp_path / "pipe", content)
@@ -70,7 +70,7 @@ def test_a_pipe_needs_a_name_for_its_result(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["p.wav"]
 
 
-def test_nothing_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_wait_for_a_pipe_that_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pipe says EAGAIN until the writer, which waits for that, writes."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
@@ -102,7 +102,7 @@ def test_nothing_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.join()
 
 
-def test_no_room_yet_is_no_error() -> None:
+def test_writes_wait_for_a_pipe_that_does_not_block() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     data = os.urandom(3_000_000)  # more than a socket holds

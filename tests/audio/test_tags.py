@@ -32,7 +32,7 @@ def names_of(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".opus", ".aiff", ".caf", ".rf64"])
-def test_names_go_to_other_containers(copy: Copy, tmp_path: Path, ending: str) -> None:
+def test_common_tags_are_copied_to_other_containers(copy: Copy, tmp_path: Path, ending: str) -> None:
     source = titled(tmp_path / ("a.wav" if ending == ".flac" else "a.flac"))
     assert copy(source, tmp_path / f"b{ending}")[1] == []
     assert names_of(tmp_path / f"b{ending}") == NAMES
@@ -46,7 +46,7 @@ def test_containers_without_tags_say_so(copy: Copy, tmp_path: Path, ending: str)
     assert soundfile.info(tmp_path / f"b{ending}").frames == 4000
 
 
-def test_what_goes_nowhere_is_named(copy: Copy, tmp_path: Path) -> None:
+def test_data_that_cannot_be_copied_is_named(copy: Copy, tmp_path: Path) -> None:
     source = titled(tmp_path / "a.flac")
     file = mutagen.flac.FLAC(source)
     file["catalogue"] = "17"
@@ -102,7 +102,7 @@ def test_an_ogg_keeps_comments_of_any_name(copy: Copy, tmp_path: Path, name: str
     assert (mutagen.File(target)["catalogue"], mutagen.File(target)["title"]) == (["17", "18"], ["A title"])
 
 
-def test_chunks_that_other_containers_have_no_place_for_are_named(copy: Copy, tmp_path: Path) -> None:
+def test_chunks_that_other_containers_do_not_support_are_named(copy: Copy, tmp_path: Path) -> None:
     source = titled(tmp_path / "a.wav")
     data = source.read_bytes() + b"bext" + (602).to_bytes(4, "little") + bytes(602)
     source.write_bytes(data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:])

@@ -17,7 +17,7 @@ from audioae.errors import OutputError
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW"])
-def test_what_was_read_is_written_bit_by_bit(tmp_path: Path, subtype: str) -> None:
+def test_samples_are_written_without_change(tmp_path: Path, subtype: str) -> None:
     first, second = tmp_path / "a.wav", tmp_path / "b.wav"
     soundfile.write(first, np.random.default_rng(0).uniform(-1, 1, (5000, 2)), 16000, subtype)
     with Reader(first) as reader, Writer(second, reader.info) as out:
@@ -49,7 +49,7 @@ def test_samples_beyond_full_scale_are_limited_and_counted(tmp_path: Path) -> No
         ("a.wav", ("RF64", "PCM_16"), "WAV", "PCM_16"),
     ],
 )
-def test_the_ending_decides_and_the_subtype_stays_where_it_can(
+def test_the_ending_sets_the_container_and_the_subtype_is_kept_if_possible(
     name: str, info: tuple[str, str], container: str, subtype: str
 ) -> None:
     result = format_for(Path(name), AudioInfo(48000, 2, 100, *info))
@@ -70,7 +70,7 @@ def test_long_wavs_become_rf64(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert np.array_equal(read(tmp_path / "a.wav")[0], wave)
 
 
-def test_unknown_endings_and_impossible_formats_are_refused(tmp_path: Path) -> None:
+def test_unknown_endings_and_impossible_formats_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"unknown ending '\.xyz'"):
         format_for(tmp_path / "a.xyz", AudioInfo(8000, 1, 1, "WAV", "PCM_16"))
     with pytest.raises(OutputError, match="cannot take 9 channels"):

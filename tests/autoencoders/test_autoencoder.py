@@ -44,7 +44,7 @@ def test_shapes_and_gradients_that_reach_every_parameter(options: dict[str, Any]
 
 
 @pytest.mark.parametrize("backbone", ["1d", "2d"])
-def test_every_depth_of_the_stack_rebuilds_patches(backbone: str) -> None:
+def test_every_depth_of_the_stack_reconstructs_patches(backbone: str) -> None:
     model = Model(Config(backbone=backbone))
     patches = torch.randn(4, 64, 16)
     for depth in (1, 2, 3):
@@ -52,7 +52,7 @@ def test_every_depth_of_the_stack_rebuilds_patches(backbone: str) -> None:
         assert passed.output.shape == patches.shape and passed.code is None
 
 
-def test_bottlenecks_hold_what_they_promise() -> None:
+def test_bottlenecks_satisfy_their_definitions() -> None:
     patches = torch.randn(30, 64, 16)
     code = Model(Config(top_k=3)).encode(patches)
     assert ((code != 0).sum(1) == 3).all()
@@ -66,7 +66,7 @@ def test_bottlenecks_hold_what_they_promise() -> None:
 
 
 @pytest.mark.parametrize("options", [{"activation": "relu"}, {"activation": "shrink"}, {"top_k": 3}], ids=str)
-def test_units_that_are_off_still_learn_and_change_nothing(options: dict[str, Any]) -> None:
+def test_inactive_units_get_a_gradient_and_do_not_change_the_output(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = Model(Config(**options))
     patches = torch.randn(20, 64, 16)
@@ -129,13 +129,13 @@ def recipe(model: str = "", losses: str = "", measures: str = "reconstruction_er
         ("", ", si_sdr: 1", "losses.si_sdr: not for `model.kind: autoencoder`"),
     ],
 )
-def test_bad_values_are_refused_with_their_place(model: str, losses: str, told: str) -> None:
+def test_invalid_values_are_rejected_with_their_place(model: str, losses: str, told: str) -> None:
     with pytest.raises(RecipeError) as caught:
         recipe(model, losses)
     assert told in str(caught.value)
 
 
-def test_the_two_families_do_not_mix() -> None:
+def test_settings_of_other_families_are_rejected() -> None:
     assert recipe().model.family == "autoencoders"
     with pytest.raises(RecipeError, match=r"give 4, one more than `widths`"):
         recipe("", "", "reconstruction_error", "train.stages=[5,5]")

@@ -58,7 +58,7 @@ def test_the_estimate_of_a_deep_encoder_is_that_of_many_probes(code: dict[str, o
     assert torch.allclose(made.train().jacobian_norm(x, 3000).detach(), expected.detach(), rtol=0.1)
 
 
-def test_units_that_are_off_add_nothing() -> None:
+def test_inactive_units_contribute_nothing() -> None:
     made, x = model({"activation": "shrink"}, scale=0.01)
     assert not made.encode(x).any(), "every unit is within the threshold"
     for training in (False, True):

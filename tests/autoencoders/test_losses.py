@@ -12,13 +12,13 @@ from audioae.autoencoders.stacks import AutoencoderOutput
 PATCH = torch.zeros(6, 4, 3)
 
 
-def test_reconstruction_is_torchs_own() -> None:
+def test_reconstruction_equals_torch() -> None:
     a, b = torch.randn(6, 4, 3), torch.randn(6, 4, 3)
     assert torch.isclose(codes.reconstruction_mse(AutoencoderOutput(a, b)), torch.nn.functional.mse_loss(a, b))
     assert torch.isclose(codes.reconstruction_l1(AutoencoderOutput(a, b)), torch.nn.functional.l1_loss(a, b))
 
 
-def test_kl_sparsity_is_the_divergence_of_coins() -> None:
+def test_kl_sparsity_is_the_divergence_of_bernoulli_distributions() -> None:
     code = torch.rand(6, 5)
     expected = kl_divergence(Bernoulli(torch.tensor(0.05)), Bernoulli(code.mean(0))).sum()
     assert torch.isclose(codes.kl_sparsity(AutoencoderOutput(PATCH, PATCH, code)), expected, rtol=1e-4)
@@ -60,11 +60,11 @@ def test_l1_and_contractive_are_means_over_patches() -> None:
 
 
 @pytest.mark.parametrize("name", ["l1_sparsity", "kl_sparsity", "contractive", "kl_prior"])
-def test_where_there_is_no_code_there_is_no_penalty(name: str) -> None:
+def test_penalties_are_zero_without_a_code(name: str) -> None:
     assert getattr(codes, name)(AutoencoderOutput(PATCH, PATCH)) == 0
 
 
-def test_compressed_error_is_that_of_powers_of_the_magnitude_and_counts_what_is_loud() -> None:
+def test_compressed_error_is_that_of_powers_of_the_magnitude() -> None:
     target = torch.tensor([[[2.0]], [[-2.0]]])
     for index, expected in ((0, (math.exp(1.1) - math.exp(1.0)) ** 2), (1, (math.exp(-0.9) - math.exp(-1.0)) ** 2)):
         output = target.clone()

@@ -54,13 +54,13 @@ def test_recordings_of_any_length_are_one_patch_and_their_level_does_not_matter(
         ("losses.cross_entropy.smoothing=1", "losses.cross_entropy.smoothing"),
     ],
 )
-def test_bad_settings_are_refused(change: str, told: str) -> None:
+def test_bad_settings_are_rejected(change: str, told: str) -> None:
     with pytest.raises(RecipeError) as caught:
         parse(Recipe, RECIPE, "r.yaml", [change])
     assert told in str(caught.value)
 
 
-def test_a_classifier_has_the_verbs_of_a_classifier_alone() -> None:
+def test_a_classifier_has_only_methods_of_classifiers() -> None:
     model = Classifier(parse(Recipe, RECIPE, "r.yaml").model, "mine")
     assert not any(hasattr(model, verb) for verb in ("encode", "generate", "step", "clean"))
     with pytest.raises(ModelFileError, match="mine: is a classifier, which cleans nothing: give a denoiser"):

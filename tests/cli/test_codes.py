@@ -31,7 +31,7 @@ def model_file(untrained: Callable[[str, str], Path]) -> Path:
     return untrained("vae", TEXT)
 
 
-def test_there_and_back(model_file: Path, tmp_path: Path) -> None:
+def test_encoding_and_decoding(model_file: Path, tmp_path: Path) -> None:
     codes, sound = tmp_path / "codes.npz", tmp_path / "sound.wav"
     assert "18 codes of 6 numbers, 1 channel" in run("encode", SPEECH, "-m", model_file, "-o", codes).output
     held = np.load(codes)
@@ -45,7 +45,7 @@ def test_there_and_back(model_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_new_sounds_and_those_between_two(model_file: Path, tmp_path: Path) -> None:
+def test_sampling_and_interpolation(model_file: Path, tmp_path: Path) -> None:
     run("sample", "-m", model_file, "-n", 3, "--seed", 4, "-o", tmp_path / "new")
     assert [p.name for p in sorted((tmp_path / "new").iterdir())] == ["000.wav", "001.wav", "002.wav"]
     assert "use --overwrite" in run("sample", "-m", model_file, "-n", 3, "-o", tmp_path / "new", code=1).output
@@ -56,7 +56,7 @@ def test_new_sounds_and_those_between_two(model_file: Path, tmp_path: Path) -> N
     assert len(list((tmp_path / "between").iterdir())) == 3
 
 
-def test_wrong_use_is_said_in_one_line(model_file: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_reported_in_one_line(model_file: Path, tmp_path: Path) -> None:
     for arguments, told in [
         (["encode", SPEECH, "-m", "conv_dae", "-o", tmp_path / "x.npz"], "conv_dae: is a conv_dae, which has no codes"),
         (["encode", tmp_path / "no.wav", "-m", model_file, "-o", tmp_path / "x.npz"], "there is no such file"),

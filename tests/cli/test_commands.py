@@ -22,12 +22,12 @@ def run(*arguments: object, code: int = 0) -> Result:
     return result
 
 
-def test_train_then_denoise_with_it(tmp_path: Path) -> None:
+def test_a_trained_model_cleans(tmp_path: Path) -> None:
     run("train", "recipes/conv_dae.yaml", *SMALL, "--out", tmp_path / "run", "--device", "cpu")
     run("denoise", "samples/noisy/8k-fire.flac", "-o", tmp_path / "a.wav", "--model", tmp_path / "run/best.safetensors")
 
 
-def test_every_mistake_of_a_recipe_at_once_with_its_place(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_recipe_are_reported_with_their_places(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("seed: x\nmodel: {kind: conv_day}\nlosses: {si_srd: 1}\ntrain: {stepz: 3}\n")
     lines = run("train", recipe, "data.rate=12", code=1).output.splitlines()
@@ -45,7 +45,7 @@ def test_durations(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
 
 
-def test_models_lists_what_is_there_with_its_figures() -> None:
+def test_models_lists_models_with_their_figures() -> None:
     output = run("models").output
     assert "(default)" in output.splitlines()[1] and "8-192 kHz" in output and "32 ms" in output
     for name in shipped():
@@ -57,7 +57,7 @@ def test_models_lists_what_is_there_with_its_figures() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_what_is_printed_to_a_full_disk_is_told_in_a_line() -> None:
+def test_a_full_disk_as_standard_output_is_reported_in_one_line() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-m", "audioae", "models"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1

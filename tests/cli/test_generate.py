@@ -45,21 +45,21 @@ def test_sounds_are_those_of_the_seed(model_file: Path, tmp_path: Path) -> None:
     assert "names one file" in run(model_file, "-o", tmp_path / "a.wav", code=2).output
 
 
-def test_classes_and_truncation_are_heard(model_file: Path) -> None:
+def test_classes_and_truncation_change_the_sounds(model_file: Path) -> None:
     a, b = (audioae.generate(model_file, 2, label=label)[0] for label in "ab")
     assert not np.allclose(a, b)
     near, far = (audioae.generate(model_file, 12, truncation=limit)[0] for limit in (0.05, 6.0))
     assert near.std(0).mean() < far.std(0).mean()
 
 
-def test_the_way_from_one_sound_to_another_has_no_jump(model_file: Path) -> None:
+def test_interpolation_is_continuous(model_file: Path) -> None:
     for model in (model_file, "dcgan"):  # of classes, and of groups
         images = audioae.load(model, family=audioae.Generator).images_and_waves(9, between=True)[0]
         steps = np.abs(np.diff(images, axis=0)).mean((1, 2))
         assert steps.max() < 0.6 * np.abs(images[-1] - images[0]).mean()
 
 
-def test_wrong_use_is_said_in_one_line(model_file: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_reported_in_one_line(model_file: Path, tmp_path: Path) -> None:
     for arguments, told in [
         ([model_file, "--class", "7"], "class '7': not one of gan: its classes are a, b"),
         ([model_file, "--truncation", "0"], "truncation 0.0: give a number from 0.05 to 6"),
@@ -75,7 +75,7 @@ def test_wrong_use_is_said_in_one_line(model_file: Path, tmp_path: Path) -> None
     )
 
 
-def test_a_sound_is_made_from_the_numbers_of_a_file(model_file: Path, tmp_path: Path) -> None:
+def test_a_file_of_latent_numbers_reproduces_a_sound(model_file: Path, tmp_path: Path) -> None:
     import json
 
     from audioae.signal.seeds import generator
@@ -102,14 +102,14 @@ def test_a_sound_is_made_from_the_numbers_of_a_file(model_file: Path, tmp_path: 
         ("[" * 100_000, "no JSON object"),
     ],
 )
-def test_files_of_other_numbers_are_refused(model_file: Path, tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_files_of_latent_numbers_are_rejected(model_file: Path, tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "sound.json"
     path.write_text(text)
     assert f"{path}: " in (output := run(model_file, "--latent", path, "-o", tmp_path / "made", code=1).output)
     assert says in output and not (tmp_path / "made").exists()
 
 
-def test_what_the_numbers_say_is_not_said_again(model_file: Path, tmp_path: Path) -> None:
+def test_options_that_conflict_with_latent_are_rejected(model_file: Path, tmp_path: Path) -> None:
     assert (
         "--seed has no meaning beside --latent"
         in run(model_file, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output

@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_a_line_now_and_then_and_none_for_what_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_printed_at_intervals_and_not_for_quick_work(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     lines = Lines(12, "evaluate", clock=clock)
     for _ in range(12):
@@ -41,9 +41,7 @@ def test_a_line_is_printed_while_one_piece_of_work_takes_long(
     assert lines == ["recordings: 0/4 [00:40<?]"]
 
 
-def test_a_bar_where_no_terminal_is_becomes_lines_unless_quiet(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_terminal_bars_become_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "EVERY", 0.0)
     for quiet in (False, True):
         with bar(1.0, "a.wav", quiet, "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}") as shown:
@@ -54,7 +52,7 @@ def test_a_bar_where_no_terminal_is_becomes_lines_unless_quiet(
         assert told == "" if quiet else told.split()[:2] == ["a.wav", "50%"] and "90x" in told
 
 
-def test_a_training_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_reports_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     screen = Screen(False)
     screen.bar = Lines(1.0, "train", "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}", clock)

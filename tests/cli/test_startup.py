@@ -16,13 +16,13 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.splitlines()[-1].split())
 
 
-def test_import_brings_nothing_heavy() -> None:
+def test_import_loads_no_large_library() -> None:
     assert modules_after("import audioae").isdisjoint(HEAVY)
     assert "torch" in modules_after("import audioae; audioae.load")
 
 
 @pytest.mark.parametrize("command", ["", "denoise", "train", "models", "evaluate"])
-def test_help_brings_nothing_heavy(command: str) -> None:
+def test_help_loads_no_large_library(command: str) -> None:
     arguments = [*command.split(), "--help"]
     loaded = modules_after(f"from audioae.cli.app import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass")
     assert loaded.isdisjoint(HEAVY)
@@ -36,7 +36,7 @@ def test_help_takes_under_a_second() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
-def test_help_teaches() -> None:
+def test_help_has_examples() -> None:
     run = subprocess.run([sys.executable, "-m", "audioae", "denoise", "--help"], capture_output=True, text=True, check=True)
     for word in (
         "audioae denoise noisy.wav -o clean.wav",

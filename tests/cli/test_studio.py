@@ -43,7 +43,7 @@ def test_it_prints_its_address_and_ends_at_ctrl_c(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_a_line(
+def test_unusable_inputs_are_rejected_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -64,7 +64,7 @@ def test_control_characters_become_escapes_and_text_stays() -> None:
     assert printable("one\ntwo", lines=False) == r"one\ntwo"
 
 
-def test_nothing_is_printed_past_the_one_place() -> None:
+def test_all_output_goes_through_one_module() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.name in ("terminal.py", "standard.py"):
             continue
@@ -75,7 +75,7 @@ def test_nothing_is_printed_past_the_one_place() -> None:
                 assert not name.startswith(("sys.stdout.", "sys.stderr.write", "sys.stderr.buffer")), path
 
 
-def test_names_cannot_drive_the_terminal(run: Run, tmp_path: Path) -> None:
+def test_file_names_cannot_control_the_terminal(run: Run, tmp_path: Path) -> None:
     evil = tmp_path / "e\x1b[31m\x1b]0;other title\a\nall is well.flac"
     evil.write_text("no sound")
     for arguments in (
@@ -94,7 +94,7 @@ def test_names_cannot_drive_the_terminal(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["format", "recipe"])
-def test_a_models_text_cannot_drive_the_terminal(run: Run, tmp_path: Path, place: str) -> None:
+def test_text_of_a_model_cannot_control_the_terminal(run: Run, tmp_path: Path, place: str) -> None:
     data = (SHIPPED / "conv1d_dae.safetensors").read_bytes()
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
@@ -105,7 +105,7 @@ def test_a_models_text_cannot_drive_the_terminal(run: Run, tmp_path: Path, place
     assert code == 1 and errors and "\x1b" not in out + errors
 
 
-def test_a_traceback_cannot_drive_the_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tracebacks_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         raise KeyError("e\x1b[31m.wav")
     except KeyError as error:
@@ -129,14 +129,14 @@ def test_a_full_standard_output_fails_the_command_but_not_its_work(run: Run, tmp
     assert code == 1 and "standard output: cannot write" in errors
 
 
-def test_a_reader_that_has_gone_ends_it_without_a_word(run: Run, samples: Path) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(run: Run, samples: Path) -> None:
     for words in (["models"], ["--help"], ["denoise", samples / "noisy/8k-fire.flac", "-o", "-", "-q"]):
         code, _, errors = run(*words, stdout=unread())
         assert (code, errors) == (1, "")
 
 
 @full
-def test_messages_that_cannot_be_told_change_no_result(run: Run, tmp_path: Path, samples: Path) -> None:
+def test_messages_that_cannot_be_printed_change_no_result(run: Run, tmp_path: Path, samples: Path) -> None:
     source = samples / "noisy/8k-fire.flac"
     for number, stderr in enumerate(("/dev/full", unread())):
         out = tmp_path / f"{number}.flac"
@@ -147,7 +147,7 @@ def test_messages_that_cannot_be_told_change_no_result(run: Run, tmp_path: Path,
 
 
 @full
-def test_standard_input_without_an_end_or_a_recording(run: Run, tmp_path: Path) -> None:
+def test_unusable_standard_input_is_rejected(run: Run, tmp_path: Path) -> None:
     for device in ("/dev/full", "/dev/zero", "/dev/null"):
         for words in (["denoise", "-", "-o", tmp_path / "x.wav"], ["stream"]):
             code, _, errors = run(*words, stdin=os.open(device, os.O_RDONLY))
@@ -155,7 +155,7 @@ def test_standard_input_without_an_end_or_a_recording(run: Run, tmp_path: Path) 
     assert not (tmp_path / "x.wav").exists()
 
 
-def test_devices_are_no_recordings(run: Run, tmp_path: Path) -> None:
+def test_devices_are_rejected_as_recordings(run: Run, tmp_path: Path) -> None:
     code, _, errors = run("denoise", os.devnull, "-o", tmp_path / "x.wav")
     assert code == 1 and "is a device, not a recording" in errors
 

@@ -22,7 +22,7 @@ from audioae.train.schedule import Budget
         ("--budget=1m", 50, True, 130, "--resume goes on"),
     ],
 )
-def test_runs_that_end_at_once(
+def test_runs_without_a_step_explain_why(
     more: str, step: int, interrupted: bool, code: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = trainer.Result(Progress(step, 60.0), {"si_sdr": 1.0}, interrupted, 0, Path("best.safetensors"))
@@ -32,7 +32,7 @@ def test_runs_that_end_at_once(
     assert done.stdout.startswith("best.safetensors: 50 steps") and words in done.stderr
 
 
-def test_a_resumed_bar_begins_where_the_training_stands() -> None:
+def test_the_bar_of_a_resumed_training_starts_at_its_progress() -> None:
     screen = Screen(False)
     screen.bar = SimpleNamespace(n=0.0, initial=0.0, set_postfix_str=lambda *_, **__: None, update=lambda _: None)
     for share in (0.5, 0.6):
@@ -41,7 +41,7 @@ def test_a_resumed_bar_begins_where_the_training_stands() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_training_too_short_to_learn_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_is_too_short_prints_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     why = "3 steps are no more than the warm-up of 200"
     result = trainer.Result(Progress(3, 60.0), {"si_sdr": 1.0}, False, 3, Path("best.safetensors"), doubt=why)
     monkeypatch.setattr(trainer, "train", lambda *_: result)

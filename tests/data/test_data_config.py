@@ -18,7 +18,7 @@ from audioae.settings.config import load, parse
         ("babble", "fewest: 9", "most: 8"),
     ],
 )
-def test_ends_have_to_be_in_order(section: str, low: str, high: str) -> None:
+def test_limits_must_be_in_order(section: str, low: str, high: str) -> None:
     parse(DataConfig, f"augment: {{{section}: {{{high}}}}}", "test")
     names = [end.partition(":")[0] for end in (low, high)]
     with pytest.raises(RecipeError, match=f"augment.{section}: .*`{names[0]}` should not be above `{names[1]}`"):
@@ -26,7 +26,7 @@ def test_ends_have_to_be_in_order(section: str, low: str, high: str) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_seed_fits_the_generators() -> None:
+def test_seeds_are_bounded() -> None:
     assert load(Recipe, "recipes/conv_dae.yaml", [f"seed={2**63 - 1}"]).seed == 2**63 - 1
     with pytest.raises(RecipeError, match="seed: "):
         load(Recipe, "recipes/conv_dae.yaml", [f"seed={2**63}"])

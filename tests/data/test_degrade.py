@@ -37,7 +37,7 @@ def test_the_high_pass_is_a_butterworth_filter(rate: int) -> None:
     assert np.abs(degrade.high_pass(wave, rate, 60.0) - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_noise_takes_on_the_colour_of_another_and_keeps_its_course_in_time() -> None:
+def test_recoloured_noise_keeps_its_envelope_in_time() -> None:
     rate = 16000
     wave = noise(rate, 4) * np.repeat([1.0, 0.05, 1.0, 0.05], rate).astype(np.float32)
     other = degrade.tone(np.random.default_rng(1), noise(rate, 4, seed=1), rate, 12.0)
@@ -54,14 +54,14 @@ def test_noise_takes_on_the_colour_of_another_and_keeps_its_course_in_time() -> 
 
 
 @pytest.mark.parametrize("silent", [0, 1])
-def test_colours_of_silence_are_finite(silent: int) -> None:
+def test_recolouring_silence_is_finite(silent: int) -> None:
     sides = [noise(16000), noise(16000)]
     sides[silent] = np.zeros_like(sides[silent])
     made = degrade.tone_of(sides[0], sides[1], 16000)
     assert np.isfinite(made).all() and made.any() == (silent == 1)
 
 
-def test_a_splice_is_one_noise_and_then_the_other() -> None:
+def test_a_splice_is_a_crossfade_of_two_noises() -> None:
     one, other = np.ones(16000, np.float32), -np.ones(16000, np.float32)
 
     def changed(wave: np.ndarray) -> int:

@@ -14,14 +14,14 @@ from audioae.measures.signal import snr
 from audioae.signal.levels import active_rms, rms, to_db
 
 
-def test_files_are_divided_without_overlap() -> None:
+def test_files_are_split_without_overlap() -> None:
     files = [Path(str(n)) for n in range(10)]
     parts = every(files, 4)
     assert parts.test == [Path("3"), Path("7")]
     assert sorted(parts.train + parts.test, key=str) == files
 
 
-def test_a_recording_is_cut_once_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_recording_is_split_once_without_loss(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, (44100 * 10, 2)).astype(np.float32)
     soundfile.write(tmp_path / "n.wav", wave, 44100, "FLOAT")
     parts = in_time([tmp_path / "n.wav"], tmp_path)
@@ -30,7 +30,7 @@ def test_a_recording_is_cut_once_and_nothing_is_lost(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([learn, judge]), wave.mean(1))
 
 
-def test_too_little_or_silence_is_refused(tmp_path: Path) -> None:
+def test_too_little_or_silence_is_rejected(tmp_path: Path) -> None:
     write_wave(tmp_path / "short.wav", np.ones(16000, np.float32), 16000)
     write_wave(tmp_path / "silent.wav", np.zeros(160000, np.float32), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(160000, np.nan, np.float32), 16000, "FLOAT")
@@ -40,7 +40,7 @@ def test_too_little_or_silence_is_refused(tmp_path: Path) -> None:
             in_time([tmp_path / f"{name}.wav"], tmp_path / name)
 
 
-def test_pairs_have_the_snr_that_was_asked_for(tmp_path: Path) -> None:
+def test_pairs_have_the_requested_snr(tmp_path: Path) -> None:
     speech = list_files([str(REHEARSAL / "speech")])[:4]
     noise = list_files([str(REHEARSAL / "noise")])[:2]
     mix_pairs(speech, noise, (0.0, 10.0), tmp_path, seed=0)
@@ -54,7 +54,7 @@ def test_pairs_have_the_snr_that_was_asked_for(tmp_path: Path) -> None:
         assert snr(noisy, clean, pair.rate) < ratio + 0.1
 
 
-def test_what_is_rehearsed_says_where_it_is_from() -> None:
+def test_rehearsal_recordings_name_their_sources() -> None:
     text = (REHEARSAL / "README.md").read_text()
     assert "Apache-2.0" in text and "CC0" in text
     assert sum(p.stat().st_size for p in REHEARSAL.rglob("*.ogg")) < 5e6

@@ -36,7 +36,7 @@ USES = [(kind, use) for kind in BAD for use in ("clean", "pairs", "notes") if us
 
 
 @pytest.mark.parametrize(("kind", "use"), USES)
-def test_a_damaged_manifest_is_refused_in_a_line(kind: str, use: str, tmp_path: Path, samples: Path) -> None:
+def test_a_damaged_manifest_is_rejected_in_one_line(kind: str, use: str, tmp_path: Path, samples: Path) -> None:
     ending, content, told = BAD[kind]
     path = tmp_path / f"list{ending}"
     path.write_bytes(content if use != "pairs" else content.replace(b"file", b"noisy"))
@@ -49,7 +49,7 @@ def test_a_damaged_manifest_is_refused_in_a_line(kind: str, use: str, tmp_path: 
     assert str(path) in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
-def test_the_command_says_it_too(tmp_path: Path) -> None:
+def test_the_command_reports_a_damaged_manifest(tmp_path: Path) -> None:
     (tmp_path / "n.jsonl").write_bytes(BAD["nested"][1])
     (tmp_path / "r.yaml").write_text(
         "model: {kind: conv1d_dae}\nlosses: {l1: 1}\nvalid: {measures: [si_sdr], best: si_sdr}\n"
@@ -58,7 +58,7 @@ def test_the_command_says_it_too(tmp_path: Path) -> None:
     assert made.exit_code == 1 and made.output.count("\n") == 1 and "n.jsonl" in made.output
 
 
-def test_a_good_one_with_odd_names(tmp_path: Path, samples: Path) -> None:
+def test_a_valid_manifest_with_unusual_names(tmp_path: Path, samples: Path) -> None:
     wave, rate = soundfile.read(samples / "noisy/8k-fire.flac", frames=800)
     for name in ("a b.wav", "ünï.wav", "new\nline.wav"):
         soundfile.write(tmp_path / name, wave, rate)
@@ -71,7 +71,7 @@ def test_a_good_one_with_odd_names(tmp_path: Path, samples: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.sampled_from([".csv", ".jsonl"]), st.integers(0, 30))
-def test_anything_is_a_list_or_refused(tmp_path: Path, junk: bytes, ending: str, at: int) -> None:
+def test_any_manifest_is_read_or_rejected(tmp_path: Path, junk: bytes, ending: str, at: int) -> None:
     good = b"file,noisy\na.wav,b.wav\n" if ending == ".csv" else b'{"file": "a.wav", "noisy": "b.wav"}\n'
     path = tmp_path / f"l{ending}"
     path.write_bytes(good[:at] + junk + good[at:])
@@ -82,7 +82,7 @@ def test_anything_is_a_list_or_refused(tmp_path: Path, junk: bytes, ending: str,
             assert str(path) in str(error) or str(tmp_path) in str(error)
 
 
-def test_a_damaged_log_of_a_training_counts_up_to_its_damage(tmp_path: Path) -> None:
+def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     for damage in (b'{"step": 2', b"[" * 100_000, b"5", b'{"no": 1}', b'{"step": "x"}', b"\xff\xfe\n", b"null"):
         path.write_bytes(b'{"step": 1}\n' + damage + b'\n{"step": 3}\n')

@@ -93,7 +93,7 @@ def test_the_snr_is_that_over_active_speech(snr: float) -> None:
         assert found == pytest.approx(snr, abs=0.1)
 
 
-def test_the_level_is_as_wished() -> None:
+def test_the_level_is_as_set() -> None:
     for noisy, _, _ in examples(mixer("augment.level={mean: -33, spread: 0}")):
         assert to_db(rms(noisy)) == pytest.approx(-33, abs=0.1)
 
@@ -105,7 +105,7 @@ def test_shares_of_clean_and_of_noise_alone() -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_section_changes_what_it_is_about_and_nothing_before(section: str) -> None:
+def test_every_section_changes_its_part_only(section: str) -> None:
     on = [(n, c) for n, c, _ in examples(mixer(f"augment.{section}.share=1"), 4)]
     off = [(n, c) for n, c, _ in examples(mixer(), 4)]
     assert any(not np.allclose(a, b, atol=1e-4) for (a, _), (b, _) in zip(on, off, strict=True))
@@ -123,7 +123,7 @@ def test_the_target_keeps_the_early_part_of_a_room() -> None:
         assert np.abs(late[: first + int(0.04 * rate)]).max() < 1e-3 * np.abs(clean).max()
 
 
-def test_band_limits_go_for_both_sides() -> None:
+def test_band_limits_apply_to_both_sides() -> None:
     made = mixer("augment.band_limit={share: 1, lowest: 3000, highest: 3001}")
     for noisy, clean, rate in examples(made, 4):
         for wave in (noisy, clean):
@@ -153,7 +153,7 @@ def test_clipping_is_of_the_noisy_side_only() -> None:
         assert np.count_nonzero(np.abs(noisy) > 0.999 * top) > np.count_nonzero(np.abs(clean) > 0.999 * np.abs(clean).max())
 
 
-def test_pairs_are_taken_as_they_are() -> None:
+def test_pairs_are_used_without_augmentation() -> None:
     made = mixer("pairs=[samples]", "pairs_share=1", "seconds=1")
     recorded = [soundfile.read(p)[0] for p in sorted(Path("samples/clean").glob("16k-*.flac"))]
     found = 0
@@ -165,7 +165,7 @@ def test_pairs_are_taken_as_they_are() -> None:
     assert found >= 3
 
 
-def test_unreadable_files_are_skipped_with_a_list_and_too_many_refused(tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped_with_a_list_and_too_many_rejected(tmp_path: Path) -> None:
     for number in range(9):
         soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 16000), 16000)
     (tmp_path / "broken.wav").write_text("no sound")
@@ -178,7 +178,7 @@ def test_unreadable_files_are_skipped_with_a_list_and_too_many_refused(tmp_path:
         mixer(f"clean=[{tmp_path}]", "max_skipped=0.05")
 
 
-def test_all_that_is_missing_is_told_at_once_with_its_key(tmp_path: Path) -> None:
+def test_all_missing_data_is_reported_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         mixer(f"clean=[{tmp_path}/a,{tmp_path}/b]", f"noise=[{tmp_path}/c]", f"pairs=[{tmp_path}/d]")
     lines = str(caught.value).splitlines()
@@ -186,7 +186,7 @@ def test_all_that_is_missing_is_told_at_once_with_its_key(tmp_path: Path) -> Non
     assert all(f"{tmp_path}/{name}: no " in line for name, line in zip("abcd", lines, strict=True))
 
 
-def test_what_goes_wrong_in_a_worker_is_told_as_it_is_told_here(tmp_path: Path) -> None:
+def test_errors_in_a_worker_are_equal_to_errors_here(tmp_path: Path) -> None:
     for number in range(4):
         path = tmp_path / f"{number}.flac"
         soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 32000), 16000)
@@ -199,7 +199,7 @@ def test_what_goes_wrong_in_a_worker_is_told_as_it_is_told_here(tmp_path: Path) 
     assert "files cannot be read" in told[0] and told[0] == told[1]
 
 
-def test_a_batch_serves_for_several_steps_wherever_a_training_begins() -> None:
+def test_a_batch_is_used_for_several_steps_also_after_resuming() -> None:
     made = mixer("remix=3", "seconds=0.5")
     whole = list(batches(made, range(3), 0, 8, 0))
     assert [batch.turn for batch in whole] == [0, 1, 2, 0, 1, 2, 0, 1]

@@ -7,7 +7,7 @@ from audioae.data import noises
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
-def test_noise_of_one_band_is_there_and_nowhere_else(rate: int) -> None:
+def test_banded_noise_is_within_its_band(rate: int) -> None:
     lows = []
     for seed in range(40):
         wave = noises.banded(np.random.default_rng(seed), rate, rate)

@@ -21,7 +21,7 @@ def test_manifests_of_pairs(root: Path, tmp_path: Path) -> None:
     assert [(p.name, p.snr_db) for p in find_pairs(str(tmp_path / "pairs.csv"))] == [("16k-fire", 3), ("8k-fire", 3)]
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_pairs_that_do_not_match_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folders noisy/ and clean/"):
         find_pairs(str(tmp_path))
     for side in ("noisy", "clean"):

@@ -19,13 +19,13 @@ def power(wave: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("turn", [0, 4, 8])
-def test_once_round_is_the_batch_itself(turn: int) -> None:
+def test_a_full_cycle_of_turns_gives_the_batch_itself(turn: int) -> None:
     noisy, clean = batch()
     assert all(torch.equal(*pair) for pair in zip(remixed(noisy, clean, turn), (noisy, clean), strict=True))
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3, 5])
-def test_each_has_the_noise_of_another_at_the_ratio_it_had_there(turn: int) -> None:
+def test_noises_are_exchanged_at_their_own_snr(turn: int) -> None:
     noisy, clean = batch()
     mixture, target = remixed(noisy, clean, turn)
     noise = mixture - target
@@ -36,7 +36,7 @@ def test_each_has_the_noise_of_another_at_the_ratio_it_had_there(turn: int) -> N
         assert torch.corrcoef(torch.stack([target[row, 0], clean[row, 0]]))[0, 1] > 0.9999
 
 
-def test_nothing_goes_beyond_full_scale_and_both_sides_are_turned_down_alike() -> None:
+def test_both_sides_are_scaled_to_stay_within_full_scale() -> None:
     noisy, clean = batch()
     noisy, clean = 4 * noisy, 4 * clean
     mixture, target = remixed(noisy, clean, 1)
@@ -46,7 +46,7 @@ def test_nothing_goes_beyond_full_scale_and_both_sides_are_turned_down_alike() -
     assert torch.allclose(target, clean * gain[:, None, None], rtol=1e-4)
 
 
-def test_noise_alone_and_silence_are_put_up_with() -> None:
+def test_noise_alone_and_silence_are_accepted() -> None:
     noisy, clean = batch()
     clean[1] = 0
     noisy[2] = clean[2] = 0

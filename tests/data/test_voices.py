@@ -44,19 +44,19 @@ def test_formants_move_and_the_pitch_stays(ratio: float) -> None:
 
 
 @pytest.mark.parametrize("speed", [0.7, 1.6])
-def test_speed_and_formants_against_it_move_the_pitch_alone(speed: float) -> None:
+def test_speed_with_opposite_formants_shifts_the_pitch_alone(speed: float) -> None:
     before = vowel(130)
     after = voices.moved_formants(degrade.at_speed(before, speed), RATE, 1 / speed)
     assert pitch_of(after) == pytest.approx(speed * pitch_of(before), rel=0.03)
     assert centre_of(after) == pytest.approx(centre_of(before), abs=0.2)
 
 
-def test_formants_left_where_they_are_change_nothing() -> None:
+def test_a_formant_ratio_of_one_changes_nothing() -> None:
     wave = vowel(120)
     assert np.abs(voices.moved_formants(wave, RATE, 1.0) - wave).max() < 1e-5
 
 
-def test_a_speed_that_glides_wanders_around_its_mean() -> None:
+def test_a_varying_speed_keeps_its_mean() -> None:
     time = np.arange(8 * RATE) / RATE
     tone = (0.1 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     glided = voices.gliding(np.random.default_rng(1), tone, RATE, 1.3, 0.2)
@@ -67,7 +67,7 @@ def test_a_speed_that_glides_wanders_around_its_mean() -> None:
     assert 0.08 < np.log2(pitch).std() < 0.35
 
 
-def test_a_whisper_has_the_words_and_no_voice(samples: Path) -> None:
+def test_a_whisper_keeps_the_envelope_without_pitch(samples: Path) -> None:
     speech, _ = soundfile.read(samples / "clean" / "16k-rain.flac", dtype="float32")
     whisper = voices.whispered(np.random.default_rng(0), speech, RATE)
     assert len(whisper) == len(speech)
@@ -90,7 +90,7 @@ def test_a_whisper_has_the_words_and_no_voice(samples: Path) -> None:
     assert periodicity(voices.whispered(np.random.default_rng(0), voiced, RATE)) < 0.3
 
 
-def test_a_raised_voice_has_less_of_the_lowest_frequencies() -> None:
+def test_a_raised_voice_has_attenuated_low_frequencies() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * RATE).astype(np.float32)
     hz, before = welch(noise, RATE, nperseg=2048)
     after = welch(voices.strained(np.random.default_rng(1), noise, RATE, 15.0), RATE, nperseg=2048)[1]

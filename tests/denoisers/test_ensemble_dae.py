@@ -66,7 +66,7 @@ def test_chunks_are_the_whole(ensemble: Denoiser, noise: np.ndarray, rate: int, 
     assert np.abs(np.concatenate(parts) - whole).max() < 1e-5 and np.abs(whole - noise).max() > 0.01
 
 
-def test_segments_are_the_whole(ensemble: Denoiser) -> None:
+def test_segments_equal_the_whole(ensemble: Denoiser) -> None:
     rate = 8000
     wave = torch.randn(1, 1, 40 * rate, generator=torch.Generator().manual_seed(0)) * 0.1
     whole = Streamer(ensemble, rate)
@@ -76,7 +76,7 @@ def test_segments_are_the_whole(ensemble: Denoiser) -> None:
     assert made.shape == wave.shape and (made - expected).abs().max() < 1e-5
 
 
-def test_a_sample_depends_on_what_is_told(ensemble: Denoiser) -> None:
+def test_a_sample_depends_on_its_receptive_field_only(ensemble: Denoiser) -> None:
     rate, at = 8000, 40_000
     wave = torch.randn(1, 1, 3 * at, generator=torch.Generator().manual_seed(0)) * 0.1
     changed = wave.clone()
@@ -98,7 +98,7 @@ def test_onnxruntime_runs_each_member(noise: np.ndarray, tmp_path: Path) -> None
     assert not (tmp_path / "made.onnx").exists()
 
 
-def test_the_latency_is_that_of_the_latest_member(ensemble: Denoiser, tmp_path: Path) -> None:
+def test_the_latency_is_that_of_the_slowest_member(ensemble: Denoiser, tmp_path: Path) -> None:
     save_model(tmp_path / "made.safetensors", ensemble)
     # Three hops of 20 ms look ahead, or two and one more for the longest window.
     assert info(tmp_path / "made.safetensors").latency == pytest.approx(0.12)
@@ -110,6 +110,6 @@ def test_all_members_are_trained(ensemble: Denoiser, noise: np.ndarray) -> None:
     assert all(weights.grad is not None and weights.grad.abs().sum() > 0 for weights in ensemble.parameters())
 
 
-def test_members_begin_their_frames_together() -> None:
+def test_members_must_have_one_hop() -> None:
     with pytest.raises(RecipeError, match=r"a frame every 0\.016 and 0\.02 s cannot be averaged: give all the same `hop`"):
         denoiser_of("kind: ensemble_dae, members: [{window: 0.04}, {}]")

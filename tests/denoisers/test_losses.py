@@ -31,7 +31,7 @@ def waves(rate: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", sorted(WAVES))
-def test_every_term_is_least_where_it_should_be_and_has_finite_gradients(name: str) -> None:
+def test_every_term_has_its_minimum_at_the_target_and_finite_gradients(name: str) -> None:
     noisy, clean = waves(16000)
     term = WAVES[name]
     assert term(clean, clean, 16000) < term(noisy, clean, 16000)
@@ -77,7 +77,7 @@ def test_differences_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_an_amplitude_means_the_same_at_every_rate(rate: int) -> None:
+def test_spectra_have_equal_amplitudes_at_every_rate(rate: int) -> None:
     time = torch.arange(rate) / rate
     tone = torch.sin(2 * np.pi * 1000 * time)[None, None]
     bins = round(0.016 * rate) + 1
@@ -91,7 +91,7 @@ def test_an_amplitude_means_the_same_at_every_rate(rate: int) -> None:
     assert whole == pytest.approx(reference * 257, rel=0.1)
 
 
-def test_only_speech_taken_away_is_over_suppression() -> None:
+def test_over_suppression_counts_missing_speech_only() -> None:
     _, clean = waves(16000)
     assert float(spectral.over_suppression(2 * clean, clean, 16000)) == pytest.approx(0, abs=1e-9)
     assert float(spectral.over_suppression(0.5 * clean, clean, 16000)) > 0.001
@@ -105,7 +105,7 @@ def test_the_total_is_the_weighted_sum() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_misspelt_term_is_refused_with_its_place() -> None:
+def test_a_misspelt_term_is_rejected_with_its_place() -> None:
     with pytest.raises(RecipeError, match=r"losses.si_srd: unknown name .*did you mean 'si_sdr'"):
         load(Recipe, "recipes/conv_dae.yaml", ["losses.si_srd=1"])
     with pytest.raises(RecipeError, match=r"losses.si_sdr.cieling: unknown key; did you mean 'ceiling'"):
@@ -133,7 +133,7 @@ def test_loudness_disturbance_orders_recordings_as_pesq_does() -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("name", ["16k-fire", "16k-rain", "44k-rooster", "8k-fire"])
-def test_estoi_is_what_the_measure_is(name: str) -> None:
+def test_estoi_agrees_with_the_measure(name: str) -> None:
     import soundfile
     from pystoi import stoi
 
@@ -144,7 +144,7 @@ def test_estoi_is_what_the_measure_is(name: str) -> None:
     assert loss == pytest.approx(1 - stoi(clean[:, 0], noisy[:, 0], rate, extended=True), abs=0.03)
 
 
-def test_estoi_passes_over_targets_without_speech() -> None:
+def test_estoi_ignores_targets_without_speech() -> None:
     noisy, clean = waves(16000)
     loss = float(intelligibility.estoi(noisy[:1], clean[:1], 16000))
     pair = torch.cat([clean[:1], 0 * clean[:1]])
@@ -153,7 +153,7 @@ def test_estoi_passes_over_targets_without_speech() -> None:
         assert float(intelligibility.estoi(noisy[..., :short], clean[..., :short], 16000)) == 0.0
 
 
-def test_loudness_disturbance_forgives_a_change_of_level() -> None:
+def test_loudness_disturbance_ignores_a_change_of_level() -> None:
     _, clean = waves(16000)
     assert float(perceptual.loudness_disturbance(0.5 * clean, clean, 16000)) < 1e-3
 

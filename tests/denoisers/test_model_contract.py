@@ -71,7 +71,7 @@ def test_frames_one_by_one_are_the_whole(kind: str, bins: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_state_is_the_callers_and_keeps_its_shape(kind: str) -> None:
+def test_state_is_not_changed_and_keeps_its_shape(kind: str) -> None:
     model = trained(kind)
     before = model.initial_state(3, 1, 257)
     kept = {name: value.clone() for name, value in before.items()}
@@ -91,7 +91,7 @@ def test_is_causal(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith(AHEAD)])
-def test_looks_as_far_ahead_as_it_is_late(kind: str) -> None:
+def test_look_ahead_equals_delay(kind: str) -> None:
     model, spec = trained(kind), spectrum(257, 30)
     assert model.delay == 3
     changed = spec.clone()

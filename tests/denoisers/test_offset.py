@@ -33,7 +33,7 @@ def test_a_constant_is_gone_in_every_channel_and_the_rest_is_left() -> None:
 
 
 @pytest.mark.parametrize("hops", [2, 3, 4])
-def test_frames_that_are_filled_in_part_do_not_weaken_it(hops: int) -> None:
+def test_partly_filled_frames_have_little_weight(hops: int) -> None:
     stft, layer = STFT(16_000, 0.016, 0.016 * hops), OffsetRemoval(64, hops - 1)
     parts = torch.view_as_real(stft(torch.full((1, 1, 16_000), 0.25))).permute(0, 1, 3, 4, 2)
     offset, _ = layer(parts, layer.past(1, 1, parts))
@@ -53,7 +53,7 @@ def test_frame_by_frame_is_the_whole() -> None:
     torch.testing.assert_close(torch.cat(got, 2), whole, atol=1e-4, rtol=1e-4)
 
 
-def test_a_recording_without_offset_stays_nearly_as_it_is() -> None:
+def test_a_recording_without_offset_hardly_changes() -> None:
     time = np.arange(48_000) / 16_000
     low = 0.1 * np.sin(2 * np.pi * 60 * time)[None]
     assert 10 * np.log10(np.square(low).mean() / np.square(cleaned(low) - low).mean()) > 35

@@ -93,7 +93,7 @@ def test_chunks_are_the_whole_at_any_window(
     assert streamer.latency_samples == hops * round((hop or window / 2) * rate) - 1
 
 
-def test_nothing_after_the_latency_is_heard(noise: np.ndarray) -> None:
+def test_output_does_not_depend_on_samples_after_the_latency(noise: np.ndarray) -> None:
     denoiser, rate, at = untrained("conv_dae", 0.048, 0.02), 16_000, 4000
     other = noise.copy()
     other[at:] = 0
@@ -149,6 +149,6 @@ def test_an_exported_file_has_the_same_frames(noise: np.ndarray, tmp_path: Path)
 
 
 @pytest.mark.parametrize("hop", [0.025, 0.005])
-def test_frames_that_leave_gaps_are_refused(hop: float) -> None:
+def test_hops_longer_than_half_the_window_are_rejected(hop: float) -> None:
     with pytest.raises(RecipeError, match=r"an eighth to a half of the window of 0\.048 s"):
         untrained("conv_dae", 0.048, hop)

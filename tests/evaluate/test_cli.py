@@ -61,7 +61,7 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
     assert files["plot.png"].read_bytes().startswith(b"\x89PNG")
 
 
-def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> None:
+def test_models_have_unique_names_in_the_table(few: Path, tmp_path: Path) -> None:
     assert [e.name for e in _entrants(_labels(shipped("denoisers")), [], [], [], "cpu", 12.0)] == [
         f"{name}, limit 12 dB" for name in shipped("denoisers")
     ]
@@ -94,7 +94,7 @@ def test_names_tell_models_and_their_limit_apart(few: Path, tmp_path: Path) -> N
         (["--pairs", "{few}", "--device", "abacus"], 1, "is not available here"),
     ],
 )
-def test_mistakes_are_told_before_anything_runs(few: Path, arguments: list[str], code: int, message: str) -> None:
+def test_mistakes_are_reported_before_anything_runs(few: Path, arguments: list[str], code: int, message: str) -> None:
     (few / "pairs.jsonl").write_text(
         '{"noisy": "noisy/16k-fire.flac", "clean": "clean/16k-fire.flac", "snr_db": null, "text": null}\n'
     )
@@ -110,7 +110,7 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_models")
-def test_what_fails_is_left_out_and_told_and_nothing_else_is_lost(few: Path, tmp_path: Path) -> None:
+def test_entrants_that_fail_are_left_out_and_named(few: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     commands = ["--command", "broken=false {in} {out}", "--command", "same=cp {in} {out}"]
     result = run("--pairs", few, *commands, "--measure", "si_sdr", "--csv", table, code=1)

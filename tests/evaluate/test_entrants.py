@@ -73,7 +73,7 @@ def test_a_delay_is_not_taken_out(few: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("more", "fits"), [(-128, True), (128, True), (-257, False), (257, False)])
-def test_the_length_has_to_fit_within_a_hop(few: Path, tmp_path: Path, more: int, fits: bool) -> None:
+def test_the_length_must_match_within_a_hop(few: Path, tmp_path: Path, more: int, fits: bool) -> None:
     pair = next(p for p in find_pairs(str(few)) if p.rate == 16000)
     wave, rate = soundfile.read(pair.noisy, dtype="float32")
     soundfile.write(tmp_path / "16k-fire.wav", np.pad(wave, (0, max(more, 0)))[: len(wave) + more], rate, "FLOAT")
@@ -88,7 +88,7 @@ def test_the_length_has_to_fit_within_a_hop(few: Path, tmp_path: Path, more: int
             entry.enhance(pair)
 
 
-def test_an_entry_that_cannot_be_is_refused_with_the_file(few: Path, tmp_path: Path) -> None:
+def test_unusable_results_are_rejected_with_the_file(few: Path, tmp_path: Path) -> None:
     pairs = find_pairs(str(few))
     with pytest.raises(DataError, match="there is no such folder"):
         Folder("mine", tmp_path / "none", pairs)
@@ -122,7 +122,7 @@ def test_an_entry_that_cannot_be_is_refused_with_the_file(few: Path, tmp_path: P
         ("sh -c 'echo x > $0' {out} {in}", "cannot be read"),
     ],
 )
-def test_a_command_that_fails_is_told_with_the_file(few: Path, template: str, message: str) -> None:
+def test_a_command_that_fails_is_reported_with_the_file(few: Path, template: str, message: str) -> None:
     pair = next(p for p in find_pairs(str(few)) if p.rate == 16000)
     with pytest.raises(InputError) as error:
         Command("other", template).enhance(pair)
@@ -138,14 +138,14 @@ def test_a_command_line_needs_both_places() -> None:
         Command("other", "no-such-program {in} {out}")
 
 
-def test_a_command_is_no_shell_and_its_words_are_kept_together(few: Path, tmp_path: Path) -> None:
+def test_a_command_is_run_without_a_shell(few: Path, tmp_path: Path) -> None:
     pair = find_pairs(str(few))[0]
     script = tmp_path / "my copy.py"
     script.write_text("import shutil, sys\nassert sys.argv[3:] == ['a b', '; touch x']\nshutil.copy(*sys.argv[1:3])\n")
     Command("other", f"{sys.executable} '{script}' {{in}} {{out}} 'a b' '; touch x'").enhance(pair)
 
 
-def test_a_limit_leaves_the_noise_at_most_so_far_down(few: Path) -> None:
+def test_the_attenuation_limit_bounds_the_removed_noise(few: Path) -> None:
     noisy, rate = read(few / "noisy/16k-fire.flac")
     untouched = entrants._load("conv_dae", "cpu", 0.0)(noisy, rate)
     assert np.allclose(untouched, noisy, atol=1e-5)
@@ -187,7 +187,7 @@ def test_a_function_has_a_process_of_its_own(few: Path, makers: Any) -> None:
     assert 0 < entrant.real_time_factor < 1
 
 
-def test_what_a_function_raises_comes_back(few: Path, makers: Any) -> None:
+def test_errors_of_a_function_are_raised(few: Path, makers: Any) -> None:
     pair = find_pairs(str(few))[0]
     with Function("broken", makers.broken) as entrant, pytest.raises(InputError, match="never"):
         entrant.enhance(pair)

@@ -23,11 +23,11 @@ def test_the_interval_holds_the_mean_and_shrinks_with_more_recordings() -> None:
     assert many.high - many.low == pytest.approx((few.high - few.low) / 4, rel=0.2)
 
 
-def test_it_is_the_same_every_time() -> None:
+def test_the_interval_is_repeatable() -> None:
     assert mean(list(VALUES)) == mean(list(VALUES))
 
 
-def test_what_is_not_a_number_does_not_count() -> None:
+def test_nan_is_ignored() -> None:
     assert mean([1.0, float("nan"), 3.0]).count == 2
     one, none = mean([2.0]), mean([float("nan")])
     assert (one.value, one.count, none.count) == (2.0, 1, 0)

@@ -39,13 +39,13 @@ def test_clean_noisy_and_entries_have_their_word_error_rate(few: Path) -> None:
     assert np.isnan(figures[CLEAN]["si_sdr"])
 
 
-def test_without_a_text_there_is_no_rate() -> None:
+def test_the_word_error_rate_needs_a_text() -> None:
     assert np.isnan(words.error_rate(np.zeros((16000, 1), np.float32), 16000, None))
     assert words.error_rate(np.zeros((16000, 2), np.float32), 16000, "all lost") == 1
 
 
 @pytest.mark.parametrize("package", words.PACKAGES)
-def test_the_extra_is_named_where_it_is_missing(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     words._decoder.cache_clear()
     with pytest.raises(MissingExtraError, match=rf"{package}, which .*audioae\[asr\]"):

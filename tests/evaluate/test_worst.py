@@ -35,7 +35,7 @@ def scores(**figures: tuple[list[float], list[float]]) -> list[Score]:
     return found
 
 
-def test_the_worst_is_that_which_gained_least() -> None:
+def test_the_worst_recording_has_the_smallest_gain() -> None:
     given = scores(si_sdr=([0, 5, 10], [8, 6, 17]), log_spectral_distance=([9, 5, 8], [4, 4, 8]))
     found = worst(given)["mine"]
     assert {name: (each.pair.name, each.before, each.after) for name, each in found.items()} == {
@@ -44,7 +44,7 @@ def test_the_worst_is_that_which_gained_least() -> None:
     }
 
 
-def test_of_clean_recordings_the_lowest_counts_and_what_has_no_figure_does_not() -> None:
+def test_the_worst_clean_recording_has_the_lowest_value() -> None:
     nan = math.nan
     found = worst(scores(**{OF_CLEAN: ([nan] * 3, [30, 20, nan]), "pesq": ([nan, 2, 2], [nan, 3, 4])}))["mine"]
     assert (found[OF_CLEAN].pair.name, found[OF_CLEAN].after) == ("b", 20)
@@ -62,7 +62,7 @@ def test_of_clean_recordings_the_lowest_counts_and_what_has_no_figure_does_not()
         ("estoi", [0.9, 0.9, 0.9], [0.1, 0.1, 0.1], ""),
     ],
 )
-def test_what_loses_more_than_the_limit_is_worse(measure: str, before: list[float], after: list[float], named: str) -> None:
+def test_a_loss_beyond_the_limit_is_worse(measure: str, before: list[float], after: list[float], named: str) -> None:
     assert "".join(each.pair.name for each in worse(scores(**{measure: (before, after)}))) == named
 
 
@@ -128,7 +128,7 @@ def test_the_default_makes_no_sample_worse_and_leaves_clean_ones_nearly_as_they_
         (["sparse_l1", "--of-clean"], "need a denoiser"),
     ],
 )
-def test_checks_that_could_not_fail_are_refused(few: Path, options: list[str], message: str) -> None:
+def test_no_worse_needs_measures_that_can_fail(few: Path, options: list[str], message: str) -> None:
     output = run(*options, "--pairs", few, code=2).output
     assert message in " ".join(output.replace("│", " ").split())
 

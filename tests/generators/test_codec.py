@@ -8,7 +8,7 @@ from audioae.signal.stft import STFT
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
-def test_there_and_back(rate: int) -> None:
+def test_encoding_and_decoding(rate: int) -> None:
     image, stft = SpectrogramImage(rate, 20), STFT(rate)
     generator = torch.Generator().manual_seed(0)
     spec = stft(0.1 * torch.randn(2, 1, 18 * stft.hop, generator=generator))[:, 0]

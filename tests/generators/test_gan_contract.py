@@ -31,7 +31,7 @@ def test_images_are_of_the_codecs_size_and_within_its_range(kind: str, rate: int
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_parameter_of_both_players_is_reached(kind: str) -> None:
+def test_gradients_reach_every_parameter_of_generator_and_critic(kind: str) -> None:
     model, critic = built(kind)
     pairs = model.image_pairs(torch.rand(4, 1, 128, 64) * 2 - 1, model.draw(4), labels(model, 4))
     for image in (True, False):
@@ -45,7 +45,7 @@ def test_every_parameter_of_both_players_is_reached(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_draws_are_those_of_their_seed_and_keep_to_the_truncation(kind: str) -> None:
+def test_draws_depend_on_the_seed_and_respect_the_truncation(kind: str) -> None:
     model, _ = built(kind)
     first, again, other = (model.draw(50, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -64,7 +64,7 @@ def test_a_label_changes_what_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("kind", GROUPED)
-def test_one_of_the_random_numbers_chooses_a_group(kind: str) -> None:
+def test_the_last_random_number_selects_the_group(kind: str) -> None:
     model, critic = built(kind, groups=3)
     model.eval()
     numbers = model.draw(3)
@@ -83,7 +83,7 @@ def test_one_of_the_random_numbers_chooses_a_group(kind: str) -> None:
         assert not torch.allclose(*scores)
 
 
-def test_perceptrons_begin_with_what_images_have_in_common() -> None:
+def test_perceptrons_are_initialised_by_principal_components() -> None:
     generator = torch.Generator().manual_seed(0)
     shapes = 0.3 * torch.randn(3, 128 * 64, generator=generator)
     mean = torch.linspace(-1.2, 0.3, 128 * 64)
@@ -100,12 +100,12 @@ def test_perceptrons_begin_with_what_images_have_in_common() -> None:
     assert (apart - apart @ plane.T @ plane).square().sum() < 0.2 * apart.square().sum()
 
 
-def test_groups_beside_classes_are_refused() -> None:
+def test_groups_beside_classes_are_rejected() -> None:
     with pytest.raises(ValueError, match="take the place of `classes`"):
         built("cgan", groups=3)
 
 
-def test_each_level_of_the_pyramid_is_drawn_upon_the_one_below() -> None:
+def test_each_level_of_the_pyramid_adds_to_the_level_below() -> None:
     model, _ = built("lapgan")
     model.eval()
     numbers = model.draw(2)
@@ -119,7 +119,7 @@ def test_each_level_of_the_pyramid_is_drawn_upon_the_one_below() -> None:
     assert torch.allclose(model(numbers, levels=2), lapgan.expand(model(numbers, levels=1)).clamp(-1, 1), atol=1e-6)
 
 
-def test_the_last_level_may_draw_without_noise() -> None:
+def test_the_noise_of_the_last_level_can_be_turned_off() -> None:
     model, _ = built("lapgan", detail=0.0)
     model.eval()
     numbers = model.draw(2)
@@ -132,7 +132,7 @@ def test_the_last_level_may_draw_without_noise() -> None:
     assert not torch.allclose(played, again)
 
 
-def test_sizes_that_cannot_be_halved_are_refused() -> None:
+def test_sizes_that_cannot_be_halved_are_rejected() -> None:
     with pytest.raises(ValueError, match="cannot be halved"):
         built("dcgan", frames=40)
     with pytest.raises(ValueError, match="holds a name twice"):

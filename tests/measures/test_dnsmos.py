@@ -127,7 +127,7 @@ def test_what_exceeds_full_scale_counts_as_clipped(long: np.ndarray) -> None:
     assert measure(NAMES, wave, wave, dnsmos.RATE) == measure(NAMES, np.clip(wave, -1, 1), wave, dnsmos.RATE)
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     dnsmos._session.cache_clear()
     dnsmos._of_bytes.cache_clear()

@@ -99,7 +99,7 @@ def test_every_figure_names_its_library_and_version() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_misspelt_measure_is_refused_before_anything_runs() -> None:
+def test_a_misspelt_measure_is_rejected_before_anything_runs() -> None:
     with pytest.raises(RecipeError, match="did you mean 'pesq'"):
         load(Recipe, "recipes/conv_dae.yaml", ["valid.measures=[si_sdr, peqs]"])
     with pytest.raises(RecipeError, match="not among `measures`"):

@@ -196,7 +196,7 @@ def npy(header: str, body: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
 
 
-def test_damaged_codes_are_refused_in_a_line(model: Autoencoder, tmp_path: Path) -> None:
+def test_damaged_codes_are_rejected_in_one_line(model: Autoencoder, tmp_path: Path) -> None:
     good = audioae.encode(*recording(), model)
     pickled = np.array([{"a": 1}], dtype=object)
     for arrays in (
@@ -313,7 +313,7 @@ def test_codes_of_a_model_of_the_package_find_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.5, float("nan"), "x", None, True])
-def test_seeds_out_of_range_are_told_in_a_line(seed: object, model: Autoencoder) -> None:
+def test_seeds_out_of_range_are_reported_in_a_line(seed: object, model: Autoencoder) -> None:
     codes = audioae.encode(*recording(), model)
     for work in (
         lambda: audioae.decode(codes, model, seed),  # type: ignore[arg-type]
@@ -325,7 +325,7 @@ def test_seeds_out_of_range_are_told_in_a_line(seed: object, model: Autoencoder)
 
 
 @pytest.mark.parametrize("count", [0, -1, 10**12, 1.5, "x"])
-def test_counts_out_of_range_are_told_in_a_line(count: object) -> None:
+def test_counts_out_of_range_are_reported_in_a_line(count: object) -> None:
     for work in (lambda: audioae.sample("vae_2d", count), lambda: audioae.generate("dcgan", count)):  # type: ignore[arg-type]
         with pytest.raises(InputError, match=r"count .*: give a whole number from 1 to 10000"):
             work()

@@ -24,7 +24,7 @@ def finish(journal: Journal, job: Job) -> None:
     journal.done(job, {"speed": 3})
 
 
-def test_what_is_done_stays_done_until_something_changes(job: Job, tmp_path: Path) -> None:
+def test_finished_recordings_are_skipped_until_something_changes(job: Job, tmp_path: Path) -> None:
     finish(Journal(tmp_path, "a"), job)
     assert Journal(tmp_path, "a").is_done(job)
     assert not Journal(tmp_path, "b").is_done(job)  # other settings
@@ -37,7 +37,7 @@ def test_what_is_done_stays_done_until_something_changes(job: Job, tmp_path: Pat
     assert not Journal(tmp_path, "a").is_done(job)
 
 
-def test_what_changes_while_it_is_cleaned_is_cleaned_again(job: Job, tmp_path: Path) -> None:
+def test_a_recording_that_changes_during_cleaning_is_cleaned_again(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
     journal.begin(job)
     for path in job.outputs:
@@ -54,14 +54,14 @@ def test_names_of_any_kind(job: Job, tmp_path: Path, name: str) -> None:
     assert Journal(tmp_path, "a").is_done(odd) and Journal(tmp_path, "a").result_state(odd) is ResultState.MADE
 
 
-def test_lines_of_something_else_count_for_nothing(job: Job, tmp_path: Path) -> None:
+def test_foreign_lines_are_ignored(job: Job, tmp_path: Path) -> None:
     finish(Journal(tmp_path, "a"), job)
     with open(tmp_path / NAME, "a") as file:
         file.write('{"event": "done", "input": "x", "outputs": null}\n[1]\n"text"\n')
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_whose_files_are_in_the_places(job: Job, tmp_path: Path) -> None:
+def test_the_state_of_results_tells_who_wrote_them(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
     assert journal.result_state(job) is ResultState.FREE
     journal.begin(job)
@@ -95,7 +95,7 @@ def test_a_result_that_is_copied_back_is_still_done(job: Job, tmp_path: Path) ->
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_what_another_run_has_done_meanwhile_is_not_begun(job: Job, tmp_path: Path) -> None:
+def test_recordings_finished_by_another_run_are_skipped(job: Job, tmp_path: Path) -> None:
     one, two = Journal(tmp_path, "a"), Journal(tmp_path, "a")
     assert one.begin(job) and two.begin(job)  # both at once: no harm, but twice the work
     finish(one, job)
@@ -112,7 +112,7 @@ def test_a_line_that_another_run_has_left_half_written(job: Job, tmp_path: Path)
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_any_cut_leaves_a_journal_that_can_be_gone_on_with(job: Job, tmp_path: Path) -> None:
+def test_a_journal_cut_at_any_byte_can_be_continued(job: Job, tmp_path: Path) -> None:
     finish(Journal(tmp_path, "a"), job)
     whole = (tmp_path / NAME).read_bytes()
     for end in range(len(whole) + 1):

@@ -36,7 +36,7 @@ def test_from_device_to_device(tmp_path: Path) -> None:
     assert "latency" in ended.stderr and " 0 overruns" not in ended.stderr
 
 
-def test_devices_are_listed_and_unknown_ones_refused(tmp_path: Path) -> None:
+def test_devices_are_listed_and_unknown_ones_rejected(tmp_path: Path) -> None:
     listed, unknown = live(tmp_path, "--list"), live(tmp_path, "--input", "no such device")
     if not PORTAUDIO:
         assert listed.returncode == unknown.returncode == 1 and "libportaudio2" in listed.stderr
@@ -81,7 +81,7 @@ class Loopback:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_is_put_out_is_the_whole_result_as_late_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_is_the_whole_result_with_the_stated_latency(monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = soundfile.read("samples/noisy/16k-fire.flac", dtype="float32")[0][:32_000]
     streamer, cleaned, put = audioae.Streamer(audioae.load("conv_dae"), 16000), threading.Semaphore(0), _Ready.put
 
@@ -104,7 +104,7 @@ def test_what_is_put_out_is_the_whole_result_as_late_as_it_says(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("root")
-def test_one_that_does_not_keep_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overruns_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     streamer = audioae.Streamer(audioae.load("conv1d_dae"), 16000)
     go = threading.Event()
 
@@ -127,7 +127,7 @@ def test_one_that_does_not_keep_up_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert latencies[0] * 16000 == pytest.approx((20 - status.overruns) * streamer.hop)
 
 
-def test_devices_that_fail_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_errors_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Loopback):
         def Stream(self, **_: object) -> Loopback:  # noqa: N802
             raise self.PortAudioError("Invalid sample rate")
@@ -143,7 +143,7 @@ def test_devices_that_fail_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(3, 5, 2), (1,) * 10])
-def test_what_is_ready_is_given_out_once_and_in_order(sizes: tuple[int, ...]) -> None:
+def test_ready_samples_are_played_once_and_in_order(sizes: tuple[int, ...]) -> None:
     ready = _Ready(1)
     wave = np.arange(10, dtype=np.float32)[:, None]
     at = 0
@@ -155,7 +155,7 @@ def test_what_is_ready_is_given_out_once_and_in_order(sizes: tuple[int, ...]) ->
     assert np.array_equal(np.concatenate([first, second])[:, 0], [*range(10), 0, 0])
 
 
-def test_what_comes_too_late_is_left_out() -> None:
+def test_late_samples_are_dropped() -> None:
     ready, block = _Ready(1), np.empty((4, 1), np.float32)
     wave = np.arange(1, 100, dtype=np.float32)[:, None]
     ready.put(wave[:6])
@@ -169,7 +169,7 @@ def test_what_comes_too_late_is_left_out() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_goes_wrong_while_cleaning_is_told(tmp_path: Path) -> None:
+def test_errors_in_cleaning_are_raised(tmp_path: Path) -> None:
     (tmp_path / "asound.conf").write_text("pcm.!default { type null }\nctl.!default { type null }\n")
     program = (
         "import audioae; from audioae.runtime.live import run\n"

@@ -21,7 +21,7 @@ def test_levels_are_those_of_the_whole(size: int, channels: int) -> None:
     assert meter.levels == pytest.approx([level(before), level(after), level(before - after)], abs=1e-4)
 
 
-def test_silence_and_nothing_have_a_level() -> None:
+def test_levels_of_silence_and_empty_audio_are_defined() -> None:
     meter = Meter()
     assert meter.levels == (-150, -150, -150)
     meter.feed(np.zeros((10, 1), np.float32), np.zeros((10, 1), np.float32))
@@ -41,7 +41,7 @@ def test_clipped_samples_do_not_depend_on_the_blocks(size: int) -> None:
     assert clipping.samples == 3 + 5 + 4
 
 
-def test_a_run_counts_while_it_goes_on() -> None:
+def test_a_run_of_clipped_samples_counts_before_it_ends() -> None:
     clipping = Clipping()
     for expected in (0, 0, 3, 4):
         clipping.feed(np.full((1, 1), FULL_SCALE, np.float32))

@@ -29,7 +29,7 @@ def noisy(channels: int = 1) -> np.ndarray:
 
 
 @given(st.sampled_from(["u8", "s16", "s24", "s32"]), st.data())
-def test_integers_go_through_unchanged(encoding: str, data: st.DataObject) -> None:
+def test_integers_are_not_changed(encoding: str, data: st.DataObject) -> None:
     pcm = Pcm(16000, 2, encoding)
     size = pcm.frame // 2
     numbers = data.draw(arrays.arrays(np.uint8, (7, 2, size)))
@@ -38,7 +38,7 @@ def test_integers_go_through_unchanged(encoding: str, data: st.DataObject) -> No
     assert pcm.encode(pcm.decode(numbers.tobytes())) == numbers.tobytes()
 
 
-def test_the_header_is_one_that_others_read() -> None:
+def test_other_programs_read_the_header() -> None:
     for encoding in ENCODINGS:
         samples = np.linspace(-0.5, 0.5, 600, dtype=np.float32).reshape(-1, 2)
         pcm = Pcm(44100, 2, encoding)
@@ -56,7 +56,7 @@ def wav(channels: int = 1, container: str = "WAV", subtype: str = "PCM_16", fram
 @pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64"])
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
 @pytest.mark.parametrize("channels", [1, 6])
-def test_wav_of_every_kind_is_read_as_others_read_it(container: str, subtype: str, channels: int) -> None:
+def test_every_kind_of_wav_is_read_as_by_soundfile(container: str, subtype: str, channels: int) -> None:
     if (container, subtype) == ("RF64", "PCM_U8"):
         subtype = "PCM_16"  # libsndfile writes no bytes into RF64
     data = wav(channels, container, subtype) + b"tail"
@@ -70,7 +70,7 @@ def test_wav_of_every_kind_is_read_as_others_read_it(container: str, subtype: st
     assert again.subtype == subtype and again.format == ("WAVEX" if container == "RF64" else container)
 
 
-def test_chunks_beside_the_samples_are_passed_over() -> None:
+def test_chunks_around_the_samples_are_skipped() -> None:
     plain = Pcm(16000, 1)
     samples = bytes(range(100))
     header = plain.header[:12] + b"LIST" + struct.pack("<I", 3) + b"abc\0" + plain.header[12:-4]
@@ -91,7 +91,7 @@ def test_a_stream_without_samples_and_one_that_breaks_off() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_came_before_a_stream_broke_off_is_put_out() -> None:
+def test_samples_before_a_truncation_are_cleaned() -> None:
     pcm, samples = Pcm(16000, 1), noisy()
     header = pcm.header[:-4] + struct.pack("<I", 4 * len(samples))
     run = subprocess.run(COMMAND, input=header + pcm.encode(samples), capture_output=True)
@@ -100,7 +100,7 @@ def test_what_came_before_a_stream_broke_off_is_put_out() -> None:
 
 
 @pytest.mark.parametrize("whole", [0, 36, 0xFFFFFFFF], ids=["nothing", "the header", "unknown"])
-def test_a_size_of_nothing_is_that_of_a_writer_who_could_not_go_back(whole: int) -> None:
+def test_a_size_of_zero_means_an_unknown_length(whole: int) -> None:
     samples = np.random.default_rng(0).integers(0, 256, 64_000, np.uint8).tobytes()
     header = Pcm(16000, 1).header
     data = header[:4] + struct.pack("<I", whole) + header[8:-4] + struct.pack("<I", 0) + samples
@@ -111,7 +111,7 @@ def test_a_size_of_nothing_is_that_of_a_writer_who_could_not_go_back(whole: int)
 
 @pytest.mark.parametrize("stated", [2, 3, 1000, 6000])
 @pytest.mark.parametrize("frame", [1, 2, 6])
-def test_more_samples_than_stated_are_taken_and_told_of(stated: int, frame: int) -> None:
+def test_samples_beyond_the_stated_length_are_cleaned_with_a_warning(stated: int, frame: int) -> None:
     samples = (np.random.default_rng(0).integers(0, 256, 12_000, np.uint8) // 20).tobytes()
     pcm = Pcm(16000, frame // 2, "s16") if frame > 1 else Pcm(16000, 1, "u8")
     header = pcm.header
@@ -129,19 +129,19 @@ def test_a_second_wav_is_not_dropped() -> None:
         list(WavSource(io.BytesIO(one + b"LIST" + struct.pack("<I", 500) + b"torn")).chunks())
 
 
-def test_a_part_of_a_frame_at_the_end_is_told_of() -> None:
+def test_an_incomplete_last_frame_is_reported() -> None:
     with pytest.warns(audioae.AudioaeWarning, match="last 3 bytes are less than a frame of 4"):
         assert b"".join(RawSource(io.BytesIO(bytes(43)), Pcm(16000, 2)).chunks()) == bytes(40)
 
 
-def test_a_form_of_odd_length_goes_through() -> None:
+def test_a_format_chunk_of_odd_length_is_read() -> None:
     form = struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16) + b"x"
     source = WavSource(io.BytesIO(Pcm(16000, 1, "s16", form).header + bytes(20)))
     assert source.pcm.form == form and b"".join(source.chunks()) == bytes(20)
 
 
 @given(st.binary(max_size=80), st.integers(0, 60))
-def test_a_header_of_anything_is_read_or_refused(junk: bytes, at: int) -> None:
+def test_any_header_is_read_or_rejected(junk: bytes, at: int) -> None:
     data = bytearray(wav(2, "WAVEX", frames=20))
     data[at : at + len(junk)] = junk
     try:
@@ -169,7 +169,7 @@ def test_raw_samples(encoding: str) -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("encoding", ["s16", "s24", "f32"])
-def test_wav_of_unknown_length_and_a_word_at_the_end(encoding: str) -> None:
+def test_wav_of_unknown_length_with_verbose(encoding: str) -> None:
     pcm = Pcm(16000, 1, encoding)
     run = subprocess.run([*COMMAND, "-v"], input=pcm.header + pcm.encode(noisy()), capture_output=True)
     assert run.returncode == 0, run.stderr.decode()
@@ -180,7 +180,7 @@ def test_wav_of_unknown_length_and_a_word_at_the_end(encoding: str) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_is_ready_comes_before_the_end() -> None:
+def test_ready_samples_are_written_before_the_end() -> None:
     pcm, samples = Pcm(16000, 1), noisy()
     with subprocess.Popen([*COMMAND, "--rate", "16000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout
@@ -197,7 +197,7 @@ def test_what_is_ready_comes_before_the_end() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_reader_that_goes_ends_it_quietly() -> None:
+def test_a_closed_pipe_ends_the_stream() -> None:
     with subprocess.Popen(
         [*COMMAND, "--rate", "16000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -220,7 +220,7 @@ def test_a_reader_that_goes_ends_it_quietly() -> None:
         (b"", ["--rate", "16000", "--model", "digits"], "give a denoiser"),
     ],
 )
-def test_what_cannot_be_streamed_is_said(data: bytes, options: list[str], message: str) -> None:
+def test_unsupported_streams_are_reported(data: bytes, options: list[str], message: str) -> None:
     if options[-1:] == ["digits"]:
         data = bytes(4000)
     run = subprocess.run([*COMMAND, *options], input=data, capture_output=True, text=False)
@@ -228,7 +228,7 @@ def test_what_cannot_be_streamed_is_said(data: bytes, options: list[str], messag
     assert run.returncode == 1 and message in text and len(text.splitlines()) == 1, text
 
 
-def test_what_is_no_samples_is_refused() -> None:
+def test_invalid_streams_are_rejected() -> None:
     with pytest.raises(audioae.InputError, match="8 bits of kind 7"):
         WavSource(io.BytesIO(wav(subtype="ULAW")))
 

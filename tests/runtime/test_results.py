@@ -38,7 +38,7 @@ def broken(name: str, value: float) -> Denoiser:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_model_that_gives_no_sound_gives_no_result(noisy: Make, tmp_path: Path, value: float) -> None:
+def test_results_that_are_not_finite_are_not_written(noisy: Make, tmp_path: Path, value: float) -> None:
     source, model = noisy("in.wav", seconds=0.5), broken("conv1d_dae", value)
     wave, rate = soundfile.read(source, dtype="float32")
     with pytest.raises(ModelFileError, match="conv1d_dae: gives samples that are NaN"):
@@ -52,7 +52,7 @@ def test_a_model_that_gives_no_sound_gives_no_result(noisy: Make, tmp_path: Path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "out.wav"]
 
 
-def test_codes_and_generators_that_give_no_sound_give_no_result(noisy: Make) -> None:
+def test_codes_and_sounds_that_are_not_finite_are_not_written(noisy: Make) -> None:
     wave, rate = soundfile.read(noisy("in.wav", seconds=0.5), dtype="float32")
     model = broken("undercomplete_2d", float("nan"))
     with pytest.raises(ModelFileError, match="not finite"):
@@ -66,7 +66,7 @@ def test_codes_and_generators_that_give_no_sound_give_no_result(noisy: Make) -> 
         generate(broken("dcgan", float("nan")))
 
 
-def test_training_still_sees_what_is_not_finite() -> None:
+def test_losses_may_be_non_finite_in_training() -> None:
     model = broken("conv1d_dae", float("nan")).train()
     assert not model(torch.ones(8000) * 0.1, 8000).isfinite().all()
 
@@ -87,7 +87,7 @@ def test_a_result_that_appears_while_cleaning_is_kept(noisy: Make, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["out.wav", "out.flac", "out.ogg"])
-def test_a_second_try_takes_the_same_sound_for_its_own_and_nothing_else(
+def test_a_second_attempt_accepts_only_a_file_with_the_same_sound(
     noisy: Make, tmp_path: Path, quick: Denoiser, name: str
 ) -> None:
     source, target = noisy("in.wav", seconds=0.5), tmp_path / name
@@ -102,7 +102,7 @@ def test_a_second_try_takes_the_same_sound_for_its_own_and_nothing_else(
     assert target.read_bytes() == theirs
 
 
-def test_what_is_written_is_compared_with_what_was_meant(
+def test_written_files_are_compared_with_the_result(
     noisy: Make, tmp_path: Path, quick: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if libsndfile had lost a block, and as if the disk had changed a sample."""
@@ -119,7 +119,7 @@ def resume(folder: Path, out: Path, *more: str) -> Result:
     return CliRunner().invoke(main, ["denoise", "--model", "conv1d_dae", str(folder), "-o", str(out), "--resume", *more])
 
 
-def test_resuming_never_takes_what_is_not_ours(noisy: Make, tmp_path: Path) -> None:
+def test_resuming_never_replaces_foreign_files(noisy: Make, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     for name in ("a", "b"):
@@ -178,7 +178,7 @@ def test_reports_go_to_standard_output_and_leave_devices_alone(noisy: Make, tmp_
         assert done.exit_code == 1 and "null: is a device: give the name of a file" in done.output
 
 
-def test_the_place_of_a_flag_is_no_matter() -> None:
+def test_flags_may_follow_arguments() -> None:
     """Jobs and options are made in several places."""
     assert [field.name for field in dataclasses.fields(DenoiseOptions)][-1] == "again"
     assert Job(Path("a"), Path("b")).outputs == [Path("b")]

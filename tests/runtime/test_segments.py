@@ -36,7 +36,7 @@ def speech(rate: int, seconds: float, channels: int) -> torch.Tensor:
     ("name", "rate", "channels", "batch"),
     [("conv_dae_offline", 8000, 2, 1), ("conv1d_dae", 11025, 1, 1), ("conv1d_dae", 8000, 2, 3)],
 )
-def test_segments_are_the_whole(name: str, rate: int, channels: int, batch: int) -> None:
+def test_segments_equal_the_whole(name: str, rate: int, channels: int, batch: int) -> None:
     denoiser = audioae.load(name)
     wave = speech(rate, 85.3, channels)
     whole = audioae.Streamer(denoiser, rate, atten_limit=30)
@@ -56,7 +56,7 @@ def test_segments_are_the_whole(name: str, rate: int, channels: int, batch: int)
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("extra", [-1, 0, 1, 700])
-def test_lengths_about_a_border(extra: int) -> None:
+def test_lengths_around_a_segment_border(extra: int) -> None:
     denoiser = audioae.load("conv1d_dae")
     rate = 8000
     cut = SegmentStreamer(audioae.Streamer(denoiser, rate), workers=2, seconds=8)
@@ -70,7 +70,7 @@ def test_lengths_about_a_border(extra: int) -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("sizes", [(70_000,), (100, 30_000, 1, 39_899), (5,)])
-def test_a_stream_in_a_thread_of_its_own_is_the_stream(sizes: tuple[int, ...]) -> None:
+def test_a_stream_in_its_own_thread_gives_the_same_result(sizes: tuple[int, ...]) -> None:
     denoiser = audioae.load("conv1d_dae")
     wave = speech(8000, sum(sizes) / 8000, 2)
     whole = audioae.Streamer(denoiser, 8000)
@@ -81,12 +81,12 @@ def test_a_stream_in_a_thread_of_its_own_is_the_stream(sizes: tuple[int, ...]) -
 
 
 @pytest.mark.parametrize("make", [partial(SegmentStreamer, workers=2, seconds=8), AheadStreamer])
-def test_nothing_in_is_nothing_out(make: Callable[[audioae.Streamer], Any]) -> None:
+def test_an_empty_recording_gives_an_empty_result(make: Callable[[audioae.Streamer], Any]) -> None:
     with make(audioae.Streamer(audioae.load("conv1d_dae"), 8000)) as cut:
         assert cut.feed_wave(torch.zeros(1, 2, 0)).shape == cut.flush_wave().shape == (1, 2, 0)
 
 
-def test_only_where_it_pays() -> None:
+def test_segments_are_used_only_if_faster() -> None:
     rate = 16000
     finite, endless = (audioae.Streamer(audioae.load(name), rate) for name in ("conv_dae", "crn_dae"))
     assert isinstance(in_background(finite, 2, 600 * rate, 1), SegmentStreamer)
@@ -146,7 +146,7 @@ def test_reading_cleaning_and_writing_overlap(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("make", [partial(SegmentStreamer, workers=2, seconds=8), AheadStreamer])
-def test_an_error_in_a_thread_is_told(make: Callable[[audioae.Streamer], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_thread_is_raised(make: Callable[[audioae.Streamer], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     denoiser = audioae.load("conv1d_dae")
     wave = speech(8000, 40, 1)
     with make(audioae.Streamer(denoiser, 8000)) as cut:

@@ -43,7 +43,7 @@ def streamed(denoiser: Denoiser, rate: int, wave: np.ndarray, sizes: list[int]) 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", RATES)
-def test_random_chunks_of_a_minute_are_the_whole(denoiser: Denoiser, rate: int, channels: int) -> None:
+def test_random_chunks_of_a_minute_equal_the_whole(denoiser: Denoiser, rate: int, channels: int) -> None:
     wave = recording(rate, channels, 61)
     whole = denoiser(wave, rate)
     generator = np.random.default_rng(rate + channels)
@@ -67,7 +67,7 @@ def test_any_chunks_of_any_length(sizes: list[int], samples: int, rate: int) -> 
 
 
 @pytest.mark.usefixtures("root")
-def test_a_model_that_looks_ahead_has_no_delay_in_its_result_either() -> None:
+def test_look_ahead_causes_no_delay_in_the_result() -> None:
     model = audioae.load().settings.model_copy(update={"look_ahead": (1, 1, 1, 0, 0, 0, 1, 0, 0, 0), "offset_window": 0})
     denoiser = Denoiser(model)
     wave = recording(16000, 2, 3)
@@ -113,7 +113,7 @@ def test_strength_is_the_same_in_every_way_of_running(denoiser: Denoiser) -> Non
 
 
 @pytest.mark.usefixtures("root")
-def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
+def test_a_saved_state_can_be_continued(denoiser: Denoiser) -> None:
     wave = recording(16000, 1, 2)[:, 0]
     hop = denoiser.transform(16000).hop
     state = denoiser.initial_state(1, 1, 16000)
@@ -128,7 +128,7 @@ def test_state_can_be_saved_and_gone_on_with(denoiser: Denoiser) -> None:
         denoiser.step(blocks[..., :257], state, 16000)
 
 
-def test_many_streams_are_fed_as_one(denoiser: Denoiser) -> None:
+def test_a_batch_of_streams_equals_single_streams(denoiser: Denoiser) -> None:
     """(B, C, N) for servers: each stream is what it is alone, whoever is beside it."""
     generator = torch.Generator().manual_seed(0)
     waves = 0.1 * torch.randn(3, 2, 9000, generator=generator) * torch.tensor([1.0, 0.01, 0.3])[:, None, None]
@@ -142,7 +142,7 @@ def test_many_streams_are_fed_as_one(denoiser: Denoiser) -> None:
         assert (one - denoiser(wave, 16000)).abs().max() < 1e-5
 
 
-def test_types_and_layouts_come_back_as_they_went_in(denoiser: Denoiser) -> None:
+def test_results_have_the_type_and_layout_of_the_input(denoiser: Denoiser) -> None:
     for audio in (
         np.zeros(3000), np.zeros((3000, 2), np.float32), torch.zeros(3000), torch.zeros(2, 3000), torch.zeros(4, 1, 3000)
     ):  # fmt: skip
@@ -154,7 +154,7 @@ def test_types_and_layouts_come_back_as_they_went_in(denoiser: Denoiser) -> None
         assert out.shape[time] + end.shape[time] == 3000
 
 
-def test_wrong_use_is_refused_with_the_fix(denoiser: Denoiser) -> None:
+def test_wrong_use_is_rejected_with_the_fix(denoiser: Denoiser) -> None:
     streamer = audioae.Streamer(denoiser, 16000)
     streamer.feed(np.zeros((100, 2)))
     with pytest.raises(audioae.InputError, match=r"reset\(\)"):
@@ -176,7 +176,7 @@ def test_wrong_use_is_refused_with_the_fix(denoiser: Denoiser) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_is_not_finite_does_not_spread(denoiser: Denoiser) -> None:
+def test_non_finite_samples_do_not_spread(denoiser: Denoiser) -> None:
     wave = recording(16000, 1, 2)[:, 0]
     holed = wave.copy()
     holed[1000:1005] = 0

@@ -215,11 +215,11 @@ device: gpu
         ("seed: 1\n\trate: 2", "2:1: not valid YAML"),
     ],
 )
-def test_a_value_is_never_taken_for_what_it_is_not(line: str, mistake: str) -> None:
+def test_values_are_not_converted_between_types(line: str, mistake: str) -> None:
     assert errors(line)[0].startswith(f"r.yaml:{mistake}")
 
 
-def test_words_and_numbers_that_yaml_is_known_to_confuse() -> None:
+def test_ambiguous_words_and_numbers_of_yaml() -> None:
     recipe = parse(Recipe, "{seed: 010, rate: 1e-3, name: no, steps: [1, 2], data: {snr: [0, 5]}}", "r.yaml")
     assert (recipe.seed, recipe.rate, recipe.name, recipe.steps) == (10, 0.001, "no", (1, 2))
     assert recipe.data.snr == (0.0, 5.0)
@@ -262,7 +262,7 @@ def test_text_and_numbers_are_taken_for_lists_of_one(override: str, field: str, 
         ("inner: 3", "inner: should be a section of `key: value` lines, not 3"),
     ],
 )
-def test_what_is_no_list_of_one_is_said(text: str, mistake: str) -> None:
+def test_invalid_single_values_of_lists_are_reported(text: str, mistake: str) -> None:
     (found,) = errors(text, schema=Outer)
     assert found.partition(" ")[2].startswith(mistake)
 
@@ -320,7 +320,7 @@ def test_mistakes_in_a_section_by_kind_have_their_place(model: str, mistakes: li
 
 
 @pytest.mark.usefixtures("zoo")
-def test_a_config_of_no_kind_is_refused() -> None:
+def test_a_config_of_no_kind_is_rejected() -> None:
     with pytest.raises(ValidationError, match="unknown kind 'test_config'"):
         WithModel(model=Data())
 

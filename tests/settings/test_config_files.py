@@ -22,7 +22,7 @@ def test_a_file_is_read_with_its_name_in_messages(tmp_path: Path) -> None:
         load(Recipe, path)
 
 
-def test_what_is_no_recipe_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_unusable_recipe_files_are_rejected_by_name(tmp_path: Path) -> None:
     def refusal(path: Path) -> Any:
         return pytest.raises(RecipeError, match=f"^{path}")
 

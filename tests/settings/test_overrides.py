@@ -91,7 +91,7 @@ def test_places_are_those_of_the_override_and_nothing_stays_of_what_it_replaced(
         ("lr=!!python/name:os.system", "lr: tags such as !!python/name:os.system"),
     ],
 )
-def test_what_is_wrong_with_an_override_is_said_at_the_override(override: str, message: str) -> None:
+def test_mistakes_in_an_override_are_reported_at_the_override(override: str, message: str) -> None:
     document = read(TEXT)
     apply_overrides(document, [override, "data.rate=1"])
     (problem,) = document.problems

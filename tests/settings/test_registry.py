@@ -61,6 +61,6 @@ def test_only_listed_names_are_imported(name: str) -> None:
     assert set(sys.modules) - before <= {"audioae.zoo"}
 
 
-def test_did_you_mean_stays_silent_about_words_far_away() -> None:
+def test_there_is_no_suggestion_for_dissimilar_words() -> None:
     assert did_you_mean("zebra", ["cat", "dog"]) == ""
     assert did_you_mean("cta", ["cat", "dog"]) == "; did you mean 'cat'?"

@@ -82,12 +82,12 @@ def test_every_place_is_where_the_composer_of_the_library_finds_it(tree: dict[st
         ('"true"', "true"),
     ],
 )
-def test_plain_words_mean_what_they_look_like(text: str, value: object) -> None:
+def test_plain_scalars_have_the_type_of_yaml_1_2(text: str, value: object) -> None:
     assert scalar(text) == value
     assert type(scalar(text)) is type(value)
 
 
-def test_keys_are_text_whatever_they_look_like() -> None:
+def test_keys_are_always_text() -> None:
     assert read("{1: a, true: b, no: c, null: d, 1e-3: e}").data == dict(
         zip(["1", "true", "no", "null", "1e-3"], "abcde", strict=True)
     )
@@ -117,7 +117,7 @@ def test_a_key_given_twice_is_named_with_both_places_and_keeps_the_first_value()
         ("a: !mine {b: 1}", "f:1:4: a: ", "!mine"),
     ],
 )
-def test_anchors_aliases_and_tags_are_refused_in_place(text: str, place: str, word: str) -> None:
+def test_anchors_aliases_and_tags_are_rejected_in_place(text: str, place: str, word: str) -> None:
     (problem,) = read(text).problems
     assert str(problem).startswith(place)
     assert f"such as {word}".replace("\\", "") in problem.message
@@ -149,13 +149,13 @@ def test_an_alias_bomb_stays_as_small_as_its_text() -> None:
         ("#" * (MAX_CHARACTERS + 1), "^f:1:1: longer than"),
     ],
 )
-def test_what_cannot_be_read_is_refused_at_its_place(text: str, message: str) -> None:
+def test_syntax_errors_are_reported_with_their_place(text: str, message: str) -> None:
     with pytest.raises(YamlSyntaxError, match=message):
         read(text)
 
 
 @given(st.text(max_size=200) | st.text(alphabet="[]{}:,-?&*!|>'\"%@ \n\ta1~#\\u", max_size=60))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_rejected(text: str) -> None:
     try:
         document = read(text)
     except YamlSyntaxError as error:

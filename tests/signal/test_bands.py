@@ -15,7 +15,7 @@ def bins(rate: int, window: float) -> int:
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("rate", RATES)
-def test_weights_share_out_every_bin(rate: int, window: float) -> None:
+def test_weights_sum_to_one_at_every_bin(rate: int, window: float) -> None:
     layout = BandLayout(1 / window)
     table, means = layout.weights(bins(rate, window)), layout.averages(bins(rate, window))
     assert torch.allclose(table.sum(1), torch.ones(len(table)))
@@ -44,7 +44,7 @@ def test_bands_are_as_wide_in_hz_for_every_window() -> None:
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("rate", RATES)
-def test_no_frequency_shares_its_gain_with_what_lies_far_away(rate: int, window: float) -> None:
+def test_bands_are_narrow(rate: int, window: float) -> None:
     layout = BandLayout(1 / window)
     hz = hz_of(bins(rate, window), layout)
     audible = hz <= min(TOP_HZ, rate / 2)
@@ -56,7 +56,7 @@ def test_no_frequency_shares_its_gain_with_what_lies_far_away(rate: int, window:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_a_band_means_the_same_at_every_rate(window: float) -> None:
+def test_bands_are_equal_at_every_rate(window: float) -> None:
     layout = BandLayout(1 / window)
     wide, narrow = layout.averages(bins(48000, window)), layout.averages(bins(16000, window))
     inner = narrow.shape[1] - 2  # the last bands of the narrow one reach beyond its Nyquist frequency
@@ -72,7 +72,7 @@ def test_bands_above_the_nyquist_frequency_are_absent(window: float) -> None:
         assert layout.centres[count - 1] <= rate / 2 * 1.004
 
 
-def test_the_layout_of_format_1_is_what_it_was() -> None:
+def test_the_layout_of_format_1_has_not_changed() -> None:
     assert [BY_BINS.count(f) for f in (129, 257, 769)] == [82, 101, 131]
     assert BY_BINS.level_bins == slice(3, 129)
     assert BY_BINS.centres[63:66] == pytest.approx((1968.75, 2000.0, 2081.39), abs=0.01)

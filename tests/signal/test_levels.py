@@ -9,7 +9,7 @@ from audioae.signal.resample import resample
 
 
 @given(st.floats(-150, 60))
-def test_decibels_go_there_and_back(value: float) -> None:
+def test_decibels_are_invertible(value: float) -> None:
     assert to_db(from_db(value)) == pytest.approx(value, abs=1e-9)
 
 

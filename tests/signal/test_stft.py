@@ -70,9 +70,7 @@ def test_is_defined_in_seconds(rate: int) -> None:
     st.sampled_from([(), *LONGER]),
     st.booleans(),
 )
-def test_frames_come_out_the_same_however_the_hops_come_in(
-    pieces: list[int], rate: int, sizes: tuple[float, ...], gradients: bool
-) -> None:
+def test_frames_do_not_depend_on_the_chunks(pieces: list[int], rate: int, sizes: tuple[float, ...], gradients: bool) -> None:
     with torch.set_grad_enabled(gradients):  # without them, one frame is transformed by numpy
         assert_same_however_the_hops_come_in(pieces, STFT(rate, *sizes))
 
@@ -94,6 +92,6 @@ def assert_same_however_the_hops_come_in(pieces: list[int], stft: STFT) -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 7999, 192001])
-def test_other_rates_are_refused_with_the_fix(rate: int) -> None:
+def test_other_rates_are_rejected_with_the_fix(rate: int) -> None:
     with pytest.raises(InputError, match="resample to one from 8000 to 192000"):
         STFT(rate)

@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_are_written_atomically(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Temporary(tmp_path / "a") as temporary:
         temporary.write(b"half")
         assert names(tmp_path) != []
@@ -35,7 +35,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("without", ["", "_rename_no_replace", "_rename_no_replace _link"])
-def test_what_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+def test_files_that_appear_meanwhile_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
     """By whatever way of renaming the file system has."""
 
     def missing(source: Path, target: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert target.read_bytes() == b"new" and names(tmp_path) == ["a"]
 
 
-def test_what_is_there_is_replaced_only_on_demand(tmp_path: Path) -> None:
+def test_existing_files_are_replaced_only_on_demand(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(OutputError, match="use --overwrite"):
         write_file(tmp_path / "a", b"new", overwrite=False)
@@ -84,7 +84,7 @@ def test_permissions_are_those_of_the_umask_or_of_the_old_file(tmp_path: Path) -
 
 @posix
 @pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing yet"])
-def test_behind_a_link_the_file_is_written_and_the_link_stays(tmp_path: Path, there: bool) -> None:
+def test_writing_through_a_link_keeps_the_link(tmp_path: Path, there: bool) -> None:
     (tmp_path / "store").mkdir()
     if there:
         (tmp_path / "store/real").write_bytes(b"old")
@@ -137,7 +137,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, small_disk: Callable[[in
     assert target.read_bytes() == b"old" and names(tmp_path) == ["a"]
 
 
-def test_what_is_read_back_differently_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_read_back_differently_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic, "write_all", lambda handle, data: os.write(handle, data[:-1]))
     with pytest.raises(OutputError, match="read back"):
         write_file(tmp_path / "a", b"new")
@@ -157,7 +157,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @posix
-def test_only_what_dead_processes_have_left_is_swept(tmp_path: Path) -> None:
+def test_only_files_of_dead_processes_are_swept(tmp_path: Path) -> None:
     mine = [".a.part", ".audioae.part", ".audioae-notes.part", ".a.wav.x1y2.part", f".audioae-{atomic.HOST}-1.part"]
     for name in mine:
         (tmp_path / name).write_bytes(b"mine")
@@ -185,7 +185,7 @@ def _write_many(folder: str) -> None:
 
 
 @posix
-def test_writing_beside_sweeping_loses_nothing(tmp_path: Path) -> None:
+def test_concurrent_writing_and_sweeping_lose_nothing(tmp_path: Path) -> None:
     """A temporary that is not locked yet may be swept; another one is made then."""
     writer = multiprocessing.get_context("spawn").Process(target=_write_many, args=(str(tmp_path),))
     writer.start()

@@ -36,7 +36,7 @@ FAST = ["train.workers=0", "data.seconds=1", "data.memory_mb=100", "data.other_s
 BRIEF = ["train.steps=40", "train.warmup=5", "train.ema=0.9"]
 
 
-def test_it_gains_on_the_noise_and_keeps_to_the_bound(engine: Path, tmp_path: Path) -> None:
+def test_adapting_improves_the_noise_within_the_bound(engine: Path, tmp_path: Path) -> None:
     out = engine.parent / "mine.safetensors"
     brief = [*FAST, *BRIEF]
     result = adapt("conv_dae_offline", [str(engine)], out, budget=3600, bound=1.0, overrides=brief, device="cpu")
@@ -98,7 +98,7 @@ def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path
     assert not out.exists()
 
 
-def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Path) -> None:
+def test_adapting_uses_settings_for_small_machines(tmp_path: Path) -> None:
     given = audioae.load("conv_dae")
     recipe = recipe_of(given)
     data = recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
@@ -108,7 +108,7 @@ def test_what_a_large_machine_was_given_is_not_asked_of_a_small_one(tmp_path: Pa
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
 
 
-def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> None:
+def test_adapting_uses_no_teacher(tmp_path: Path) -> None:
     taught = audioae.load("conv_dae")
     recipe = recipe_of(taught)
     train = recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
@@ -118,7 +118,7 @@ def test_a_teacher_who_does_not_know_the_noise_is_not_asked(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_any_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+def test_any_path_is_taken_literally(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     model = folder / f"{name}.safetensors"
@@ -139,7 +139,7 @@ def test_halfway_between_two_models() -> None:
         assert all(torch.allclose(mixed[name], value + share, atol=1e-5) for name, value in old.network.state_dict().items())
 
 
-def test_mistakes_are_told_before_anything_runs(engine: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_runs(engine: Path, tmp_path: Path) -> None:
     def errors(*words: str) -> str:
         run = CliRunner().invoke(main, ["adapt", *words])
         assert run.exit_code == 1

@@ -43,7 +43,9 @@ def recipe(*overrides: str) -> Recipe:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path, impatient: Callable[[int], Watcher]) -> None:
+def test_every_kind_of_autoencoder_trains_resumes_and_encodes(
+    kind: str, tmp_path: Path, impatient: Callable[[int], Watcher]
+) -> None:
     made = recipe(*KINDS[kind])
     train(made, tmp_path / "whole", device="cpu")
     assert train(made, tmp_path / "parts", device="cpu", watcher=impatient(2)).interrupted
@@ -60,7 +62,7 @@ def test_every_make_trains_resumes_and_encodes(kind: str, tmp_path: Path, impati
     assert denoiser.network.features.deviation.std() > 0  # standardised by the training data
 
 
-def test_initial_weights_are_not_begun_anew(tmp_path: Path) -> None:
+def test_initial_weights_are_kept(tmp_path: Path) -> None:
     first = train(recipe("train.steps=1"), tmp_path / "first", device="cpu").model_file
     still = ["train.steps=1", "train.learning_rate=1.0e-12", "train.weight_decay=0", "seed=5", f"train.init={first}"]
     second = train(recipe(*still), tmp_path / "second", device="cpu").model_file
@@ -104,7 +106,7 @@ def test_stages_train_one_part_after_the_other() -> None:
     assert trained(9) == code | level(0) | level(1)
 
 
-def test_corruption_is_of_what_is_heard_and_not_of_what_is_wanted() -> None:
+def test_corruption_applies_to_the_input_only() -> None:
     clean = torch.randn(2, 1, 16000) * 0.1
     noisy = clean + torch.randn(2, 1, 16000) * 0.1
     seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -126,7 +128,7 @@ def test_corruption_is_of_what_is_heard_and_not_of_what_is_wanted() -> None:
     assert (given - wanted).mean() > 0.05  # noise fills what speech leaves, at the level of what is heard
 
 
-def test_a_collapsed_posterior_is_told(tmp_path: Path) -> None:
+def test_posterior_collapse_is_reported(tmp_path: Path) -> None:
     fine = recipe("model.variational=true", "losses.kl_prior=0.001")
     train(fine, tmp_path / "fine", device="cpu")
     assert "alarm" not in (tmp_path / "fine/log.jsonl").read_text()

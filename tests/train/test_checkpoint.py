@@ -114,7 +114,7 @@ def test_a_whole_one_is_restored(training: Training, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_one_is_refused_in_a_line(what: str, training: Training, tmp_path: Path) -> None:
+def test_a_damaged_one_is_rejected_in_one_line(what: str, training: Training, tmp_path: Path) -> None:
     training.save(path := tmp_path / "checkpoint.safetensors")
     tensors, held = load_tensors(path, FORMAT)
     change, words = DAMAGE[what]
@@ -126,7 +126,7 @@ def test_a_damaged_one_is_refused_in_a_line(what: str, training: Training, tmp_p
     assert message.startswith(str(path)) and "\n" not in message and words in message.removeprefix(str(path))
 
 
-def test_one_that_is_cut_off_is_refused_in_a_line(training: Training, tmp_path: Path) -> None:
+def test_one_that_is_cut_off_is_rejected_in_one_line(training: Training, tmp_path: Path) -> None:
     training.save(path := tmp_path / "checkpoint.safetensors")
     data = path.read_bytes()
     for content in (b"", data[:4], data[: len(data) // 2], data[:-100]):

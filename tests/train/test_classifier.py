@@ -30,7 +30,7 @@ def recipe(*overrides: str) -> Recipe:
     return parse(Recipe, TEXT, "test", overrides)
 
 
-def test_learns_the_recordings_and_the_judge_agrees(tmp_path: Path) -> None:
+def test_a_classifier_learns_the_recordings(tmp_path: Path) -> None:
     made = recipe("train.steps=60", "train.learning_rate=0.005", "train.ema=0.9")
     result = train(made, tmp_path / "run", device="cpu")
     assert result.figures["accuracy"] > 0.6  # by chance 0.1

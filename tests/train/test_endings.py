@@ -40,7 +40,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, index: int) -> None:
     monkeypatch.setattr(Mixer, "batch", batch)
 
 
-def test_an_error_on_the_way_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_during_a_training_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         break_at(patch, 2)
         with pytest.raises(audioae.DataError, match="the disk is gone"):
@@ -51,7 +51,9 @@ def test_an_error_on_the_way_loses_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert (result.progress.step, result.taken) == (4, 2)
 
 
-def test_an_error_before_the_first_step_leaves_room_for_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_error_before_the_first_step_the_training_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         break_at(patch, 0)
         with pytest.raises(audioae.DataError, match="the disk is gone"):
@@ -60,7 +62,7 @@ def test_an_error_before_the_first_step_leaves_room_for_another_try(tmp_path: Pa
     assert train(recipe("train.steps=1"), tmp_path, device="cpu").taken == 1
 
 
-def test_there_has_to_be_something_to_resume(tmp_path: Path) -> None:
+def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(audioae.OutputError, match="holds no checkpoint to resume"):
         train(recipe("train.steps=1"), tmp_path / "run", resume=True, device="cpu")
     assert not (tmp_path / "run").exists()
@@ -69,7 +71,7 @@ def test_there_has_to_be_something_to_resume(tmp_path: Path) -> None:
         train(recipe("train.steps=1"), tmp_path, device="cpu")
 
 
-def test_a_recipe_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_recipe_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").mkdir()
     with pytest.raises(audioae.OutputError, match=r"recipe\.json: is a folder") as caught:
         train(recipe("train.steps=1"), tmp_path, device="cpu")
@@ -77,7 +79,7 @@ def test_a_recipe_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["recipe.json"]
 
 
-def test_another_validation_begins_with_no_best(tmp_path: Path) -> None:
+def test_a_changed_validation_resets_the_best_value(tmp_path: Path) -> None:
     train(recipe("train.steps=1"), tmp_path, device="cpu")
     for step, other, starts_anew in (
         (2, "valid.best=si_sdr", False),

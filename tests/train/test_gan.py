@@ -33,7 +33,7 @@ def recipe(*overrides: str) -> Recipe:
     return parse(Recipe, TEXT, "test", overrides)
 
 
-def test_a_training_leaves_a_generator_and_something_to_hear(tmp_path: Path) -> None:
+def test_a_training_writes_a_generator_and_samples(tmp_path: Path) -> None:
     measures = "valid.measures=[sliced_wasserstein,frechet_of_sounds,inception_score,diversity,class_accuracy]"
     result = train(recipe(measures, "valid.judge=digits"), tmp_path / "run", device="cpu")
     assert set(result.figures) == {
@@ -74,7 +74,7 @@ def task(*overrides: str) -> Task:
     return Task(Generator(made.model), made, 0, audioae.load)
 
 
-def test_each_player_learns_in_its_turn_alone() -> None:
+def test_generator_and_critic_are_trained_in_turn() -> None:
     torch.manual_seed(0)
     player = task("train.critic_steps=2")
     assert player.turns == 3
@@ -87,7 +87,7 @@ def test_each_player_learns_in_its_turn_alone() -> None:
         assert learns == ({"model"} if turn == 2 else {"critic"})
 
 
-def test_a_critic_learns_to_tell() -> None:
+def test_a_critic_learns() -> None:
     torch.manual_seed(0)
     player = task()
     optimizer = torch.optim.Adam(player.critic.parameters(), 2e-3)
@@ -107,7 +107,7 @@ def test_a_critic_learns_to_tell() -> None:
     assert "the critic has won" in player.alarms[0]
 
 
-def test_a_critic_that_has_won_at_one_level_of_a_pyramid_is_told() -> None:
+def test_a_dominating_critic_is_reported_with_its_level() -> None:
     torch.manual_seed(0)
     player = task("model.kind=lapgan", "model.widths=[8, 8, 8]", "model.critic_widths=[8]")
     wave = 0.1 * torch.randn(6, 1, 8000)
@@ -125,14 +125,14 @@ def test_a_critic_that_has_won_at_one_level_of_a_pyramid_is_told() -> None:
     assert torch.isfinite(player.shares.right).all()
 
 
-def test_generators_that_are_silent_or_all_alike_are_told() -> None:
+def test_silence_and_mode_collapse_are_reported() -> None:
     real = torch.rand(6, 1, 128, 64) * 2 - 1
     assert alarms(GenerationReport(real, real)) == []
     told = " ".join(alarms(GenerationReport(torch.full_like(real, -1.0), real)))
     assert "collapse" in told and "silence" in told
 
 
-def test_wrong_recipes_are_refused() -> None:
+def test_wrong_recipes_are_rejected() -> None:
     for override, told in [
         ("losses={real_gradient: 1}", "holds penalties alone"),
         ("valid.clean=[]", "needs `valid.clean`"),

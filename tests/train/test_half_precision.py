@@ -37,7 +37,7 @@ PLAIN = ["losses={compressed_magnitude: 10}"]
 
 
 @pytest.mark.usefixtures("root")
-def test_an_overflow_lowers_the_scale_and_the_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overflow_lowers_the_scale_and_the_training_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "Parallel", Scaled)
     calls, whole = [], task.weighted_sum
 

@@ -78,7 +78,7 @@ def test_adamw_is_torchs_and_the_default() -> None:
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (48, 8), (8, 48)])
-def test_a_step_has_no_direction_that_is_left_behind(shape: tuple[int, int]) -> None:
+def test_updates_of_muon_have_equal_singular_values(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -1, shape[1])
     found = torch.linalg.svdvals(orthogonalised(matrix))
     assert found.min() > 0.3 and found.max() < 1.3
@@ -87,12 +87,12 @@ def test_a_step_has_no_direction_that_is_left_behind(shape: tuple[int, int]) -> 
     assert torch.allclose(inside, torch.diag(inside.diagonal()), atol=1e-3)
 
 
-def test_layers_between_are_told_from_the_last() -> None:
+def test_muon_is_used_for_hidden_layers_only() -> None:
     net = Net()
     assert [id(p) for p in between_layers(net)] == [id(net.first.weight), id(net.hidden.weight)]
 
 
-def test_the_optimizer_goes_on_from_its_state() -> None:
+def test_the_optimizer_continues_from_its_state() -> None:
     config = TrainConfig(optimizer="muon", learning_rate=0.01)
     whole, parts = Net(), Net()
     optimizer = optimizer_of(whole, config)
@@ -125,14 +125,14 @@ def test_a_training_with_muon_and_frozen_statistics_resumes(tmp_path: Path, impa
     assert all(same == ("running_" in name) for name, same in frozen.items())
 
 
-def test_frozen_statistics_have_to_come_from_somewhere() -> None:
+def test_frozen_statistics_need_initial_weights() -> None:
     with pytest.raises(RecipeError, match="`freeze_statistics` needs `init`"):
         recipe("train.freeze_statistics=true")
 
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize(("before", "after"), [("adamw", "muon"), ("muon", "adamw")])
-def test_what_one_optimizer_began_the_other_does_not_resume(before: str, after: str, tmp_path: Path) -> None:
+def test_a_training_cannot_be_resumed_by_another_optimizer(before: str, after: str, tmp_path: Path) -> None:
     train(recipe("train.steps=1", f"train.optimizer={before}"), tmp_path, device="cpu")
     with pytest.raises(ModelFileError, match=f"`train.optimizer: {before}`, not {after}: resume with .*={before}") as told:
         train(recipe("train.steps=2", f"train.optimizer={after}"), tmp_path, resume=True, device="cpu")

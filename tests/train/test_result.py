@@ -19,7 +19,7 @@ from audioae.train.result import doubt
         (Progress(21, skipped=21, best=9.0), 3.0, "no step had a finite gradient"),
     ],
 )
-def test_it_is_told_why(progress: Progress, noisy: float | None, words: str) -> None:
+def test_reasons_for_doubt_are_given(progress: Progress, noisy: float | None, words: str) -> None:
     recipe = load(Recipe, "recipes/conv_dae.yaml", ["train.warmup=20", "valid.best=si_sdr", "valid.measures=[si_sdr]"])
     told = doubt(recipe, progress, {} if noisy is None else {"si_sdr": noisy})
     assert told.startswith(words) and bool(told) == bool(words)

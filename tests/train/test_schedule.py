@@ -108,7 +108,7 @@ def test_a_budget_that_is_too_small_for_anything_still_leaves_a_model(
 
 
 @pytest.mark.usefixtures("root")
-def test_the_log_is_never_silent_for_more_than_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_logged_at_least_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, read_while_it_ran = Clock(), []
     slow(monkeypatch, clock, setup=0, recording=25, saving=0)
 
@@ -126,7 +126,7 @@ def test_the_log_is_never_silent_for_more_than_a_minute(tmp_path: Path, monkeypa
     assert any("measured" in row for row in rows(tmp_path))
 
 
-def test_a_pulse_is_due_when_nothing_was_said_for_long() -> None:
+def test_a_message_is_due_after_a_long_silence() -> None:
     clock = Clock()
     pulse = Pulse(30, clock)
     clock.now += 29
@@ -137,7 +137,7 @@ def test_a_pulse_is_due_when_nothing_was_said_for_long() -> None:
     assert not pulse.due
 
 
-def test_without_a_budget_it_is_the_steps_that_count() -> None:
+def test_without_a_budget_the_schedule_follows_the_steps() -> None:
     schedule = Schedule(10)
     schedule.expect("validation", 1e9)
     assert [schedule.share(step) for step in (0, 5, 10)] == [0.0, 0.5, 1.0]
@@ -148,7 +148,7 @@ def test_without_a_budget_it_is_the_steps_that_count() -> None:
     assert first.share(0) == pytest.approx(1.0)
 
 
-def test_a_rate_is_warmed_up_and_brought_down() -> None:
+def test_the_learning_rate_has_a_warm_up_and_a_decay() -> None:
     config = TrainConfig(learning_rate=1.0, warmup=3)
     assert [learning_rate(config, step, 0.0) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
     assert math.isclose(learning_rate(config, 3, 1.0), config.final_rate)

@@ -32,7 +32,7 @@ def mixture() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_the_target_lies_between_the_truth_and_the_teachers_result(share: float) -> None:
+def test_the_target_lies_between_the_clean_wave_and_the_teachers_result(share: float) -> None:
     noisy, clean = mixture()
     target = Teacher(audioae.load("conv_dae"), share).target(noisy, clean, RATE)
     told = audioae.load("conv_dae")(noisy[0], RATE)
@@ -48,7 +48,7 @@ def test_a_teacher_that_is_an_ensemble_takes_a_batch() -> None:
     torch.testing.assert_close(target[0], audioae.load("conv_dae_large")(noisy[0], RATE), atol=1e-5, rtol=0)
 
 
-def test_only_losses_that_compare_samples_are_told() -> None:
+def test_only_losses_on_samples_use_the_teacher() -> None:
     assert {"si_sdr", "sd_sdr", "l1", "mse"} == SAMPLE_BY_SAMPLE
     noisy, clean = mixture()
     for name in every_family()["denoisers"].losses:
@@ -71,7 +71,7 @@ def test_a_teacher_is_neither_trained_nor_kept() -> None:
     assert not any("teacher" in name for name in player.state_dict())
 
 
-def test_who_is_the_teachers_equal_has_nothing_to_learn() -> None:
+def test_a_student_equal_to_its_teacher_has_no_loss() -> None:
     teacher, settings = audioae.load("conv_dae"), recipe("train.teacher=conv_dae", "train.teacher_share=1")
     taught = settings.model_copy(update={"losses": {"sd_sdr": options_of_loss("sd_sdr")()}})
     noisy, clean = mixture()
@@ -88,7 +88,7 @@ def test_a_training_with_a_teacher_says_so_in_its_model_file(tmp_path: Path) -> 
     assert recipe_of(pupil).train.teacher == "conv_dae"
 
 
-def test_who_cannot_teach_is_refused(tmp_path: Path) -> None:
+def test_unusable_teachers_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="nobody: is neither a model in the package nor a file"):
         train(recipe("train.teacher=nobody"), tmp_path / "a")
     with pytest.raises(ModelFileError, match=r"train\.teacher digits: is a classifier: give a denoiser"):
