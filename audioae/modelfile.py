@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,8 +82,13 @@ def shipped(family: str | None = None) -> list[str]:
     """Names of the models in the package, the default first; all, or those of one family, such as ``denoisers``."""
     names = sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
     return sorted(
-        (name for name in names if family is None or info(name).family == family), key=lambda name: name != DEFAULT
+        (name for name in names if family is None or _family(*identity(name)) == family), key=lambda name: name != DEFAULT
     )
+
+
+@cache
+def _family(path: str, *identity: int) -> str:
+    return info(path).family
 
 
 def locate(name_or_path: str | os.PathLike[str]) -> Path:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioae.audio.files import probe
 from audioae.audio.folders import is_recording, recordings
-from audioae.data.sources import check_skipped, manifest
+from audioae.data.sources import check_skipped, examine, manifest
 from audioae.errors import DataError, InputError
 
 Skipped = list[tuple[Path, str]]
@@ -134,7 +133,7 @@ def _stem(file: str) -> str:
 
 
 def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:
-    first, second = probe(noisy), probe(clean)
+    first, second = examine(noisy), examine(clean)
     if (first.rate, first.channels, first.frames) != (second.rate, second.channels, second.frames):
         raise DataError(
             f"{noisy}: {first.rate} Hz, {first.channels} channels, {first.frames} frames, but its reference has "

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from audioae.audio.files import Reader, probe
 from audioae.audio.folders import recordings
+from audioae.audio.formats import AudioInfo
 from audioae.audio.globs import matches
+from audioae.audio.spool import is_pipe
 from audioae.errors import DataError, InputError
 from audioae.signal.resample import resample
 
@@ -154,7 +156,7 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
     total = len(files) + len(found.skipped)
     for path in files:
         try:
-            info = probe(path)
+            info = examine(path)
             if not info.frames:
                 raise InputError(f"{path}: holds no samples")
             found.clips.append(Clip(path, info.rate, info.frames))
@@ -162,6 +164,17 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
             found.skipped.append((path, str(error)))
     check_skipped(found.skipped, total, max_skipped)
     return found
+
+
+def examine(path: Path) -> AudioInfo:
+    """:func:`~audioae.audio.files.probe` a file that will be read more than once.
+
+    Raises:
+        InputError: it cannot be read, or only once.
+    """
+    if is_pipe(path):
+        raise InputError(f"{path}: is a pipe or a device, which cannot be read again: give a file")
+    return probe(path)
 
 
 def check_skipped(skipped: Sequence[tuple[Path, str]], total: int, max_skipped: float) -> None:

@@ -67,26 +67,39 @@ def clean(
 
 def _join(workers: int | None) -> None:
     """Connect to the cluster at ``RAY_ADDRESS``, or start one on this machine."""
-    import ray
-
     address = os.environ.get("RAY_ADDRESS", "")
+    if not address:
+        _start(workers)
+        return
     advice = "start one there (`ray start --head`), or unset RAY_ADDRESS to use this machine alone"
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     try:
         if host and port.isdigit():  # Ray itself would retry for minutes
             socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
-        ray.init(
-            address or "local",  # without an address Ray would connect to any cluster on this machine, and reject num_cpus
-            num_cpus=None if address else workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        _init(address)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        if not address:
-            raise
-        why = str(error).partition("\n")[0]
-        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({why}): {advice}") from None
+        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({_line(error)}): {advice}") from None
+
+
+def _start(workers: int | None) -> None:
+    """Start a cluster of this machine alone. Ray gives its processes 30 s, which is too little on a busy machine."""
+    import ray
+
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            _init("local", workers)  # without an address Ray joins whatever runs on this machine, and takes no num_cpus
+            return
+        except Exception as error:  # Ray raises errors of any class
+            ray.shutdown()
+            if number == ATTEMPTS:
+                advice = "clean without --engine ray, or when the machine is less busy"
+                raise InputError(f"Ray cannot be started on this machine ({_line(error)}): {advice}") from error
+
+
+def _init(address: str, workers: int | None = None) -> None:
+    import ray
+
+    ray.init(address, num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 @dataclass

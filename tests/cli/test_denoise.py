@@ -73,6 +73,7 @@ def test_one_bad_file_does_not_stop_the_others(noisy: Callable[..., Path], tmp_p
     assert "holds no samples" in report["none.wav"]["error"]
     assert report["torn.flac"]["error"]
     good = report["good.wav"]
+    assert not [key for key in good if "snr" in key], "which cannot be told from the result"
     assert good["seconds"] == 0.5 and good["level_after"] < good["level_before"] and good["speed"] > 0
 
 
@@ -112,8 +113,6 @@ def test_standard_input_and_output(noisy: Callable[..., Path], tmp_path: Path) -
     piped = subprocess.run(command, input=source.read_bytes(), capture_output=True, check=True)
     assert piped.stdout == (tmp_path / "file.wav").read_bytes()
     assert b"\r" not in piped.stderr  # no progress bar in a pipe
-    nothing = subprocess.run(command, input=b"", capture_output=True)
-    assert nothing.returncode == 1 and b"Traceback" not in nothing.stderr and nothing.stdout == b""
 
 
 def test_wrong_use_is_said_in_one_line(noisy: Callable[..., Path], tmp_path: Path) -> None:
@@ -208,14 +207,6 @@ def test_an_input_that_matches_nothing_is_told(noisy: Callable[..., Path], tmp_p
     (tmp_path / "empty").mkdir()
     for nothing in (tmp_path / "no*such.wav", tmp_path / "empty"):
         assert f"no audio files in {nothing}" in run(noisy(), nothing, "-o", tmp_path / "out", code=2).output
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_standard_output_that_is_full(noisy: Callable[..., Path]) -> None:
-    with open("/dev/full", "wb") as full:
-        command = [sys.executable, "-m", "audioae", "denoise", str(noisy(seconds=0.5)), "-o", "-"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 1 and b"standard output: cannot write" in done.stderr and b"Traceback" not in done.stderr
 
 
 def test_termination_leaves_nothing_behind(

@@ -1,5 +1,6 @@
 """Recordings that are found whatever their names, and kept in memory as faithfully as they are loud."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_any_folder_can_be_named_and_searched(tmp_path: Path, name: str) -> None
     assert set(list_files([str(tmp_path / name / "**" / "*.wav")])) == set(files)
     with pytest.raises(DataError, match="no audio found there"):
         list_files([str(tmp_path / name / "*.flac")])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_can_be_read_once_only_is_named(samples: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "list.csv").write_text(f"file\npipe.wav\n{samples}/clean/16k-fire.flac\n")
+    found = find([str(tmp_path / "list.csv")], 0.5)
+    assert [clip.path.name for clip in found.clips] == ["16k-fire.flac"]
+    assert "pipe.wav: is a pipe or a device, which cannot be read again" in found.skipped[0][1]
 
 
 def test_a_pattern_is_one_where_no_folder_is_called_so(tmp_path: Path) -> None:
