@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,42 @@ import soundfile
 
 import audioae
 from audioae.denoisers.denoiser import Denoiser
+from audioae.errors import AudioaeError, UnexpectedError
 from audioae.runtime import cluster
 from audioae.runtime.files import Report
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Saboteur(ModelChoice):
+    """Its worker does to a recording what the recording's name says."""
+
+    def load(self) -> Denoiser:
+        from audioae.runtime import cluster
+        from audioae.system.atomic import HOST
+
+        whole = cluster.denoise_file
+
+        def denoise_file(denoiser: Denoiser, source: Path, target: Path, *rest: object) -> Report:
+            once, name = target.with_suffix(".once"), source.stem
+            lost = name in ("half", "untold") and not once.exists()
+            if lost:
+                once.touch()
+            if name == "bug":
+                raise IndexError("a bug")
+            if name == "killed":
+                os.kill(os.getpid(), 9)
+            if lost and name == "half":  # the worker ends while it writes
+                (target.parent / f".audioae-{HOST}-0123456789ab.part").write_bytes(b"RIFF")
+                os._exit(1)
+            report = whole(denoiser, source, target, *rest)
+            if lost:  # it ends when the recording is done, before it can say so
+                os._exit(1)
+            return report
+
+        cluster.denoise_file = denoise_file
+        return super().load()
 
 
 class NeverBegins(ModelChoice):
@@ -26,90 +58,6 @@ class NeverBegins(ModelChoice):
         os._exit(1)
 
 
-class FinishesUntold(ModelChoice):
-    """Its worker ends after its first recording is done, before it can say so."""
-
-    def load(self) -> Denoiser:
-        from audioae.runtime import cluster
-
-        told = cluster.denoise_file
-
-        def untold(denoiser: Denoiser, source: Path, target: Path, *rest: object) -> Report:
-            report = told(denoiser, source, target, *rest)
-            once = target.with_suffix(".untold")
-            if not once.exists():
-                once.touch()
-                os._exit(1)
-            return report
-
-        cluster.denoise_file = untold
-        return super().load()
-
-
-class LeavesHalf(ModelChoice):
-    """Its worker ends while it writes its first recording."""
-
-    def load(self) -> Denoiser:
-        from audioae.runtime import cluster
-        from audioae.system.atomic import HOST
-
-        whole = cluster.denoise_file
-
-        def half(denoiser: Denoiser, source: Path, target: Path, *rest: object) -> Report:
-            once = target.with_suffix(".half")
-            if not once.exists():
-                once.touch()
-                (target.parent / f".audioae-{HOST}-0123456789ab.part").write_bytes(b"RIFF")
-                os._exit(1)
-            return whole(denoiser, source, target, *rest)
-
-        cluster.denoise_file = half
-        return super().load()
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    wave = np.random.default_rng(0).normal(0, 0.05, 16_000).astype(np.float32)
-    soundfile.write(tmp_path / "in.wav", wave, 16_000, "FLOAT")
-    return Job(tmp_path / "in.wav", tmp_path / "out.wav")
-
-
-def clean(job: Job, choice: ModelChoice) -> list[object]:
-    return [outcome for _, outcome in cluster.clean([(job, DenoiseOptions())], choice, 1, lambda _: True)]
-
-
-def test_a_worker_that_never_begins_is_an_error_in_the_end(job: Job) -> None:
-    with pytest.raises(audioae.InputError, match="ended 3 times before it could begin"):
-        clean(job, NeverBegins())
-    assert job.is_free
-
-
-def test_what_was_finished_but_not_told_is_done_again(job: Job) -> None:
-    (report,) = clean(job, FinishesUntold("conv_dae"))
-    assert isinstance(report, Report) and job.target.with_suffix(".untold").exists()
-    wave, rate = soundfile.read(job.source, dtype="float32")
-    assert np.abs(soundfile.read(job.target)[0] - audioae.load("conv_dae")(wave, rate)).max() < 1e-5
-
-
-def test_what_a_lost_worker_left_half_done_is_swept_away(job: Job) -> None:
-    (report,) = clean(job, LeavesHalf("conv_dae"))
-    assert isinstance(report, Report)
-    assert {p.name for p in job.target.parent.iterdir()} == {"in.wav", "out.wav", "out.half"}
-
-
-class Buggy(ModelChoice):
-    """Its worker stumbles over a bug with every recording."""
-
-    def load(self) -> Denoiser:
-        from audioae.runtime import cluster
-
-        def denoise_file(*_: object) -> Report:
-            raise IndexError("a bug")
-
-        cluster.denoise_file = denoise_file
-        return super().load()
-
-
 class NeverLoads(ModelChoice):
     """Its worker stumbles over a bug when it loads the model."""
 
@@ -117,45 +65,102 @@ class NeverLoads(ModelChoice):
         raise IndexError("a bug")
 
 
-class AlwaysDies(ModelChoice):
-    """Its worker is killed with every recording."""
-
-    def load(self) -> Denoiser:
-        from audioae.runtime import cluster
-
-        def denoise_file(*_: object) -> Report:
-            os.kill(os.getpid(), 9)
-            raise AssertionError
-
-        cluster.denoise_file = denoise_file
-        return super().load()
+@pytest.fixture(scope="module", autouse=True)
+def joined() -> Iterator[None]:
+    """A cluster of one worker, which all tests share."""
+    cluster._start(1)
+    yield
+    ray.shutdown()
 
 
-def test_a_bug_is_told_as_such_and_not_as_a_lost_worker(job: Job) -> None:
-    (outcome,) = clean(job, Buggy("conv1d_dae"))
-    assert isinstance(outcome, audioae.errors.UnexpectedError) and "in.wav: an error in audioae itself" in str(outcome)
-    with pytest.raises(audioae.errors.UnexpectedError, match="IndexError: a bug"):
-        clean(job, NeverLoads("conv1d_dae"))
+def jobs(folder: Path, *names: str) -> list[Job]:
+    wave = np.random.default_rng(0).normal(0, 0.05, 16_000).astype(np.float32)
+    (folder / "out").mkdir()
+    for name in names:
+        soundfile.write(folder / f"{name}.wav", wave, 16_000, "FLOAT")
+    return [Job(folder / f"{name}.wav", folder / f"out/{name}.wav") for name in names]
 
 
-def test_a_recording_that_kills_its_workers_is_named(job: Job) -> None:
-    (outcome,) = clean(job, AlwaysDies("conv1d_dae"))
-    assert isinstance(outcome, audioae.InputError)
-    assert "in.wav: its worker was lost 3 times" in str(outcome) and "\n" not in str(outcome)
+def clean(jobs: list[Job], choice: ModelChoice) -> dict[str, Report | AudioaeError]:
+    cleaned = cluster.clean([(job, DenoiseOptions()) for job in jobs], choice, 1, lambda _: True)
+    return {job.source.stem: outcome for job, outcome in cleaned}
 
 
-OTHER = """
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-print("up", flush=True)
-input()
-cluster.shutdown()
-"""
+Cleaned = tuple[Path, dict[str, Report | AudioaeError]]
 
 
-def test_a_cluster_of_its_own_beside_another_on_this_machine(job: Job) -> None:
-    with subprocess.Popen([sys.executable, "-c", OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline().endswith("up\n")
-        (report,) = clean(job, ModelChoice("conv1d_dae"))
-        assert isinstance(report, Report) and other.poll() is None
-        other.communicate("\n")
+@pytest.fixture(scope="module")
+def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Cleaned:
+    """Folder and outcomes of recordings of which each meets another end."""
+    folder = tmp_path_factory.mktemp("recordings")
+    return folder, clean(jobs(folder, "untold", "bug", "half", "killed", "whole"), Saboteur("conv1d_dae"))
+
+
+def test_what_was_finished_but_not_told_is_done_again(cleaned: Cleaned) -> None:
+    folder, outcomes = cleaned
+    assert isinstance(outcomes["untold"], Report) and (folder / "out/untold.once").exists()
+    wave, rate = soundfile.read(folder / "untold.wav", dtype="float32")
+    expected = audioae.load("conv1d_dae")(wave, rate)
+    for name in ("untold", "half", "whole"):
+        assert np.abs(soundfile.read(folder / f"out/{name}.wav")[0] - expected).max() < 1e-5
+
+
+def test_what_a_lost_worker_left_half_done_is_swept_away(cleaned: Cleaned) -> None:
+    folder, outcomes = cleaned
+    assert isinstance(outcomes["half"], Report) and isinstance(outcomes["whole"], Report)
+    made = {"untold.once", "untold.wav", "half.once", "half.wav", "whole.wav"}
+    assert {p.name for p in (folder / "out").iterdir()} == made
+
+
+def test_a_bug_is_told_as_such_and_not_as_a_lost_worker(cleaned: Cleaned) -> None:
+    bug = cleaned[1]["bug"]
+    assert isinstance(bug, UnexpectedError) and "bug.wav: an error in audioae itself (IndexError: a bug)" in str(bug)
+
+
+def test_a_recording_that_kills_its_workers_is_named(cleaned: Cleaned) -> None:
+    killed = cleaned[1]["killed"]
+    assert isinstance(killed, audioae.InputError)
+    assert "killed.wav: its worker was lost 3 times" in str(killed) and "\n" not in str(killed)
+
+
+def test_a_worker_that_never_begins_is_an_error_in_the_end(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, "a")
+    with pytest.raises(audioae.InputError, match="ended 3 times before it could begin"):
+        clean([job], NeverBegins())
+    assert job.is_free
+
+
+def test_a_bug_in_loading_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(UnexpectedError, match="IndexError: a bug"):
+        clean(jobs(tmp_path, "a"), NeverLoads("conv1d_dae"))
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_cluster_that_starts_late_is_tried_again(failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def init(*_: object, **__: object) -> None:
+        tried.append(1)
+        if len(tried) <= failures:
+            raise Exception("The node timed out\nduring startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    if failures < 3:
+        cluster._start(1)
+    else:
+        with pytest.raises(
+            audioae.InputError, match=r"^Ray cannot be started on this machine \(The node timed out\): clean"
+        ):
+            cluster._start(1)
+    assert len(tried) == 3
+
+
+def test_a_cluster_of_its_own_beside_another_on_this_machine(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, "a")
+    words = [str(job.source), "-o", str(job.target), "-m", "conv1d_dae", "--engine", "ray", "--jobs", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    run = subprocess.run(
+        [sys.executable, "-m", "audioae", "denoise", *words], capture_output=True, text=True, env=environment
+    )
+    assert run.returncode == 0 and job.target.is_file(), run.stderr
