@@ -13,13 +13,40 @@ import pytest
 import soundfile
 import torch
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 import audioae
 from audioae.denoisers.denoiser import Denoiser
+from audioae.nn.trained import TrainedModel
 
 Found = TypeVar("Found")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
+
+
+STUDIO = "tests/studio"
+SLOW = (
+    STUDIO, "tests/runtime/test_onnx.py", "tests/cli/test_corpora.py", "tests/test_recipes.py", "tests/test_readme.py",
+    "tests/train", "tests/runtime/test_cluster.py", "tests/faults", "tests/test_quality.py", "tests/evaluate",
+)  # fmt: skip
+"""Run first, the longest at the beginning, so that no worker is left with one of them at the end."""
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives a worker all tests of a file, which share what is expensive to make; those of the studio share a server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return STUDIO if nodeid.startswith(STUDIO) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    config.option.loadscopereorder = False  # the order is that of SLOW
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, place in enumerate(SLOW) if item.nodeid.startswith(place)), len(SLOW)))
 
 
 # What is tested is the result, on a busy machine too.
@@ -120,6 +147,35 @@ def small_disk() -> Callable[[int], AbstractContextManager[None]]:
             signal.signal(signal.SIGXFSZ, handler)
 
     return limit
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+    """Contents of ONNX files of the package's models. Each is exported once, for that takes longer than running it."""
+    from audioae.modelfile import shipped
+    from audioae.runtime.onnx_export import onnx_bytes
+    from audioae.system.atomic import write_file
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the folder of all workers
+        folder = folder.parent
+
+    def make(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
+        if denoiser.name not in shipped():
+            return onnx_bytes(denoiser, rate, precision)
+        path = folder / f"{denoiser.name}-{rate}-{precision}.onnx"
+        if not path.exists():
+            write_file(path, onnx_bytes(denoiser, rate, precision), overwrite=True)
+        return path.read_bytes()
+
+    return make
+
+
+@pytest.fixture
+def export_once(exported: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes models of the package from ``exported``, whatever asks for them in this process."""
+    for module in ("onnx_export", "onnx_run"):
+        monkeypatch.setattr(f"audioae.runtime.{module}.onnx_bytes", exported)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from click.testing import CliRunner
 
 import audioae
 from audioae.cli.app import main
-from audioae.modelfile import shipped
+from audioae.denoisers.denoiser import Denoiser
+from audioae.modelfile import save_model, shipped
+from audioae.recipe import Recipe
 from audioae.runtime.onnx_run import ROOM, OnnxModel, Queue, Queues
+from audioae.settings.config import dump, parse
 
 
 def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
@@ -23,6 +27,7 @@ def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
     return wave[:, None] if channels == 1 else np.stack([wave, np.roll(wave, 77) * 0.5], 1)
 
 
+pytestmark = pytest.mark.usefixtures("root", "export_once")
 ELSEWHERE = {"conv_dae_large", "crn_dae", "conv_dae"}
 """What members give is tested with the model, `crn_dae` by many streams at once, `conv_dae` by all that follows."""
 
@@ -32,7 +37,6 @@ def streamed(denoiser: audioae.Denoiser, wave: np.ndarray, rate: int, **strength
     return np.concatenate([streamer.feed(wave), streamer.flush()])
 
 
-@pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("name", sorted({*shipped("denoisers")} - ELSEWHERE))
 def test_every_denoiser_of_the_package(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.onnx"
@@ -43,7 +47,6 @@ def test_every_denoiser_of_the_package(name: str, tmp_path: Path) -> None:
     assert np.abs(torch_made - onnx_made).max() < 1e-5
 
 
-@pytest.mark.usefixtures("root")
 def test_ten_minutes_stay_within_a_ten_thousandth(tmp_path: Path) -> None:
     audioae.export(audioae.load("conv_dae"), tmp_path / "m.onnx", 8000)
     wave = speech(8000, 600)
@@ -51,7 +54,6 @@ def test_ten_minutes_stay_within_a_ten_thousandth(tmp_path: Path) -> None:
     assert np.abs(made - audioae.denoise(wave, 8000, model="conv_dae")).max() < 1e-4
 
 
-@pytest.mark.usefixtures("root")
 def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
     assert isinstance(denoiser.network, OnnxModel)
@@ -60,7 +62,6 @@ def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
     assert np.abs(made - audioae.load("conv_dae")(wave, 44100, atten_limit=12, mix=0.9)).max() < 1e-5
 
 
-@pytest.mark.usefixtures("root")
 def test_many_streams_at_once() -> None:
     wave = torch.from_numpy(speech(8000, 12).T).unflatten(1, (3, 2, -1))[0] * torch.tensor([1.0, 0.3, 2.0])[:, None, None]
     made = []
@@ -71,7 +72,6 @@ def test_many_streams_at_once() -> None:
     assert (made[0] - made[1]).abs().max() < 1e-5
 
 
-@pytest.mark.usefixtures("root")
 def test_a_state_can_be_gone_on_from_more_than_once() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
     first, second, third = torch.from_numpy(speech(16000, 3).T)[None, ..., : 3 * 8192].split(8192, -1)
@@ -106,8 +106,14 @@ def test_a_queue_holds_the_last_frames(length: int, count: int, tmp_path: Path) 
         assert not queues.of(copy).held.any() and queue.held.any()
 
 
-@pytest.mark.usefixtures("root")
-def test_fewer_bits_keep_the_quality(tmp_path: Path) -> None:
+def test_fewer_bits_keep_the_quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, written = torch.onnx.export, []
+
+    def once(*arguments: Any, **options: Any) -> Any:  # what torch writes is the same for each precision
+        written[:] = written or [write(*arguments, **options)]
+        return written[0]
+
+    monkeypatch.setattr(torch.onnx, "export", once)
     whole = tmp_path / "whole.onnx"
     audioae.export(audioae.load("conv1d_dae"), whole, 16000)
     clean, _ = soundfile.read("samples/clean/16k-fire.flac", dtype="float32")
@@ -131,13 +137,25 @@ def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
         audioae.export(audioae.load("conv1d_dae"), tmp_path / "x.onnx", 16000, "fp8")
 
 
-@pytest.mark.usefixtures("root")
-def test_commands(tmp_path: Path) -> None:
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """A model file of two blocks with random weights, which is exported in a moment."""
+    recipe = parse(Recipe, "model: {kind: conv_dae, channels: 8, dilations: [1, 2]}\nlosses: {l1: 1}", "small")
+    torch.manual_seed(0)
+    denoiser = Denoiser(recipe.model)
+    denoiser.recipe_text = dump(recipe)
+    for weights in denoiser.parameters():
+        torch.nn.init.normal_(weights, std=0.2)  # untrained ones would let all pass
+    save_model(tmp_path / "small.safetensors", denoiser)
+    return str(tmp_path / "small.safetensors")
+
+
+def test_commands(small: str, tmp_path: Path) -> None:
     runner, file = CliRunner(), str(tmp_path / "m.onnx")
-    assert runner.invoke(main, ["export", "conv_dae", "-o", file, "--rate", "16000"]).exit_code == 0
-    again = runner.invoke(main, ["export", "conv_dae", "-o", file])
+    assert runner.invoke(main, ["export", small, "-o", file, "--rate", "16000"]).exit_code == 0
+    again = runner.invoke(main, ["export", small, "-o", file])
     assert again.exit_code == 1 and "--overwrite" in again.output
-    for extra, out in ((["--model", file], "a.wav"), (["--model", "conv_dae", "--backend", "onnx"], "b.wav")):
+    for extra, out in ((["--model", file], "a.wav"), (["--model", small, "--backend", "onnx"], "b.wav")):
         made = runner.invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "-o", str(tmp_path / out), *extra])
         assert made.exit_code == 0, made.output
     a, b = (soundfile.read(tmp_path / name)[0] for name in ("a.wav", "b.wav"))
@@ -146,7 +164,6 @@ def test_commands(tmp_path: Path) -> None:
     assert other.exit_code == 1 and "is for 16000 Hz: export one" in other.output and not (tmp_path / "c.wav").exists()
 
 
-@pytest.mark.usefixtures("root")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -168,7 +185,6 @@ def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_pat
     assert not (tmp_path / "x.onnx").exists() and not (tmp_path / "o.wav").exists()
 
 
-@pytest.mark.usefixtures("root")
 def test_another_programs_file_is_refused(tmp_path: Path) -> None:
     import onnx
 

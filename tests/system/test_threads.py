@@ -126,6 +126,7 @@ def test_a_training_leaves_cores_to_those_that_mix_unless_told(monkeypatch: pyte
     assert threads.training_threads(8) == 3
 
 
+@pytest.mark.usefixtures("export_once")
 def test_frames_by_onnx_are_run_by_the_thread_that_calls() -> None:
     pytest.importorskip("onnxruntime")
     denoiser = onnx_run.load("conv_dae", backend="onnx")
