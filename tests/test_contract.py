@@ -115,7 +115,7 @@ import resource, sys
 from pathlib import Path
 import audioae
 from audioae.runtime.files import denoise_file
-denoise_file(audioae.load(), Path(sys.argv[1]), Path(sys.argv[2]))
+denoise_file(audioae.load("conv1d_dae"), Path(sys.argv[1]), Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

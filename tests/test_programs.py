@@ -57,7 +57,7 @@ def test_models_and_streams_are_pickled_and_copied(name: str, way: str) -> None:
     assert torch.allclose(ends[0], model(wave, 16000, mix=0.9), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in shipped() if name not in shipped("denoisers")])
+@pytest.mark.parametrize("name", sorted({*shipped()} - {*shipped("denoisers")}))
 def test_models_of_the_other_families_are_pickled_too(name: str) -> None:
     model = audioae.load(name)
     assert pickle.loads(pickle.dumps(model)).fingerprint() == model.fingerprint()

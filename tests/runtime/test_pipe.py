@@ -6,6 +6,8 @@ import struct
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import audioae
+from audioae.cli.app import main
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.pipe import Flow
 from audioae.runtime.sources import RawSource, WavSource
@@ -26,6 +29,25 @@ def noisy(channels: int = 1) -> np.ndarray:
     samples, _ = soundfile.read("samples/noisy/16k-fire.flac", dtype="float32")
     samples = samples[: 3 * 16000 + 123]
     return samples[:, None] if channels == 1 else np.stack([samples, 0.5 * np.roll(samples, 40)], 1)
+
+
+Stream = Callable[..., tuple[int, bytes, str]]
+
+
+@pytest.fixture
+def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """The command in this process, on real files as standard streams: exit code, and what came out of both."""
+
+    def call(data: bytes, *options: str) -> tuple[int, bytes, str]:
+        (tmp_path / "stdin").write_bytes(data)
+        with monkeypatch.context() as patch, contextlib.ExitStack() as opened:
+            for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+                patch.setattr(sys, name, opened.enter_context(open(tmp_path / name, mode)))
+            with pytest.raises(SystemExit) as end:
+                main(["stream", *options])
+        return int(end.value.code or 0), (tmp_path / "stdout").read_bytes(), (tmp_path / "stderr").read_text()
+
+    return call
 
 
 @given(st.sampled_from(["u8", "s16", "s24", "s32"]), st.data())
@@ -91,12 +113,12 @@ def test_a_stream_without_samples_and_one_that_breaks_off() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_samples_before_a_truncation_are_cleaned() -> None:
+def test_samples_before_a_truncation_are_cleaned(stream: Stream) -> None:
     pcm, samples = Pcm(16000, 1), noisy()
     header = pcm.header[:-4] + struct.pack("<I", 4 * len(samples))
-    run = subprocess.run(COMMAND, input=header + pcm.encode(samples), capture_output=True)
-    assert run.returncode == 1 and b"is it truncated?" in run.stderr and len(run.stderr.splitlines()) == 1
-    assert len(run.stdout) == len(header) + 2 * len(samples)
+    code, out, told = stream(header + pcm.encode(samples))
+    assert code == 1 and "is it truncated?" in told and len(told.splitlines()) == 1
+    assert len(out) == len(header) + 2 * len(samples)
 
 
 @pytest.mark.parametrize("whole", [0, 36, 0xFFFFFFFF], ids=["nothing", "the header", "unknown"])
@@ -156,27 +178,27 @@ def test_any_header_is_read_or_rejected(junk: bytes, at: int) -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("encoding", sorted(ENCODINGS))
-def test_raw_samples(encoding: str) -> None:
+def test_raw_samples(encoding: str, stream: Stream) -> None:
     samples, pcm = noisy(2), Pcm(16000, 2, encoding)
     given_bytes = pcm.encode(samples)
     options = ["--rate", "16000", "--count", "2", "--encoding", encoding, "--atten-limit", "20"]
-    made = subprocess.run([*COMMAND, *options], input=given_bytes + b"\0", capture_output=True)
-    assert made.returncode == 0, made.stderr.decode()
+    code, made, told = stream(given_bytes + b"\0", *options)
+    assert code == 0, told
     whole = audioae.denoise(pcm.decode(given_bytes), 16000, model="conv_dae", atten_limit=20)
-    assert len(made.stdout) == len(given_bytes)
-    assert np.abs(pcm.decode(made.stdout) - whole).max() < 1e-4 + (0.5 / 128 if encoding == "u8" else 0)
+    assert len(made) == len(given_bytes)
+    assert np.abs(pcm.decode(made) - whole).max() < 1e-4 + (0.5 / 128 if encoding == "u8" else 0)
 
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("encoding", ["s16", "s24", "f32"])
-def test_wav_of_unknown_length_with_verbose(encoding: str) -> None:
+def test_wav_of_unknown_length_with_verbose(encoding: str, stream: Stream) -> None:
     pcm = Pcm(16000, 1, encoding)
-    run = subprocess.run([*COMMAND, "-v"], input=pcm.header + pcm.encode(noisy()), capture_output=True)
-    assert run.returncode == 0, run.stderr.decode()
-    made, rate = soundfile.read(io.BytesIO(run.stdout), dtype="float32")
+    code, out, told = stream(pcm.header + pcm.encode(noisy()), "-v")
+    assert code == 0, told
+    made, rate = soundfile.read(io.BytesIO(out), dtype="float32")
     assert rate == 16000
     assert np.abs(made - audioae.denoise(noisy(), 16000, model="conv_dae")[:, 0]).max() < 1e-4
-    assert "latency 32 ms" in run.stderr.decode()
+    assert "latency 32 ms" in told
 
 
 @pytest.mark.usefixtures("root")
@@ -220,12 +242,11 @@ def test_a_closed_pipe_ends_the_stream() -> None:
         (b"", ["--rate", "16000", "--model", "digits"], "give a denoiser"),
     ],
 )
-def test_unsupported_streams_are_reported(data: bytes, options: list[str], message: str) -> None:
+def test_unsupported_streams_are_reported(data: bytes, options: list[str], message: str, stream: Stream) -> None:
     if options[-1:] == ["digits"]:
         data = bytes(4000)
-    run = subprocess.run([*COMMAND, *options], input=data, capture_output=True, text=False)
-    text = run.stderr.decode()
-    assert run.returncode == 1 and message in text and len(text.splitlines()) == 1, text
+    code, _, told = stream(data, *options)
+    assert code == 1 and message in told and len(told.splitlines()) == 1, told
 
 
 def test_invalid_streams_are_rejected() -> None:

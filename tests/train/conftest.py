@@ -5,6 +5,18 @@ from collections.abc import Callable
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No curves, which take longer to draw than all else in a short training, unless a test asks for ``drawn``."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("audioae.train.log.save_curves", lambda *_: None)
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Trainings draw their curves."""
+
+
 class Impatient:
     """Sends this process what Ctrl-C sends, after a step."""
 

@@ -1,13 +1,15 @@
 """Two processes that share a batch do what one process does with the whole of it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
+
+from audioae.cli.app import main
 
 OVERRIDES = [
     "data.seconds=0.5", "data.batch_size=4", "valid.at_most=1", "train.warmup=0", "model.channels=8",
@@ -22,22 +24,18 @@ STAGED = [
 ]  # fmt: skip
 
 
-def run(launcher: list[str], out: Path, *overrides: str, recipe: str = "conv_dae") -> str:
-    command = [
-        *launcher,
-        "-m",
-        "audioae",
-        "train",
-        f"recipes/{recipe}.yaml",
-        *overrides,
-        "--out",
-        str(out),
-        "--device",
-        "cpu",
-        "-q",
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+def words(out: Path, *overrides: str, recipe: str = "conv_dae") -> list[str]:
+    return ["train", f"recipes/{recipe}.yaml", *overrides, "--out", str(out), "--device", "cpu", "-q", "--threads", "1"]
+
+
+def one_process(out: Path, *overrides: str, recipe: str = "conv_dae") -> None:
+    made = CliRunner().invoke(main, words(out, *overrides, recipe=recipe))
+    assert made.exit_code == 0, (made.output, made.exception)
+
+
+def two_processes(out: Path, *overrides: str, recipe: str = "conv_dae") -> str:
+    command = [*TWO, "-m", "audioae", *words(out, *overrides, recipe=recipe)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -46,8 +44,8 @@ def run(launcher: list[str], out: Path, *overrides: str, recipe: str = "conv_dae
 def test_two_gloo_processes_equal_one_with_the_double_batch(tmp_path: Path) -> None:
     # The second and third step exchange noises, also between rows of different processes.
     steps = ["train.steps=3", "data.remix=3"]
-    run([sys.executable], tmp_path / "one", *OVERRIDES, *steps)
-    run(TWO, tmp_path / "two", *OVERRIDES, *steps)
+    one_process(tmp_path / "one", *OVERRIDES, *steps)
+    two_processes(tmp_path / "two", *OVERRIDES, *steps)
     one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name in one:
@@ -61,15 +59,15 @@ def test_two_gloo_processes_equal_one_with_the_double_batch(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("root")
 def test_two_processes_end_together_when_the_time_is_up(tmp_path: Path) -> None:
-    told = run(TWO, tmp_path / "run", *OVERRIDES, "train.steps=100000", "--budget", "5s")
+    told = two_processes(tmp_path / "run", *OVERRIDES, "train.steps=100000", "--budget", "2s")
     assert told.count("best.safetensors") == 1
     assert (tmp_path / "run/best.safetensors").is_file()
 
 
 @pytest.mark.usefixtures("root")
 def test_two_processes_train_level_by_level_like_one(tmp_path: Path) -> None:
-    run([sys.executable], tmp_path / "one", *STAGED, recipe="stacked")
-    run(TWO, tmp_path / "two", *STAGED, recipe="stacked")
+    one_process(tmp_path / "one", *STAGED, recipe="stacked")
+    two_processes(tmp_path / "two", *STAGED, recipe="stacked")
     one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name in one:
