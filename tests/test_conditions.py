@@ -1,4 +1,4 @@
-"""What the models for speech in the package promise under conditions that means over recordings hide.
+"""The denoisers of the package under conditions that means over recordings hide.
 
 The measures are those of ``tests/benchmarks/conditions.py``; the noise is made, so that nothing was trained on.
 """

@@ -1,4 +1,4 @@
-"""What ``audioae adapt`` gains on a noise that the models handle badly: ``python tests/benchmarks/adapting.py``.
+"""Measures the gain of ``audioae adapt`` on a difficult noise: ``python tests/benchmarks/adapting.py``.
 
 The noise is a minute of an engine that is revved, which has the pitch and the harmonics of a voice. Prints what the
 command prints.

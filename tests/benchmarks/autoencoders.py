@@ -18,7 +18,7 @@ SPARSE = ["sparse_kl", "sparse_l1", "sparse_top_k", "dense_of_kl", "dense_of_l1"
 
 
 class Autoencoders(Report):
-    """What is measured, and the Markdown that it becomes."""
+    """Measurements and their Markdown tables."""
 
     title = "Autoencoders: measurements on held-out recordings"
     sections = ("undercomplete", "sparse", "contractive", "denoising", "variational", "stacked", "usefulness",

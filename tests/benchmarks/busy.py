@@ -1,4 +1,4 @@
-"""How long commands take beside other work: ``python tests/benchmarks/busy.py``.
+"""Measures the time of commands on a busy machine: ``python tests/benchmarks/busy.py``.
 
 Runs each command in turn on the machine as it is, beside a busy loop on every core, and beside it with ``--threads 1``.
 Prints medians and their ratios. Loops on every core leave half of the time to the rest, so that twice the quiet time is what
@@ -26,7 +26,7 @@ LOOP = "while True: pass"
 
 
 def commands(folder: Path, steps: int) -> dict[str, list[str]]:
-    """What is run, by the name that the table has for it; none of it writes twice to one place."""
+    """Commands by their name in the table; no two write to the same file."""
     for seconds in (3, 60):
         wave, rate = soundfile.read(SOURCE)
         repeated = list(wave) * (1 + seconds * rate // len(wave))

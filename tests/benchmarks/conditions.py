@@ -1,4 +1,4 @@
-"""What denoisers do under conditions that means over recordings hide: every band, pauses, first words, telephones, whispers.
+"""Measures denoisers under conditions that means hide: every band, pauses, first words, telephones, whispers.
 
     python tests/benchmarks/conditions.py [MODEL ...] [--speech FOLDER]
 

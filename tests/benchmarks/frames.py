@@ -1,4 +1,4 @@
-"""How long one frame after the other takes, by torch, by onnxruntime and without audioae: sections of ``recordings.py``."""
+"""Measures the time per frame by torch, by onnxruntime and without audioae: sections of ``recordings.py``."""
 
 import itertools
 import subprocess

@@ -27,7 +27,7 @@ REAL, TRAINING, NOISE, AGAIN, COPIES = (
 
 
 class Generators(Report):
-    """What is measured, and the Markdown that it becomes."""
+    """Measurements and their Markdown tables."""
 
     title = "Generators: drawn and real spoken digits"
     sections = ("judges", "codec", "sounds", "draws", "classes", "memory", "levels", "loudness_and_colour", "pictures")
@@ -100,7 +100,7 @@ class Generators(Report):
     def draws(self) -> None:
         def distance(name: str, seed: int) -> float:
             waves = self.heard(name) if seed == 0 else list(self.load(name).draw(CLIPS, seed)[1].numpy())
-            return Heard(self.judge("digits"), waves, self.heard(REAL)).frechet
+            return ClassifierFigures(self.judge("digits"), waves, self.heard(REAL)).frechet
 
         rows = {name: {f"seed {seed}": distance(name, seed) for seed in range(DRAWS)} for name in NAMES}
         self.say(f"Frechet distances of {DRAWS} times {CLIPS:,} clips of the same weights.")
@@ -237,11 +237,11 @@ class Generators(Report):
             return list(generator.waves(generator.images_of_files(files[side]), levels).numpy())
         return list(self.load(name).draw(CLIPS)[1].numpy())
 
-    def _beside(self, name: str, judge: str) -> "Heard":
-        return Heard(self.judge(judge), self.heard(name), self.heard(REAL))
+    def _beside(self, name: str, judge: str) -> "ClassifierFigures":
+        return ClassifierFigures(self.judge(judge), self.heard(name), self.heard(REAL))
 
 
-class Heard:
+class ClassifierFigures:
     """Clips as a judge hears them, beside real ones."""
 
     def __init__(self, judge, waves: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""How long recordings of hours take, and how much memory: ``python tests/benchmarks/recordings.py [SECTION]...``.
+"""Measures time and memory for recordings of hours: ``python tests/benchmarks/recordings.py [SECTION]...``.
 
 Prints Markdown. Whole commands run in processes of their own; every section has something in the same run that its figures
 can be set against. Of the peers in ``peers.py`` those are run that are installed. Close everything else first.
@@ -205,7 +205,7 @@ SECTIONS = {work.__name__: work for work in (hour, memory, parts, frames, precis
 
 
 def machine() -> str:
-    """What all was measured on."""
+    """Description of the machine."""
     text = Path("/proc/cpuinfo").read_text()
     cpu = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "")
     return (
@@ -215,7 +215,7 @@ def machine() -> str:
 
 
 def run_peer(name: str, source: Path) -> None:
-    """What ``--peer`` does: read, clean, write."""
+    """``--peer``: read, clean and write by another program."""
     package, _, way = name.partition(" ")
     enhance = PEERS[package][1][f" {way}" if way else ""]()
     wave, rate = soundfile.read(source, dtype="float32", always_2d=True)

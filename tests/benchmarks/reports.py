@@ -1,4 +1,4 @@
-"""What reports have in common: sections that can be made anew one by one, tables, verdicts."""
+"""Common parts of reports: sections that can be updated one by one, and tables."""
 
 import argparse
 import re
@@ -45,7 +45,7 @@ class Report:
         self.say(*[f"- {'holds' if holds else '**does not hold**'}: {claim}" for claim, holds in claims])
 
     def head(self) -> None:
-        """What stands above the first section."""
+        """The text above the first section."""
 
     def write(self, path: Path, chosen: tuple[str, ...]) -> None:
         texts = re.split(r"^## ", path.read_text(), flags=re.M)[1:] if path.is_file() else []

@@ -1,4 +1,4 @@
-"""How fast the models run, on one thread: ``python tests/benchmarks/speed.py``.
+"""Measures the speed of the models on one thread: ``python tests/benchmarks/speed.py``.
 
 Prints seconds of sound per second for every model of the package and, in the same run, for a short-time Fourier transform by
 scipy there and back, so that figures of different machines can be compared by their ratio.

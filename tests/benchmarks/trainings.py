@@ -1,4 +1,4 @@
-"""How every model of the reports, but the flagship denoisers, and its twins are trained."""
+"""Trains the models of the reports, except the flagship denoisers, and variants for comparison."""
 
 import json
 import subprocess
@@ -33,12 +33,11 @@ TRAININGS: dict[str, tuple[str, list[str]]] = {
     "vae_2d": ("vae_2d", []),
     "plain_of_vae_2d": ("vae_2d", ["model.variational=false", "losses={reconstruction_mse: 1}"]),
 }
-"""Name of an autoencoder, or of the classifier that it is judged by, to recipe and overrides; a twin differs from its recipe
-in these alone. Any other model is trained by the recipe of its name."""
+"""Recipe and overrides by the name of a model. Other models are trained by the recipe of the same name."""
 
 
 def command(name: str, data: Path, runs: Path) -> list[str]:
-    """How the model of that name is trained."""
+    """Command line that trains a model."""
     recipe, overrides = TRAININGS.get(name, (name, []))
     if recipe in ("digits", "speakers") or recipe.endswith("gan"):
         # The weights to keep are chosen by takes that neither the training nor the report knows.

@@ -1,4 +1,4 @@
-"""What is printed, and where it cannot be: names that are no text for a terminal, streams that are full, closed or left."""
+"""Output to terminals and other streams: names with control characters, streams that are full, closed or left."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""What every kind of denoising model keeps to. The kinds are found, not listed, but for the ensemble: it is no network by
+"""Laws for every kind of denoising model. The kinds are found, not listed, except for the ensemble: it is no network by
 itself, :mod:`tests.denoisers.test_ensemble_dae` has its laws."""
 
 import pytest

@@ -115,7 +115,7 @@ RELATIONS = [
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 11_094, 16_000, 22_050, 44_100, 48_000, 192_000])
 def test_the_latency_is_that_at_which_a_pulse_comes_out(rate: int) -> None:
-    """Of a model that lets all pass, hop by hop: no later than the window asks for, and as its settings say."""
+    """Delay of a model with a mask of one, hop by hop: no later than the window asks for, and as its settings say."""
     for hop_seconds, window in RELATIONS:
         recipe = parse(Recipe, "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}", "recipe")
         settings = recipe.model.model_copy(update={"hop": hop_seconds, "window": window, "offset_window": 0})

@@ -1,4 +1,4 @@
-"""What a denoiser learns from a teacher: the target between truth and result, which losses see it, and who may teach."""
+"""Knowledge distillation: the target between clean wave and result, the losses that use it, and who may teach."""
 
 from pathlib import Path
 
