@@ -134,6 +134,6 @@ class Streamer:
     def flush_wave(self) -> Tensor:
         """:meth:`flush` for waves ``(B, C, N)``."""
         with self._alone(), torch.inference_mode():
-            rest = self.denoiser.checked(self._stream.flush())
-        self.reset()
-        return rest
+            rest = self._stream.flush()
+            self.reset()
+            return self.denoiser.checked(rest)
