@@ -43,7 +43,7 @@ def name_for_libsndfile(path: Path) -> str | bytes:
     return os.fsencode(path) if os.name == "posix" else os.fspath(path)
 
 
-class _Forward(soundfile.SoundFile):
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     """A file in which soundfile does not seek after every block, because decoders of MP3, SDS and others do not
     return to the same state.
     """

@@ -66,4 +66,4 @@ def _power(wave: Wave, rate: int) -> NDArray[np.float64]:
     size = 2 * round(0.016 * rate)
     from scipy.signal import stft  # importing it takes half a second, which other commands avoid
 
-    return np.abs(stft(wave.astype(np.float64), rate, nperseg=size, noverlap=size // 2)[2]) ** 2
+    return np.asarray(np.abs(stft(wave.astype(np.float64), rate, nperseg=size, noverlap=size // 2)[2]) ** 2, np.float64)

@@ -85,14 +85,14 @@ class MediaContents:
         """Difference to the recording, a track with the reason; empty without a difference.
 
         Args:
-            before: the recording's tracks: index in the result, and what they hold.
+            before: the recording's tracks: index in the result, and contents.
             family: demuxer of the recording.
         """
         strict = family == self.family and family in STRICT
         shift = self.shift(before)
         for number, (index, each) in before.items():
             why = each.differs(self.sums.get(index, Sum()), shift, strict)
-            # Pictures stand behind all tracks, and those of a result may be one more, of chapters.
+            # Pictures follow all other tracks, and a result may have one track more, for chapters.
             moved = each.packets == 1 and any(other.crc == each.crc for other in self.sums.values())
             if why and not moved:
                 return f"track {number + 1} has {why}"
@@ -102,24 +102,24 @@ class MediaContents:
         """Delay of the excerpts in samples, and the number of samples to the end of the sound.
 
         Args:
-            excerpts: of what was to be written.
-            timeline: of the recording.
-            later: seconds by which everything comes later.
+            excerpts: excerpts of the sound that was written.
+            timeline: timeline of the recording.
+            later: shift of the file in seconds.
 
         Returns:
-            The lag in samples of the excerpts' rate, None where none can be recognised; the end in such samples.
+            The delay at the excerpts' rate, None if no excerpt is recognised; and the end at the same rate.
         """
         rate = excerpts.rate
         margin = round(MARGIN_SECONDS * rate)
         wanted = [round((float(timeline.time(at)) + later) * rate) - margin for at, _, _ in excerpts.found]
-        alone = not self.sums and self.family == "asf"  # whose sound never begins at zero
-        heard = [np.zeros(len(wave) + 2 * margin, np.float32) for _, _, wave in excerpts.found]
+        alone = not self.sums and self.family == "asf"  # its sound never starts at zero
+        decoded = [np.zeros(len(wave) + 2 * margin, np.float32) for _, _, wave in excerpts.found]
         end = 0
         with MediaReader(self.path, salvage=True, track=self.number) as reader:
             own = reader.info.rate
             factor = rate / own
             at = 0
-            # Whole frames, each by its own time: a block of the reader may span a gap.
+            # Each block has its own time, because there may be gaps between blocks.
             for block in reader.blocks(max(1, own // 10)):
                 time = reader.track.timeline.time(at)
                 if alone:
@@ -128,30 +128,30 @@ class MediaContents:
                 at += len(block)
                 scaled = block if own == rate else _at_rate(block, own, rate)
                 end = first + round(len(block) * factor)
-                for (_, channel, _), begin, into in zip(excerpts.found, wanted, heard, strict=True):
+                for (_, channel, _), begin, into in zip(excerpts.found, wanted, decoded, strict=True):
                     _put(scaled, min(channel, scaled.shape[1] - 1), first - begin, into)
-        return _best([wave for _, _, wave in excerpts.found], heard, margin), end
+        return _best([wave for _, _, wave in excerpts.found], decoded, margin), end
 
 
 def _put(block: Wave, channel: int, place: int, into: Wave) -> None:
-    """Copy what a block, whose first sample is at ``place``, has in common with ``into``."""
+    """Copy the overlap of a block, whose first sample is at ``place``, to ``into``."""
     start, stop = max(place, 0), min(place + len(block), len(into))
     if start < stop:
         into[start:stop] = block[start - place : stop - place, channel]
 
 
 def _at_rate(block: Wave, before: int, after: int) -> Wave:
-    """A short block by linear interpolation, which is good enough to recognise it."""
+    """Resample a short block by linear interpolation, which is sufficient for recognition."""
     places = np.arange(round(len(block) * after / before)) * before / after
     columns = [np.interp(places, np.arange(len(block)), column) for column in block.T]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _best(waves: list[Wave], heard: list[Wave], margin: int) -> int | None:
-    """The lag at which all excerpts together are most like what was heard; the least one of nearly as good ones."""
+def _best(waves: list[Wave], decoded: list[Wave], margin: int) -> int | None:
+    """The delay with the largest correlation over all excerpts; the smallest one of nearly equal ones."""
     total: NDArray[Any] = np.zeros(2 * margin + 1)
     weight = 0.0
-    for wave, there in zip(waves, heard, strict=True):
+    for wave, there in zip(waves, decoded, strict=True):
         energy = float(np.square(wave, dtype=np.float64).sum())
         if energy < AUDIBLE**2 * len(wave):
             continue
@@ -167,7 +167,7 @@ def _best(waves: list[Wave], heard: list[Wave], margin: int) -> int | None:
     near = np.flatnonzero(total >= NEARLY * total.max()) - margin
     best = int(total.argmax()) - margin
     least = int(near[np.abs(near).argmin()])
-    # A short sound is like itself one sample further; a steady tone is like itself a period further.
+    # Short sounds correlate with neighbouring samples; steady tones correlate after a period.
     return best if abs(best - least) < 8 and least != 0 else least
 
 

@@ -1,4 +1,4 @@
-"""Which codec, rate and bit rate the sound of a media file is written with, and its frames."""
+"""Codec, sample rate and bit rate of the sound in a media file, and its frames."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
 Wave = NDArray[np.float32]
 LOSSY_BITS = 80_000
-"""Bits per second and channel of a codec that replaces another one."""
+"""Bit rate per channel of a codec that replaces another one."""
 LEAST_BITS = {"aac": 16_000, "libopus": 6_000}
-"""Bits per second and channel below which a bit rate that was measured is not followed."""
+"""Smallest bit rate per channel of a recording that is kept."""
 AAC_FRAME = 6144
-"""Bits that a channel of AAC may have in 1024 samples."""
+"""Largest number of bits per channel of AAC in 1024 samples."""
 FRAME = 4096
-"""Samples of a frame where the codec takes any number."""
+"""Samples per frame, if the codec supports any number."""
 _SHORTEST = 0.06
-"""Longest encoder's frame in seconds that a last one may be shorter than."""
+"""Longest frame of an encoder in seconds of which the last one may be shorter."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the sound is encoded.
+    """Encoding of the sound.
 
     Attributes:
-        encoder: FFmpeg's name.
-        rate: Hz of the encoded sound.
-        layout: of the channels.
-        sample_format: FFmpeg's name.
+        encoder: FFmpeg's name of the encoder.
+        rate: sample rate of the encoded sound in Hz.
+        layout: channel layout.
+        sample_format: FFmpeg's name of the sample format.
         bit_rate: bits per second; 0 for lossless codecs.
-        bits: of an integer sample; 0 for floats.
-        notes: what a person should know of.
+        bits: bits of an integer sample; 0 for floats.
+        notes: notes for the user.
     """
 
     encoder: str
@@ -55,7 +55,7 @@ class Encoding:
     notes: tuple[str, ...] = ()
 
     def with_bit_rate(self, measured: int) -> "Encoding":
-        """With the bit rate of the recording, the nearest that the encoder has; unchanged for lossless codecs."""
+        """The encoding with the supported bit rate nearest to the recording; unchanged for lossless codecs."""
         if not self.bit_rate or not measured:
             return self
         return replace(self, bit_rate=_possible(self.encoder, measured, self.layout))
@@ -65,7 +65,7 @@ class Encoding:
         context.sample_rate, context.layout, context.format = self.rate, self.layout, self.sample_format
         if self.bit_rate:
             context.bit_rate = self.bit_rate
-        if self.encoder == "libopus":  # whose free choice is a quarter less for some sounds
+        if self.encoder == "libopus":  # its default is a quarter lower for some sounds
             context.options = {"vbr": "constrained"}
 
 
@@ -76,19 +76,19 @@ def choose(
     """The encoding of a result.
 
     Args:
-        path: of the result, for messages.
-        container: the result's.
-        codec: that of the recording.
+        path: path of the result, for messages.
+        container: container of the result.
+        codec: codec of the recording.
         source: path of the recording, for messages.
-        rate: Hz.
-        layout: of its channels.
-        bits: of its samples, 0 for floats.
-        measured: its bits per second, 0 if unknown.
-        wished: the codec that was asked for; empty for that of the recording.
-        bitrate: the bits per second that were asked for; 0 for those of the recording.
+        rate: sample rate in Hz.
+        layout: channel layout of the recording.
+        bits: bits of its samples, 0 for floats.
+        measured: its bit rate in bits per second, 0 if unknown.
+        wished: requested codec; empty for that of the recording.
+        bitrate: requested bit rate in bits per second; 0 for that of the recording.
 
     Raises:
-        OutputError: the container cannot hold the codec, or the encoder does not take this bit rate or these channels.
+        OutputError: the container does not support the codec, or the encoder does not support this bit rate or layout.
     """
     av = pyav(path)
     muxer = container.format.name
@@ -127,13 +127,13 @@ def choose(
 
 
 def _encoder(av: Any, codec: str, container: "OutputContainer") -> str | None:
-    """The encoder of a codec; None where there is none, or the container cannot hold it."""
+    """The encoder of a codec; None if there is none, or if the container does not support it."""
     name = ENCODERS.get(codec, codec)
     if name in EXPERIMENTAL:
         return None
     try:
         made = container.add_stream(name)
-    except ValueError:  # no such codec, or not in this container
+    except ValueError:  # unknown codec, or not supported by the container
         return None
     return name if made.type == "audio" else None
 
@@ -145,7 +145,7 @@ def _possible(encoder: str, wished: int, layout: str, channels: int = 1) -> int:
 
 
 def _check(path: Path, encoder: str, bitrate: int, rate: int, channels: int) -> None:
-    """Refuse a bit rate that an encoder would change without a word."""
+    """Reject a bit rate that the encoder would change silently."""
     highest = {"aac": AAC_FRAME * rate * channels // 1024, "libopus": 256_000 * channels}.get(encoder)
     lowest = {"aac": 8_000, "libopus": 6_000}.get(encoder, 0)
     if encoder in RATES:
@@ -158,7 +158,7 @@ def _check(path: Path, encoder: str, bitrate: int, rate: int, channels: int) -> 
 
 
 def _sample_format(there: list[str], bits: int, lossy: bool) -> tuple[str, int]:
-    """The sample format for a resolution, and the resolution that it has; 0 for floats."""
+    """The sample format for a bit depth, and its own bit depth; 0 for floats."""
     wide = [name for name in there if name.startswith("s32")]
     narrow = [name for name in there if name.startswith("s16")]
     floats = [name for name in there if name.startswith("flt")]
@@ -171,7 +171,7 @@ def _sample_format(there: list[str], bits: int, lossy: bool) -> tuple[str, int]:
 
 
 def _that_opens(av: Any, path: Path, encoding: Encoding, channels: int) -> Encoding:
-    """The encoding with the recording's layout, or the usual one of so many channels where the encoder does not take it."""
+    """The encoding with the recording's channel layout, or the default one if the encoder does not support it."""
     why = ""
     usual = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}.get(channels)
     for layout in dict.fromkeys((encoding.layout, usual)):
@@ -194,7 +194,7 @@ def _that_opens(av: Any, path: Path, encoding: Encoding, channels: int) -> Encod
 
 
 def rounded(block: Wave, bits: int) -> Wave:
-    """A block as integers of so many bits hold it; as it is for 0 bits."""
+    """Round a block to integers of ``bits``; unchanged for 0 bits."""
     if not bits:
         return block
     scale = 2.0 ** (bits - 1)
@@ -207,13 +207,13 @@ def frames(
     """Sound as frames for an encoder, with timestamps.
 
     Args:
-        path: of the result.
-        blocks: ``(N, C)`` at the recording's rate.
-        encoding: of the result.
-        size: samples of a frame; 0 for any number.
-        timeline: of the recording.
-        start: number of the first sample of ``blocks`` in the recording; below zero for silence before it.
-        earlier: samples by which all of them come earlier than their time.
+        path: path of the result.
+        blocks: blocks ``(N, C)`` at the recording's rate.
+        encoding: encoding of the result.
+        size: samples per frame; 0 for any number.
+        timeline: timeline of the recording.
+        start: index of the first sample of ``blocks`` in the recording; negative for silence before it.
+        earlier: samples by which all timestamps are shifted to earlier times.
     """
     av = pyav(path)
     size = size or FRAME
@@ -260,7 +260,7 @@ def _cut(blocks: Iterable[Wave], size: int) -> Iterator[Wave]:
 
 
 def _packed(wave: Wave, encoding: Encoding) -> NDArray[Any]:
-    """``(N, C)`` as PyAV takes it: of the codec's type, planar or packed."""
+    """``(N, C)`` in the sample format of the codec, planar or packed."""
     name = encoding.sample_format
     data: NDArray[Any]
     if encoding.bits:

@@ -1,4 +1,4 @@
-"""PyAV: its import, and opening files with it for reading without following what is in them to others."""
+"""PyAV: import, and opening of files without following references to other files."""
 
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ def pyav(path: Path | str) -> ModuleType:
     """The module ``av``.
 
     Args:
-        path: of the file that needs it.
+        path: file that needs it.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -42,10 +42,10 @@ def open_input(path: Path, stream: BinaryIO | None = None) -> "InputContainer":
 
     Args:
         path: a file.
-        stream: where to read it from instead, seekable.
+        stream: seekable file to read instead.
 
     Raises:
-        InputError: no media file.
+        InputError: not a media file.
         MissingExtraError: PyAV is not installed.
     """
     av = pyav(path)
@@ -60,5 +60,5 @@ def open_input(path: Path, stream: BinaryIO | None = None) -> "InputContainer":
 
 
 def reason(error: Exception) -> str:
-    """An error of PyAV in words."""
+    """The message of an error of PyAV."""
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".")

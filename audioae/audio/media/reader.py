@@ -1,4 +1,4 @@
-"""Reading the sound of a media file: one of its tracks, decoded block by block, with the time of every sample."""
+"""Reads a sound track of a media file block by block, with the time of every sample."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 Wave = NDArray[np.float32]
 CONTAINER = "MEDIA"
-"""Container in :class:`~audioae.audio.formats.AudioInfo` of what PyAV has read."""
+"""Container in :class:`~audioae.audio.formats.AudioInfo` for files read by PyAV."""
 TAGS = {
     "title": "title", "artist": "artist", "album": "album", "date": "date", "genre": "genre", "comment": "comment",
     "copyright": "copyright", "track": "tracknumber",
 }  # fmt: skip
-"""Metadata that libsndfile has a place for, by FFmpeg's name and its own."""
+"""Metadata supported by libsndfile, by FFmpeg's name and libsndfile's name."""
 MISSING_SECONDS = 1.0
-"""Files that end so much before the end that their header states are truncated."""
+"""Difference to the length in the header above which a file is truncated."""
 _DEFAULT = 1
-"""Disposition of the track that players choose."""
+"""Disposition flag of the default track."""
 _STATES_LENGTH = frozenset({"mov", "matroska", "asf", "avi", "flv"})
 
 
@@ -42,12 +42,12 @@ class Track:
     """The sound track that is read.
 
     Attributes:
-        index: of the stream in the file.
-        codec: FFmpeg's name.
-        layout: of the channels, FFmpeg's name.
-        bits: of an integer sample; 0 for floats and lossy codecs.
-        bit_rate: bits per second: an estimate while it is read, then that of the packets; 0 where unknown.
-        timeline: time of the samples that were read.
+        index: index of the stream in the file.
+        codec: FFmpeg's name of the codec.
+        layout: FFmpeg's name of the channel layout.
+        bits: bits of an integer sample; 0 for floats and lossy codecs.
+        bit_rate: bits per second: estimated before the track is read, then measured; 0 if unknown.
+        timeline: times of the samples.
     """
 
     index: int
@@ -63,19 +63,19 @@ class MediaReader:
 
     Args:
         path: any file that PyAV reads, or the name of ``stream``.
-        stream: where to read it from instead, seekable.
-        salvage: leave out damaged packets, and take a file that breaks off for one that ends there.
-        track: number of the sound track, from 1; 0 for the one that players choose.
+        stream: seekable file to read instead.
+        salvage: skip damaged packets, and read a truncated file to its end.
+        track: number of the sound track, from 1; 0 for the default track.
 
     Attributes:
-        info: rate, channels and about how many frames.
-        tags: title, artist and the like.
-        notes: what a person should know of.
-        broken: why the sound was read in part only; empty where it was not.
+        info: rate, channels and approximate number of frames.
+        tags: tags such as title and artist.
+        notes: notes for the user.
+        broken: reason why only a part of the sound was read; empty otherwise.
         track: the sound track.
 
     Raises:
-        InputError: no media file, no sound track, no such track, or one that cannot be decoded.
+        InputError: not a media file, no such sound track, or an unsupported codec.
         MissingExtraError: PyAV is not installed.
     """
 
@@ -104,7 +104,7 @@ class MediaReader:
 
     @property
     def left_out(self) -> list[str]:
-        """Kinds of the tracks that a result of sound alone has no place for."""
+        """Kinds of all tracks except sound."""
         others = [each.type for each in self._container.streams if each.index != self._stream.index]
         return list(dict.fromkeys(others))
 
@@ -114,7 +114,7 @@ class MediaReader:
         return dict(self._container.metadata)
 
     def reopened(self) -> BinaryIO | None:
-        """What to open to read the file anew: None for the path."""
+        """Stream by which the file can be read again; None to open the path."""
         if self.stream is not None:
             self.stream.seek(0)
         return self.stream
@@ -162,7 +162,7 @@ class MediaReader:
         return AudioInfo(rate, channels, max(0, int(seconds * rate)), CONTAINER, subtype), track
 
     def _decoded(self) -> Iterator["AudioFrame"]:
-        """The frames of the track. Damaged packets before the first one are passed over, as broadcasts begin with them."""
+        """The frames of the track. Damaged packets before the first are skipped, because broadcasts start with them."""
         begun = False
         try:
             for packet in self._container.demux():
@@ -175,7 +175,7 @@ class MediaReader:
                         yield frame
                 except self._av.FFmpegError as error:
                     if begun and not packet.dts and not packet.size:
-                        return  # what a decoder still held at the end
+                        return  # frames that the decoder still holds at the end
                     if begun:
                         self._give_up(f"damaged after {self._where()} ({reason(error)})")
         except self._av.FFmpegError as error:
@@ -198,10 +198,10 @@ class MediaReader:
         self.broken = self.broken or why
 
     def blocks(self, frames: int) -> Iterator[Wave]:
-        """The sound, ``(frames, C)`` at a time, the last one shorter.
+        """The sound in blocks ``(frames, C)``; the last one may be shorter.
 
         Raises:
-            InputError: the file breaks off before the end that its header states, is damaged, or its timestamps go back.
+            InputError: the file is truncated or damaged, or its timestamps go back.
         """
         held: list[Wave] = []
         count = 0
@@ -240,14 +240,14 @@ class MediaReader:
             frame = next(self._frames, None)
 
     def _last_sample(self) -> Fraction | None:
-        """When the sound ends, in files that say so to the sample: encoders fill up their last frame."""
+        """The exact end of the sound, if the file states it; encoders pad the last frame."""
         stream = self._stream
         if self.family != "mov" or not stream.duration or stream.start_time is None or not stream.time_base:
             return None
         return Fraction((stream.start_time + stream.duration) * stream.time_base)
 
     def _samples(self, frame: "AudioFrame") -> Wave:
-        """A frame as ``(N, C)``, also where rate or channels change in the middle of a track."""
+        """A frame as ``(N, C)`` at the rate and with the channels of the track, which may change within it."""
         kind = (frame.sample_rate, frame.layout.name, frame.format.name)
         if kind[:2] == (self.info.rate, self.track.layout):
             return _to_wave(frame)

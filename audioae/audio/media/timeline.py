@@ -1,6 +1,6 @@
-"""Time of samples: frames with timestamps become one run of samples, each of which has a time.
+"""Times of samples: maps frames with timestamps to consecutive samples.
 
-Short gaps become silence. Where timestamps drift away from the samples, or leave a long gap, the run gets another offset.
+Short gaps are filled with silence. After a long gap or a drift of the timestamps, samples have another offset in time.
 """
 
 from bisect import bisect_right
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 GAP_SECONDS = 0.02
-"""Timestamps that lie less beside the samples are rounded or drift; those further off leave a gap or overlap."""
+"""Difference between timestamps and samples up to which it is rounding or drift; larger ones are gaps or overlaps."""
 DRIFT_SECONDS = 0.002
-"""Drift of timestamps from which on samples have another offset."""
+"""Smallest drift of timestamps after which samples get another offset."""
 LONG_GAP_SECONDS = 1.0
-"""Gaps up to here are filled with silence. Of longer ones the edges are, so that no encoder's frame spans the gap."""
+"""Largest gap that is filled with silence. Longer gaps are filled at their edges, so that no frame spans the gap."""
 EDGE_SECONDS = 0.4
 BACK_SECONDS = 1.0
-"""Timestamps that go back so far are no overlap of frames."""
+"""Largest overlap of frames; timestamps that go back further are an error."""
 
 
 class TimestampsError(ValueError):
@@ -24,9 +24,9 @@ class TimestampsError(ValueError):
 
 @dataclass
 class _Piece:
-    """Samples from ``first`` on, whose time in samples is their number plus an offset.
+    """Samples from ``first``, whose time in samples is their index plus an offset.
 
-    Timestamps gave offsets from ``low`` to ``high``, the first one ``anchor``, each rounded by at most ``half``.
+    The timestamps had offsets from ``low`` to ``high``, the first one ``anchor``, with a rounding error of at most ``half``.
     """
 
     first: int
@@ -37,13 +37,13 @@ class _Piece:
 
     @property
     def offset(self) -> Fraction:
-        """The offset that all timestamps may be rounded from, as near as possible to the first one."""
+        """The offset nearest to the first one that is consistent with all rounded timestamps."""
         least, most = self.high - self.half, self.low + self.half
         return min(max(self.anchor, least), most) if least <= most else (self.low + self.high) / 2
 
 
 class Timeline:
-    """Takes the timestamps of frames, and gives the time of every sample.
+    """Collects timestamps of frames and computes the time of every sample.
 
     Args:
         rate: Hz.
@@ -58,10 +58,10 @@ class Timeline:
         self._pieces: list[_Piece] = []
 
     def place(self, time: Fraction | None, count: int) -> tuple[int, int]:
-        """Where the next ``count`` samples belong, whose first one has this time in seconds; None if it is unknown.
+        """Place the next ``count`` samples, which start at a time in seconds; None if the time is unknown.
 
         Returns:
-            Samples of silence that come before them, and how many of them to drop at their beginning.
+            The number of samples of silence before them, and the number of samples to drop at their start.
 
         Raises:
             TimestampsError: the time goes back.

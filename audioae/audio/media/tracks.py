@@ -1,4 +1,4 @@
-"""The tracks beside the sound: copied from a media file to another, counted, and compared."""
+"""Copies and compares all tracks except the sound."""
 
 import zlib
 from collections.abc import Iterator
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
 ATTACHED = 1 << 10
-"""Disposition of pictures that are no moving ones, such as a cover."""
+"""Disposition flag of still pictures, such as covers."""
 LARGEST_PICTURE = 2**26
 MOST_DELAYED = 17
-"""Pictures that may be decoded before they are shown."""
+"""Number of pictures that may be decoded in advance."""
 FIRST_PACKETS = 64
-"""Pictures come before these many packets."""
+"""Number of packets before which pictures must come."""
 OWN_METADATA = frozenset(
     "major_brand minor_version compatible_brands encoder duration number_of_bytes number_of_frames "
     "_statistics_writing_app _statistics_writing_date_utc _statistics_tags bps vendor_id".split()
 )
-"""Metadata that describes the file itself, which every file has its own of."""
+"""Metadata about the file itself, which is not copied."""
 NO_TEXT = b"\0\0"
 STRICT = frozenset({"mov", "matroska", "avi", "asf", "flv"})
-"""Demuxers that give out packets as they were stored, not as a parser cuts them."""
+"""Demuxers that return packets as they are stored, without a parser."""
 
 
 @dataclass
 class Sum:
-    """What one track holds.
+    """Summary of a track.
 
     Attributes:
-        packets: how many.
-        crc: checksum of all of them.
-        first: time of the first one in seconds; None if it has none.
+        packets: number of packets.
+        crc: checksum of all packets.
+        first: time of the first packet in seconds; None if it has none.
         last: latest time of a packet.
         total: sum of all times.
         tick: unit of the times in seconds.
@@ -48,7 +48,7 @@ class Sum:
     tick: float = 0.0
 
     def add(self, packet: Any) -> None:
-        """Take the next packet."""
+        """Add the next packet."""
         self.packets += 1
         self.crc = zlib.crc32(bytes(packet), self.crc)
         if packet.pts is not None and packet.time_base:
@@ -58,14 +58,14 @@ class Sum:
             self.total += time
 
     def differs(self, other: "Sum", shift: float, strict: bool) -> str:
-        """What is not the same in a copy whose times are later by ``shift`` seconds; empty if all is."""
+        """Difference to a copy that is later by ``shift`` seconds; empty if there is none."""
         if self.packets != other.packets:
             return f"{other.packets} packets instead of {self.packets}"
         if strict and self.crc != other.crc:
             return "other bytes"
         if self.first is None or other.first is None:
             return ""
-        # The last one of a track has no successor that would fix its duration, and rounds twice.
+        # The duration of the last packet is rounded twice, because no packet follows it.
         allowed = self.tick + other.tick + 1e-6
         mean = (other.total - self.total) / max(self.packets, 1) - shift
         if abs(mean) > allowed or abs(other.last - self.last - shift) > allowed:
@@ -81,20 +81,20 @@ def packets(container: "InputContainer") -> Iterator[Any]:
 
 
 def _is_pause(packet: Any) -> bool:
-    """Whether a packet of MP4's subtitles only says that there is none. The muxer writes these by itself."""
+    """Whether a packet of MP4 subtitles is an empty subtitle, which the muxer writes itself."""
     context = packet.stream.codec_context if packet.stream is not None and packet.size == len(NO_TEXT) else None
     return context is not None and context.name == "mov_text" and bytes(packet) == NO_TEXT
 
 
 @dataclass
 class Copy:
-    """Tracks of a file that are copied to another.
+    """Tracks that are copied from one file to another.
 
     Attributes:
-        streams: of the result, by the index of the recording's stream, while the result is open.
+        streams: streams of the result by the index in the recording, while the result is open.
         places: their indices in the result.
-        sums: what was copied, by the same index.
-        notes: what is left out.
+        sums: summaries of the copied tracks by the index in the recording.
+        notes: notes about tracks that are left out.
     """
 
     streams: dict[int, Any] = field(default_factory=dict)
@@ -109,12 +109,12 @@ class Copy:
         Args:
             source: the recording.
             target: the result.
-            stream: of the recording.
+            stream: stream of the recording.
             level: 0 to copy everything, 1 without the container's names of codecs, 2 also without data.
         """
         what = f"{stream.type} track {stream.index + 1}"
         if stream.type == "data" and (level > 1 or not _keeps_data(source, target)):
-            if not (source.chapters() or _is_timecode(stream)):  # which are written anew
+            if not (source.chapters() or _is_timecode(stream)):  # these are written again by the muxer
                 self.notes.append(f"{what}: {target.format.name} has no place for it: left out")
             return
         if stream.type == "attachment" and target.format.name != "matroska":
@@ -146,7 +146,7 @@ class Copy:
         return packet
 
     def _set_dts(self, packet: Any) -> None:
-        """Give a packet a decoding time if it has none: before its own, and after the last one's."""
+        """Set a missing decoding time, before the packet's time and after the last decoding time."""
         index, step = packet.stream_index, max(packet.duration or 1, 1)
         if packet.dts is None and packet.pts is not None:
             before = self._dts.get(index)
@@ -178,12 +178,12 @@ def covers(container: "InputContainer") -> dict[int, tuple[str, str, bytes]]:
 
 
 def kept(metadata: dict[str, str]) -> dict[str, str]:
-    """Metadata without what describes the file itself."""
+    """Metadata except that about the file itself."""
     return {key: value for key, value in metadata.items() if key.lower().partition("-")[0] not in OWN_METADATA}
 
 
 def start_of(packet: Any) -> Fraction:
-    """When a packet has to be in the file."""
+    """Time of a packet for its position in the file."""
     stamp = packet.dts if packet.dts is not None else packet.pts
     return Fraction(0) if stamp is None or not packet.time_base else Fraction(stamp * packet.time_base)
 

@@ -1,8 +1,8 @@
-"""Writing media files: the sound encoded anew, everything else copied from the recording.
+"""Writes media files: the sound is encoded, everything else is copied from the recording.
 
-The sound comes first, into a temporary file of samples beside the target; then it is encoded while the packets of the
-other tracks are copied, so that neither is held in memory. A codec's delay that a container does not state is found when
-the result is read back, and is taken out by a second run.
+The samples are first written to a temporary file beside the target. They are then encoded while the packets of the other
+tracks are copied, so that neither is held in memory. A delay of the codec that the container does not state is found when
+the result is read back, and removed in a second run.
 """
 
 import errno
@@ -30,34 +30,34 @@ from audioae.system.atomic import Temporary
 
 Wave = NDArray[np.float32]
 BLOCK = 2**16
-"""Samples of all channels that are read from the temporary file at a time."""
+"""Samples per read from the temporary file, over all channels."""
 SYNC_SECONDS = 0.0005
-"""Lag of the sound that is left as it is."""
+"""Tolerated delay of the sound."""
 WORST_SYNC_SECONDS = 0.001
 QUIET = 0.01
-"""Amplitude below which the first hundredths of a second are taken for an earlier encoder's delay."""
+"""Amplitude below which the first hundredths of a second count as the delay of an earlier encoder."""
 END_SECONDS = 0.25
-"""Encoders fill up their last frame; of some, the decoder keeps the end."""
+"""Tolerated excess at the end, because encoders pad the last frame and some decoders keep the padding."""
 _MOV = ("mov", "mp4", "3gp", "3g2", "f4v")
 
 
 class MediaWriter:
-    """A media file that comes into being whole when the context ends without an error, and not at all otherwise.
+    """A media file that is written atomically when the context ends without an error.
 
     Args:
-        path: the file to be; its ending decides on the container.
-        reader: the recording, which gives everything but the sound.
-        codec: of the sound; empty for the recording's.
-        bitrate: bits per second of the sound; 0 for the recording's.
-        overwrite: replace a file that is there.
-        again: take a file that appears meanwhile for the result if it is the same.
+        path: path of the file; its ending determines the container.
+        reader: the recording, from which everything except the sound is copied.
+        codec: codec of the sound; empty for that of the recording.
+        bitrate: bit rate of the sound in bits per second; 0 for that of the recording.
+        overwrite: replace an existing file.
+        again: accept a file that appears meanwhile, if it is equal to the result.
 
     Attributes:
-        clipped: samples that lay beyond full scale and were limited to it.
-        notes: what a person should know of.
+        clipped: number of samples that were clipped to full scale.
+        notes: notes for the user.
 
     Raises:
-        OutputError: the place cannot be written, or the container cannot hold the sound.
+        OutputError: the path cannot be written, or the container does not support the sound.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class MediaWriter:
 
     @property
     def temporary(self) -> Path:
-        """The file that is written."""
+        """The temporary file."""
         return self._temporary.path
 
     def stored(self, block: Wave) -> Wave:
-        """The block ``(frames, C)`` as the file will hold it, if its codec is lossless; else as it is."""
+        """The block ``(frames, C)`` rounded to the bit depth of a lossless codec; unchanged for others."""
         return encoder.rounded(block, self._encoding.bits) if is_lossless(self._encoding.encoder) else block
 
     def write(self, block: Wave) -> None:
@@ -143,14 +143,14 @@ class MediaWriter:
         """Encode the sound and copy the other tracks.
 
         Raises:
-            OutputError: the disk is full, or the container does not take a track.
+            OutputError: the disk is full, or the container does not support a track.
         """
         if not self._wished:
             self._encoding = self._encoding.with_bit_rate(self.reader.track.bit_rate)
         self._mux(DELAYS.get(self._encoding.encoder, 0) if self._muxer in TIMELESS else 0)
 
     def _mux(self, earlier: int, tail: int = 0) -> None:
-        """Write the file. The sound comes earlier by so many samples, and ``tail`` samples of silence are behind it."""
+        """Write the file, with the sound shifted to earlier times, and ``tail`` samples of silence after it."""
         self._earlier = earlier
         for level in range(3):
             try:
@@ -202,7 +202,7 @@ class MediaWriter:
                 ahead = next(encoded, None)
 
     def _pictures(self) -> dict[int, tuple[str, str, bytes]]:
-        """Covers for Matroska, which keeps them as attachments in its header."""
+        """Covers for Matroska, which stores them as attachments."""
         if self._muxer != "matroska":
             return {}
         with open_input(self.reader.path, self.reader.reopened()) as source:
@@ -218,7 +218,7 @@ class MediaWriter:
         return made
 
     def _encoded(self, sound: Any, earlier: int, tail: int) -> Iterator[Any]:
-        """Packets of the encoded sound, which begins by so many samples earlier, with ``tail`` samples of silence behind."""
+        """Packets of the encoded sound, shifted to earlier times, with ``tail`` samples of silence after it."""
         timeline, size = self.reader.track.timeline, sound.codec_context.frame_size
         timeless = self._muxer in TIMELESS
         skipped = self._skipped(earlier, size, timeless)
@@ -228,7 +228,7 @@ class MediaWriter:
         for frame in chain(encoder.frames(self.path, blocks, self._encoding, size, timeline, start, earlier), [None]):
             for packet in sound.encode(frame):
                 if timeless and packet.pts is not None:
-                    if moved is None:  # no packet may come before the first sample's time
+                    if moved is None:  # packets must not come before the time of the first sample
                         moved = max(0, round(timeline.time(0) / packet.time_base) - packet.pts)
                     packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
                 yield packet
@@ -239,11 +239,11 @@ class MediaWriter:
         if earlier > 0 and (timeless or (start < earlier and self._muxer != "asf")):
             return earlier
         unmarked = self._muxer in ("flv", "mpegts") or (self._muxer in _MOV and start >= size)
-        # Such silence is mostly an earlier encoder's delay; this one would come on top of it.
+        # Such silence is mostly the delay of an earlier encoder, to which this one would add its own.
         return size if unmarked and self._encoding.encoder == "aac" and self._quiet >= size else 0
 
     def _blocks(self, skipped: int, lead: int, tail: int) -> Iterator[Wave]:
-        """The samples without the first ones, between silence."""
+        """The samples without the first ones, with silence before and after them."""
         channels = self.reader.info.channels
         if lead:
             yield np.zeros((lead, channels), np.float32)
@@ -255,10 +255,10 @@ class MediaWriter:
             yield np.zeros((tail, channels), np.float32)
 
     def verify(self) -> None:
-        """Read the finished file to its end: the other tracks are the recording's, and the sound is at its time.
+        """Read the finished file back and check the copied tracks and the time of the sound.
 
         Raises:
-            OutputError: they are not.
+            OutputError: a track or a time differs.
         """
         rate = self.reader.info.rate
         heard, lag, end, later = self._read_back()
@@ -292,15 +292,15 @@ class MediaWriter:
         return container, lag, end, later
 
     def _copied(self) -> dict[int, tuple[int, Sum]]:
-        """The tracks that were copied: index in the result and content, by the index in the recording."""
+        """The tracks that were copied: index in the result and summary, by the index in the recording."""
         return {index: (place, self._copy.sums[index]) for index, place in self._copy.places.items()}
 
     def commit(self) -> None:
-        """Put the file in its place.
+        """Rename the file to its path.
 
         Raises:
-            AppearedError: a file has appeared there, which is kept.
-            OutputError: the place cannot be written.
+            AppearedError: another file has appeared there, which is kept.
+            OutputError: the path cannot be written.
         """
         try:
             self._temporary.commit()
@@ -309,7 +309,7 @@ class MediaWriter:
                 raise
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the temporary file, if it was not committed."""
         self._spool.discard()
         self._temporary.discard()
 
@@ -327,10 +327,10 @@ class MediaWriter:
 
 
 def _muxer(path: Path, reader: MediaReader) -> str:
-    """The muxer by the result's ending, or else by what the recording is.
+    """The muxer for the result's ending, or that of the recording.
 
     Raises:
-        OutputError: there is none.
+        OutputError: no such muxer.
     """
     ending = path.suffix.lower()
     if ending in READ_ONLY:
@@ -344,7 +344,7 @@ def _muxer(path: Path, reader: MediaReader) -> str:
 
 
 def _moov_first(reader: MediaReader) -> bool:
-    """Whether an MP4 has its index in front, so that players begin before all of it is there."""
+    """Whether an MP4 has its index at the start, for playback during a download."""
     if reader.family != "mov" or reader.stream is not None:
         return False
     with open(reader.path, "rb") as file:
