@@ -99,7 +99,7 @@ def _copy_ape(source: BinaryIO, target: Path) -> None:
     """Copy APE tags at the end of an MP3."""
     source.seek(0)
     try:
-        found = APEv2(source)  # type: ignore[no-untyped-call]
+        found = APEv2(source)
     except APENoHeaderError:
         return
     found.save(target)

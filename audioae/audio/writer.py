@@ -138,7 +138,7 @@ class Writer:
             self.clipped += int(np.count_nonzero(whole != limited))
             whole = limited
         kind = np.dtype(self._kind)
-        return np.asarray(whole.astype(kind) << (np.iinfo(kind).bits - self._bits))
+        return whole.astype(kind) << (np.iinfo(kind).bits - self._bits)
 
     def finish(self) -> None:
         """Complete the temporary file; :meth:`commit` then renames it.

@@ -23,7 +23,7 @@ DEFAULT_MEASURES = (
 PLOTTED = ("si_sdr", "pesq")
 
 
-class Named(click.ParamType):
+class Named(click.ParamType):  # type: ignore[type-arg]
     """``NAME=VALUE``."""
 
     name = "NAME=VALUE"

@@ -23,7 +23,7 @@ INTERRUPTED = 130
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]
     """``90m``, ``2h``, ``1h30m`` or plain seconds."""
 
     name = "duration"
