@@ -26,6 +26,7 @@ from audioae.family import every_family
 from audioae.nn.settings import ModelConfig
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe, recipe_of
+from audioae.recipe_files import DEFAULT
 from audioae.settings.config import Config, KindSection, parse_known, plain_data
 from audioae.settings.registry import did_you_mean, model_packages
 from audioae.system.atomic import write_file
@@ -36,7 +37,6 @@ FORMAT_1 = "audioae bundle 1"
 """Bands were counted in bins, and offsets were not removed (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
 FORMATS = (FORMAT, FORMAT_2, FORMAT_1)
 SHIPPED = Path(__file__).parent / "weights"
-DEFAULT = "conv_dae_offline"
 
 
 STATISTICS = frozenset(

@@ -13,6 +13,8 @@ from audioae.settings.registry import did_you_mean
 IN_PACKAGE = Path(__file__).parent / "recipes"
 IN_CHECKOUT = Path(__file__).parent.parent / "recipes"
 ENDING = ".yaml"
+DEFAULT = "conv_dae_offline"
+"""Name of the default model and of its recipe."""
 
 
 def folder() -> Path:

@@ -52,7 +52,7 @@ OF_FAMILIES = {
     "__init__",
     "cli.codes",
     "cli.generate",
-    "studio.engine",
+    "studio.creating",
     *(f"runtime.{n}" for n in "codes generate onnx_run onnx_export".split()),
 }
 """Modules that may import a family by name: they hold functions and commands of that family alone, or its exported types."""

@@ -20,7 +20,7 @@ from audioae.autoencoders.models.autoencoder import Model as Network
 from audioae.errors import AudioaeWarning, InputError, ModelFileError
 from audioae.nn.trained import StreamingModel
 from audioae.recipe import recipe_of
-from audioae.signal.phase import griffin_lim
+from audioae.signal.phase import ITERATIONS, griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.seeds import checked_count, checked_seed, generator
 from audioae.signal.stft import HOP_SECONDS, hop_length
@@ -107,13 +107,14 @@ class Autoencoder(StreamingModel):
         own = self.name, self.fingerprint()
         return Codes(values.cpu().numpy(), times, level.cpu().numpy(), wave.shape[-1], int(rate), *own)
 
-    def decode(self, codes: Codes, seed: int = 0, force: bool = False) -> NDArray[np.float32]:
+    def decode(self, codes: Codes, seed: int = 0, force: bool = False, iterations: int = ITERATIONS) -> NDArray[np.float32]:
         """A sound ``(frames, channels)`` at the recording's rate and of its length, from its codes alone.
 
         Args:
             codes: from :meth:`encode`.
             seed: seed of the initial phase of Griffin-Lim.
             force: accept codes of another model, if they are of the same size.
+            iterations: of Griffin-Lim; fewer are quicker and give a rougher sound.
 
         Raises:
             InputError: codes of another model, or with a wrong number of samples.
@@ -126,7 +127,7 @@ class Autoencoder(StreamingModel):
         self.check_precision()
         self._check_origin(codes, force)
         self._check_length(codes)
-        sound = self._sound(torch.from_numpy(codes.values), torch.from_numpy(codes.levels), seed)
+        sound = self._sound(torch.from_numpy(codes.values), torch.from_numpy(codes.levels), seed, iterations)
         own = self.settings.rate
         wave = np.stack([resample(channel.numpy(), own, codes.rate) for channel in sound], axis=1)
         missing = max(0, codes.samples - len(wave))
@@ -221,7 +222,7 @@ class Autoencoder(StreamingModel):
             hours = channels * frames * HOP_SECONDS / 3600
             raise InputError(f"codes of {hours:.0f} h of sound, of all channels together: {LONGEST // 3600} h at most")
 
-    def _sound(self, values: Tensor, levels: Tensor, seed: int) -> Tensor:
+    def _sound(self, values: Tensor, levels: Tensor, seed: int, iterations: int = ITERATIONS) -> Tensor:
         """Codes ``(B, M, D)`` and levels ``(B,)`` to waves ``(B, N)`` at the model's own rate."""
         rate, network = self.settings.rate, self.network
         stft = self.transform(rate)
@@ -230,7 +231,7 @@ class Autoencoder(StreamingModel):
             patches = _in_parts(network.decode, values.to(self.device).flatten(0, 1)).unflatten(0, values.shape[:2])
             bands = patches.transpose(-1, -2).flatten(1, 2)
             magnitude = network.features.magnitude(bands) * (levels.to(bands) * stft.hop)[:, None, None]
-            return self.checked(griffin_lim(magnitude, stft, seed).cpu())
+            return self.checked(griffin_lim(magnitude, stft, seed, iterations).cpu())
 
 
 def _one(wave: Tensor) -> Tensor:

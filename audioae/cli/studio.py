@@ -62,17 +62,20 @@ def studio(
         raise MissingExtraError(f"studio needs {error.name}: pip install 'audioae[studio]'") from None
     if (test is None) != (pairs is None):
         raise click.UsageError("--test A B and --pairs DIR go together")
-    paths: list[Path] = []
-    for name in (*inputs, *([pairs] if pairs else ())):
-        path = Path(name)
-        if pairs == name and (path / "noisy").is_dir():
-            path = path / "noisy"
+
+    def found(name: str, path: Path) -> list[Path]:
         if not path.exists():
             raise InputError(f"{name}: there is no such file or folder")
-        found = recordings(path, recursive=True).files if path.is_dir() else [path]
-        if not found:
+        files = recordings(path, recursive=True).files if path.is_dir() else [path]
+        if not files:
             raise InputError(f"{name}: no recordings there")
-        paths += found
+        return files
+
+    paths = [path for name in inputs for path in found(name, Path(name))]
+    compared = []
+    if pairs:
+        noisy = Path(pairs) / "noisy"
+        compared = found(pairs, noisy if noisy.is_dir() else Path(pairs))
     if not is_loopback(host):
         tell(
             f"audioae: warning: {host} may be reached by other machines, and what they send and hear is not encrypted: "
@@ -86,4 +89,4 @@ def studio(
 
     own = [name for name in models if Path(name).suffix]
     default = models[0] if models else "default"
-    serve(StudioConfig(paths, host, port, own, default, test, max_upload * 2**20, runs=runs), ready)
+    serve(StudioConfig(paths, host, port, own, default, test, compared, max_upload * 2**20, runs=runs), ready)

@@ -12,7 +12,7 @@ ITERATIONS = 60
 MOMENTUM = 0.99
 
 
-def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
+def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0, iterations: int = ITERATIONS) -> Tensor:
     """A wave ``(B, T * hop)`` whose spectrum has approximately the magnitudes ``(B, F, T)``.
 
     torchaudio's fast Griffin-Lim algorithm (Perraudin et al. 2013) at twice the number of frames. Frames that overlap by
@@ -22,6 +22,7 @@ def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
         magnitude: magnitudes of :class:`~audioae.signal.stft.STFT` frames.
         stft: the transform.
         seed: seed of the initial phase.
+        iterations: number of iterations; fewer are quicker and give a rougher sound.
 
     >>> stft = STFT(16000)
     >>> tone = torch.sin(torch.arange(16000) * 0.3)
@@ -44,7 +45,7 @@ def griffin_lim(magnitude: Tensor, stft: STFT, seed: int = 0) -> Tensor:
             hop_length=step,
             win_length=4 * step,
             power=1.0,
-            n_iter=ITERATIONS,
+            n_iter=iterations,
             momentum=MOMENTUM,
             length=None,
             rand_init=True,

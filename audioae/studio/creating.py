@@ -5,33 +5,32 @@ import threading
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audioae.studio.engine import (
-    Autoencoder,
-    Generator,
-    InputError,
-    Latent,
-    Reader,
-    decode,
-    encode,
-    interpolate,
-    resolved,
-    sample,
-    seeded,
-    sound_of,
-)
+from audioae.audio.files import Reader
+from audioae.autoencoders.autoencoder import Autoencoder
+from audioae.autoencoders.codes import Codes
+from audioae.errors import InputError
+from audioae.generators.generator import Generator
+from audioae.generators.latent import Latent, sound_of
+from audioae.runtime.codes import encode, interpolate
+from audioae.runtime.codes import sample as sampled
+from audioae.runtime.onnx_run import resolved
+from audioae.signal.seeds import generator as seeded
+from audioae.signal.stft import HOP_SECONDS
 from audioae.studio.views import spectrogram
 
 AXES = 8
 """Directions that have a slider."""
 LONGEST_SECONDS = 20.0
 """Of a recording that is turned into codes: more takes too long to answer at once."""
+DRAFT_SECONDS, DRAFT_ITERATIONS = 4.0, 16
+"""What is reconstructed while a slider moves, so that it is heard at once."""
 MOST_SOUNDS = 48
 ROWS, COLUMNS = 64, 128
 Answer = tuple[dict[str, Any], bytes]
@@ -49,7 +48,7 @@ def _autoencoder(model: str) -> Autoencoder:
     return resolved(model, Autoencoder)
 
 
-def draw(args: dict[str, Any]) -> Answer:
+def draw(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
     """New sounds, as ``audioae generate`` draws them: images as bytes ``(count, K, P)``, then waves as float32.
 
     Args:
@@ -62,7 +61,7 @@ def draw(args: dict[str, Any]) -> Answer:
     return _answer(images, waves, rate)
 
 
-def change(args: dict[str, Any]) -> Answer:
+def change(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
     """One of those sounds after a move along the principal directions, or on the way to another one; behind its wave the
     random numbers that it is made from, float32.
 
@@ -129,39 +128,81 @@ def _between(first: Tensor, second: Tensor, share: float) -> Tensor:
     return way * torch.lerp(a, b, share)
 
 
-def codes(args: dict[str, Any]) -> Answer:
-    """A recording by way of its codes, moved along their principal axes or on the way to another recording's.
+class _Encoded(NamedTuple):
+    """A recording and its codes, kept while sliders move."""
 
-    The answer holds the spectrograms of the recording and of what was made, the code as bytes ``(D, M)``, and both waves.
+    wave: NDArray[np.float32]
+    rate: int
+    codes: Codes
+    axes: NDArray[np.float32]
+    deviations: NDArray[np.float32]
+
+
+@lru_cache(maxsize=8)
+def _encoded(path: str, changed: int, model: str) -> _Encoded:
+    """The codes of a recording; ``changed`` is the time of its last change."""
+    wave, rate = _read(path)
+    made = encode(wave, rate, _autoencoder(model))
+    return _Encoded(wave, rate, made, *_axes(made.values))
+
+
+def codes(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
+    """A recording reconstructed from its codes, which are moved along their principal axes or towards another recording's.
+
+    The header's ``parts`` name what the bytes hold one after the other, each with its type and shape: ``code`` and
+    ``moved``, the code before and after as bytes ``(D, M)`` from ``low`` to ``high``; ``image`` and ``wave`` of the
+    reconstruction; and ``input_image`` and ``input_wave`` where ``with_input`` is set.
 
     Args:
         args: ``path``, ``model``, ``moves`` in standard deviations, ``to``, the path of another recording or None,
-            and ``share``.
+            ``share``, ``with_input`` and ``draft``: None, or the patch from which on some seconds are reconstructed quickly.
+        cancelled: not looked at.
     """
     model = _autoencoder(args["model"])
-    wave, rate = _read(args["path"])
-    made = encode(wave, rate, model)
-    axes, deviations = _axes(made.values)
-    if args.get("to"):
-        other, own = _read(args["to"])
-        if own != rate:
-            raise InputError(f"the two recordings have {rate} and {own} Hz: choose two of one sample rate")
+    path, to, draft = args["path"], args.get("to"), args.get("draft")
+    wave, rate, made, axes, deviations = _encoded(path, _changed(path), args["model"])
+    if to:
+        other = _encoded(to, _changed(to), args["model"])
+        if other.rate != rate:
+            raise InputError(f"the two recordings have {rate} and {other.rate} Hz: choose two of one sample rate")
         steps = 101
-        made = interpolate(made, encode(other, rate, model), steps)[round(args["share"] * (steps - 1))]
+        made = interpolate(made, other.codes, steps)[round(args["share"] * (steps - 1))]
     moves = np.asarray(args["moves"][: len(axes)], np.float32)
-    values = made.values + (moves * deviations[: len(moves)]) @ axes[: len(moves)]
+    values = (made.values + (moves * deviations[: len(moves)]) @ axes[: len(moves)]).astype(np.float32)
+    seconds = model.settings.frames * HOP_SECONDS
     with _alone:
-        heard = decode(replace(made, values=values.astype(np.float32)), model, force=True)
-    image = values[0].T
-    low, high = float(image.min()), float(image.max())
-    shown = np.round(255 * (image - low) / max(high - low, 1e-9)).astype(np.uint8)
-    sides = [np.ascontiguousarray(side[:, 0], np.float32) for side in (wave, heard)]
-    pictures = [spectrogram(side, rate, ROWS, COLUMNS) for side in sides]
+        if draft is None:
+            heard = model.decode(replace(made, values=values), force=True)
+        else:
+            heard = model.decode(_part(made, values, draft, seconds, rate), force=True, iterations=DRAFT_ITERATIONS)
+    before, after = made.values[0].T, values[0].T
+    low, high = float(min(before.min(), after.min())), float(max(before.max(), after.max()))
+    parts = {"code": _scaled(before, low, high), "moved": _scaled(after, low, high)}
+    sides = {"": heard} | ({"input_": wave} if args["with_input"] else {})
+    for name, side in sides.items():
+        sound = np.ascontiguousarray(side[:, 0], np.float32)
+        parts |= {f"{name}image": spectrogram(sound, rate, ROWS, COLUMNS), f"{name}wave": sound.astype("<f4")}
     header = {
-        "rate": rate, "rows": ROWS, "columns": COLUMNS, "code": list(image.shape), "low": low, "high": high,
-        "frames": [len(side) for side in sides], "shares": _shares(deviations),
+        "rate": rate, "low": low, "high": high, "seconds": seconds, "shares": _shares(deviations),
+        "parts": [[name, part.dtype.str[1:], part.shape] for name, part in parts.items()],
     }  # fmt: skip
-    return header, b"".join([*(each.tobytes() for each in pictures), shown.tobytes(), *(each.tobytes() for each in sides)])
+    return header, b"".join(np.ascontiguousarray(part).tobytes() for part in parts.values())
+
+
+def _part(made: Codes, values: NDArray[np.float32], first: int, seconds: float, rate: int) -> Codes:
+    """The codes of ``DRAFT_SECONDS`` from a patch on; a patch is so many seconds."""
+    first = min(first, values.shape[1] - 1)
+    last = min(values.shape[1], first + max(1, round(DRAFT_SECONDS / seconds)))
+    samples = min(made.samples, round(last * seconds * rate)) - round(first * seconds * rate)
+    return replace(made, values=values[:, first:last], times=made.times[first:last], samples=max(1, samples))
+
+
+def _scaled(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    return np.round(255 * (values - low) / max(high - low, 1e-9)).astype(np.uint8)
+
+
+def _changed(path: str) -> int:
+    return Path(path).stat().st_mtime_ns
 
 
 def _read(path: str) -> tuple[NDArray[np.float32], int]:
@@ -182,14 +223,14 @@ def _shares(deviations: NDArray[np.float32]) -> list[float]:
     return [round(float(each), 4) for each in power / max(float(power.sum()), 1e-12)]
 
 
-def drawn_from_prior(args: dict[str, Any]) -> Answer:
+def sample(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
     """New sounds of a variational autoencoder, as ``audioae sample`` draws them.
 
     Args:
         args: ``model``, ``count``, ``seed`` and ``patches``.
     """
     with _alone:
-        waves, rate = sample(_autoencoder(args["model"]), min(args["count"], MOST_SOUNDS), args["seed"], args["patches"])
+        waves, rate = sampled(_autoencoder(args["model"]), min(args["count"], MOST_SOUNDS), args["seed"], args["patches"])
     images = np.stack([spectrogram(wave, rate, ROWS, COLUMNS) for wave in waves])
     header = {"rate": rate, "count": len(waves), "rows": ROWS, "columns": COLUMNS, "frames": waves.shape[1]}
     return header, images.tobytes() + waves.astype("<f4").tobytes()

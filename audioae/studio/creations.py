@@ -56,7 +56,9 @@ async def sample(request: Request) -> Response:
 
 
 async def codes(request: Request) -> Response:
-    """A ``recording`` by way of the codes of ``model``, after ``moves``, or a ``share`` of the way ``to`` another one."""
+    """A ``recording`` reconstructed from the codes of ``model``, after ``moves`` or a ``share`` of the way ``to`` another
+    one; see :func:`audioae.studio.creating.codes` for ``with_input`` and ``draft``.
+    """
     given = await uploads.json_of(request)
     hub, session = hub_of(request), session_of(request)
     recording = hub.store.recording(session, str(given.get("recording")))
@@ -67,6 +69,8 @@ async def codes(request: Request) -> Response:
         "share": uploads.number(given, "share", 0, 1, 0.0),
         "model": await _model(request, "autoencoders", given),
         "moves": _moves(given),
+        "with_input": given.get("with_input", True) is True,
+        "draft": None if given.get("draft") is None else int(uploads.number(given, "draft", 0, 10_000)),
     }
     try:
         return await _answer(request, "codes", args)
@@ -105,5 +109,5 @@ def _moves(given: Mapping[str, Any]) -> list[float]:
 
 async def _answer(request: Request, what: str, args: dict[str, Any]) -> Response:
     session_of(request)
-    header, data = await hub_of(request).store.asking.ask(what, args)
+    header, data = await hub_of(request).creating.ask(what, args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-Sounds": json.dumps(header)})

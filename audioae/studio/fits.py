@@ -35,7 +35,7 @@ async def begin(request: Request) -> Response:
     start = int(uploads.number(given, "start", 0, recording.facts["frames"] - 1))
     frames = int(uploads.number(given, "frames", 1, recording.facts["frames"] - start))
     minutes = uploads.number(given, "minutes", 0.05, 24 * 60)
-    model = uploads.settings({"model": given.get("model")}, await hub.denoisers())[0]
+    model = uploads.settings({"model": given.get("model")}, await hub.denoisers(given.get("model"))).model
     if hub.fitting is not None and not hub.fitting.done():
         raise InputError("a model is being fitted already: wait for it, or cancel it")
     name = f"fitted-{len(hub.fitted) + 1}"
@@ -67,7 +67,7 @@ async def _fit(hub: Hub, session: str, recording: Recording, name: str, args: di
     def watch(header: Header) -> None:
         tell("running", header["text"], share=header["done"])
 
-    worker = Worker(hub.store.folder, tries=1)
+    worker = Worker(hub.store.folder, "fitting", tries=1)
     tell("running", "beginning", share=0.0)
     try:
         found, _ = await worker.ask("fit", args, watch)

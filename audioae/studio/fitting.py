@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audioae.studio.cleaning import CancelledError, Tell
-from audioae.studio.engine import AudioInfo, Reader, Writer, adapt
+from audioae.audio.files import Reader
+from audioae.audio.formats import AudioInfo
+from audioae.audio.writer import Writer
+from audioae.studio.frames import CancelledError, Tell
+from audioae.train.adapt import adapt
 
 MEASURED = 0.9
 """Share of the progress that is reached when the training is over and its result has to be measured."""

@@ -3,10 +3,17 @@
 import asyncio
 import json
 import struct
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Header = dict[str, Any]
+Tell = Callable[..., None]
+"""Takes the progress of a job by keywords: ``done``, a share, and others."""
 _LENGTHS = struct.Struct("<II")
+
+
+class CancelledError(Exception):
+    """The result is no longer wanted."""
 
 
 def pack(header: Header, payload: bytes = b"") -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from audioae.recipe_files import DEFAULT
+from audioae.studio.pool import Worker
 from audioae.studio.store import Store
 
 Listing = dict[str, list[dict[str, Any]]]
@@ -36,6 +38,7 @@ class Hub:
         limit: bytes of an upload.
         default: name or path of the model that is used where none is named.
         paths: models that the command line gives.
+        creating: the worker that lists models, generates sounds and cleans streams.
         test: a listening test to begin with.
         runs: folder of trainings to show.
     """
@@ -44,6 +47,7 @@ class Hub:
     limit: int
     default: str
     paths: list[str]
+    creating: Worker
     test: BlindTest | None = None
     runs: Path | None = None
     fitted: dict[str, str] = field(default_factory=dict)
@@ -64,12 +68,21 @@ class Hub:
         return await asyncio.shield(self._listing)
 
     async def _listed(self) -> Listing:
-        found, _ = await self.store.asking.ask("models", {"paths": self.paths})
+        found, _ = await self.creating.ask("models", {"paths": self.paths})
         return found
 
-    async def denoisers(self) -> dict[str, str]:
-        """What the names stand for that a denoiser may be asked for by: no other name or path is taken."""
+    @property
+    def default_model(self) -> str:
+        """Name or path of the model that is used where none is named."""
+        return DEFAULT if self.default == "default" else self.default
+
+    async def denoisers(self, wanted: object = None) -> dict[str, str]:
+        """Denoisers by the names that a request may give; no other name or path is accepted.
+
+        The default model can be asked for before all models are listed.
+        """
+        known = {"default": self.default_model, Path(self.default_model).stem: self.default_model} | self.fitted
+        if (wanted or "default") in known and not (self._listing and self._listing.done()):
+            return known
         rows = (await self.listing())["denoisers"]
-        own = next(each["model"] for each in rows if each["default"])
-        default = own if self.default == "default" else self.default
-        return {"default": default} | {each["name"]: each["model"] for each in rows} | self.fitted
+        return {"default": self.default_model} | {each["name"]: each["model"] for each in rows} | self.fitted

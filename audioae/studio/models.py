@@ -1,12 +1,14 @@
 """In the worker: which models there are, and what each can do."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
-from audioae.studio.engine import DEFAULT, ModelFileError, info, shipped
+from audioae.errors import ModelFileError
+from audioae.modelfile import DEFAULT, info, shipped
 
 
-def listed(args: dict[str, Any]) -> dict[str, Any]:
+def models(args: dict[str, Any], cancelled: threading.Event | None = None) -> dict[str, Any]:
     """The denoisers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
 
     Raises:

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from audioae import __version__
 from audioae.errors import InputError
+from audioae.recipe_files import DEFAULT
 from audioae.studio import uploads
 from audioae.studio.hub import Hub
 from audioae.studio.programs import disposition
@@ -75,7 +76,7 @@ async def about(request: Request) -> Response:
     return JSONResponse(
         {
             "version": __version__, "limit": hub.limit, "test": test,
-            "model": None if hub.default == "default" else Path(hub.default).stem,
+            "model": Path(hub.default_model).stem, "default": DEFAULT,
         }
     )  # fmt: skip
 
@@ -142,7 +143,8 @@ async def remove(request: Request) -> Response:
 async def clean(request: Request) -> Response:
     """Begin to clean a recording; events tell how it gets on."""
     hub, recording = hub_of(request), recording_of(request)
-    settings = uploads.settings(await uploads.json_of(request), await hub.denoisers())
+    given = await uploads.json_of(request)
+    settings = uploads.settings(given, await hub.denoisers(given.get("model")))
     return JSONResponse(hub.store.clean(recording, settings).as_dict())
 
 
@@ -169,7 +171,7 @@ async def samples(request: Request) -> Response:
     result = result_of(recording, given["result"]) if given.get("result") else None
     args = {"place": recording.place(result), "start": int(uploads.number(given, "start", 0, 2**53)),
             "frames": int(uploads.number(given, "frames", 1, 2**24))}  # fmt: skip
-    found, data = await hub_of(request).store.asking.ask("samples", args)
+    found, data = await hub_of(request).store.reading.ask("samples", args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-Channels": str(found["channels"])})
 
 
@@ -188,7 +190,7 @@ async def view(request: Request) -> Response:
         **{name: int(uploads.number(given, name, low, 2**53)) for name, low in (("start", 0), ("frames", 1))},
         **{name: int(uploads.number(given, name, 1, 4096)) for name in ("columns", "rows")},
     }
-    header, data = await hub_of(request).store.asking.ask("view", args)
+    header, data = await hub_of(request).store.reading.ask("view", args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-View": json.dumps(header)})
 
 

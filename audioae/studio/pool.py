@@ -41,11 +41,12 @@ class Worker:
 
     Args:
         folder: the studio's private folder, which the process removes when the server is gone.
+        modules: those that the process imports at its start.
         tries: how often a request is given to a process; the first may be killed.
     """
 
-    def __init__(self, folder: Path, tries: int = 2) -> None:
-        self._folder, self._tries = folder, tries
+    def __init__(self, folder: Path, *modules: str, tries: int = 2) -> None:
+        self._folder, self._modules, self._tries = folder, modules, tries
         self._numbers = itertools.count(1)
         self._requests: dict[int, _Request] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -67,7 +68,7 @@ class Worker:
             environment = ENVIRONMENT | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "audioae.studio.worker", str(self._folder)),
+                *("-m", "audioae.studio.worker", str(self._folder), *self._modules),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environment,
@@ -108,9 +109,15 @@ class Worker:
         free = asyncio.Semaphore(QUEUED)
 
         async def feed() -> None:
-            async for chunk in chunks:
-                await free.acquire()
-                await self._tell(pack({"id": number, "do": "feed"}, chunk))
+            try:
+                async for chunk in chunks:
+                    await free.acquire()
+                    await self._tell(pack({"id": number, "do": "feed"}, chunk))
+            except AudioaeError as error:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
+                    request.data.put_nowait(({"event": "error"}, b""))
+                return
             await self._tell(pack({"id": number, "do": "end"}))
 
         try:

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,13 +46,9 @@ async def denoise(request: Request) -> Response:
     work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
     try:
         name, source, given = await _received(request, folder, hub.limit)
-        model, limit, mix, channels = uploads.settings(given, await hub.denoisers())
+        settings = uploads.settings(given, await hub.denoisers(given.get("model")))
         target = folder / f"result{ending(name)}"
-        options = {
-            "source": str(source), "target": str(target), "model": model, "atten_limit": limit, "mix": mix,
-            "channels": channels, "salvage": given.get("salvage") in ("1", "true"),
-            "bitrate": int(uploads.number(given, "bitrate", 1, 4096)) if given.get("bitrate") else None,
-        }  # fmt: skip
+        options = asdict(settings) | {"source": str(source), "target": str(target)}
         work = asyncio.create_task(hub.store.cleaning.ask("clean", options))
         gone = asyncio.create_task(_gone(request))
         try:
@@ -121,20 +118,21 @@ async def stream(socket: WebSocket) -> None:
 
     The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
     ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
-    with what is ready. The text ``end`` asks for what is left, after which the server closes. As many samples come out as
-    went in, equal to :class:`audioae.Streamer`'s.
+    with what is ready. The text ``end`` asks for what is left, after which the server closes; other texts are refused. As
+    many samples come out as went in, equal to :class:`audioae.Streamer`'s.
     """
     hub: Hub = socket.app.state.hub
     await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
     try:
         given = dict(socket.query_params)
         own: dict[str, Any] = {name: given.pop(name) for name in ("rate", "count", "encoding") if name in given}
-        model, limit, mix, channels = uploads.settings({"model": LIVE_MODEL} | given, await hub.denoisers())
-        args = {
-            "rate": int(uploads.number(own, "rate", 8_000, 192_000)), "count": int(uploads.number(own, "count", 1, 64, 1)),
-            "encoding": own.get("encoding", "s16"), "model": model, "atten_limit": limit, "mix": mix, "channels": channels,
-        }  # fmt: skip
-        async with aclosing(hub.store.asking.stream(args, _chunks(socket))) as answers:
+        settings = uploads.settings({"model": LIVE_MODEL} | given, await hub.denoisers(LIVE_MODEL), uploads.OF_STREAMS)
+        args = asdict(settings) | {
+            "rate": int(uploads.number(own, "rate", 8_000, 192_000)),
+            "count": int(uploads.number(own, "count", 1, 64, 1)),
+            "encoding": own.get("encoding", "s16"),
+        }
+        async with aclosing(hub.creating.stream(args, _chunks(socket))) as answers:
             async for latency, ready in answers:
                 if latency is not None:
                     await socket.send_text(json.dumps({"latency_samples": latency}))
@@ -152,8 +150,11 @@ async def stream(socket: WebSocket) -> None:
 async def _chunks(socket: WebSocket) -> AsyncIterator[bytes]:
     while True:
         message = await socket.receive()
-        if message["type"] == "websocket.disconnect" or message.get("text") == "end":
+        text = message.get("text")
+        if message["type"] == "websocket.disconnect" or text == "end":
             return
+        if text is not None:  # a JSON object would be a control message
+            raise InputError(f"no such message: {text[:100]!r}: send samples as binary messages, then the text end")
         data = message.get("bytes") or b""
         for start in range(0, max(1, len(data)), LARGEST_CHUNK):
             yield data[start : start + LARGEST_CHUNK]

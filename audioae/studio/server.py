@@ -27,7 +27,7 @@ from audioae.studio import creations, fits, pages, programs, trainings
 from audioae.studio.guard import LOOPBACK, Guard
 from audioae.studio.hub import BlindTest, Hub
 from audioae.studio.pool import Worker
-from audioae.studio.store import Store
+from audioae.studio.store import Recording, Store
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD_BYTES = 2**31
@@ -49,6 +49,7 @@ class StudioConfig:
         models: paths of models to offer beside those of the package.
         default: name or path of the model to begin with.
         test: two models to compare blindly.
+        compared: recordings of that test, shown beside ``paths``.
         limit: bytes of an upload.
         grace: seconds after which what a closed page has left is removed.
         runs: folder of trainings.
@@ -60,6 +61,7 @@ class StudioConfig:
     models: Sequence[str] = ()
     default: str = "default"
     test: tuple[str, str] | None = None
+    compared: Sequence[Path] = ()
     limit: int = UPLOAD_BYTES
     grace: float = 120.0
     runs: Path | None = None
@@ -179,9 +181,10 @@ def application(
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        cleaning, asking = Worker(folder), Worker(folder)
-        store = Store(folder, cleaning, asking, config.grace)
-        app.state.hub = Hub(store, config.limit, config.default, list(config.models), _test(config), runs=config.runs)
+        reading, cleaning, creating = Worker(folder, "views"), Worker(folder, "cleaning"), Worker(folder, "models")
+        store = Store(folder, cleaning, reading, config.grace)
+        test = None if config.test is None else BlindTest(config.test)
+        app.state.hub = Hub(store, config.limit, config.default, list(config.models), creating, test, config.runs)
         endings.append(lambda: store.tell("", {"end": True}))
         beginning = asyncio.create_task(_begin(app.state.hub, config, failed))
         sweeping = asyncio.create_task(store.sweep())
@@ -191,7 +194,7 @@ def application(
             for task in (beginning, sweeping):
                 task.cancel()
             await fits.give_up(app.state.hub)
-            await asyncio.gather(cleaning.close(), asking.close())
+            await asyncio.gather(*(worker.close() for worker in (reading, cleaning, creating)))
 
     routes = [
         Route("/", _page),
@@ -209,24 +212,30 @@ def application(
 
 
 async def _begin(hub: Hub, config: StudioConfig, failed: Callable[[AudioaeError], None]) -> None:
-    """What takes a while: starting the workers, and opening the recordings that the command line names."""
-    await asyncio.gather(hub.store.asking.start(), hub.store.cleaning.start())
-    try:
-        known = await hub.denoisers()
+    """Start the workers, the quickest first, and open the recordings that the command line names."""
+    await hub.store.reading.start()
+
+    async def opened() -> list[Recording]:
+        compared = [await hub.store.open(path) for path in config.compared]
+        for path in config.paths:
+            await hub.store.open(path)
+        return compared
+
+    async def check_models() -> None:
+        known = {"default", *(each["name"] for each in (await hub.listing())["denoisers"])}
         for name in config.test or ():
             if name not in known:
                 raise InputError(f"{name}: no such model to compare (there are {', '.join(known)}, and paths by --model)")
-        opened = [await hub.store.open(path) for path in config.paths]
+
+    try:
+        recordings, _ = await asyncio.gather(opened(), check_models())
     except AudioaeError as error:
         failed(error)
         return
+    await hub.store.cleaning.start()
     if hub.test is not None:
-        hub.test.keys += [each.key for each in opened if not each.error]
+        hub.test.keys += [each.key for each in recordings if not each.error]
         hub.store.tell("", {"test": hub.test.as_dict()})
-
-
-def _test(config: StudioConfig) -> BlindTest | None:
-    return None if config.test is None else BlindTest(config.test)
 
 
 async def _page(_: Request) -> Response:

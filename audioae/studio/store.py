@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,27 @@ MOST_SESSIONS = 64
 MOST_EVENTS = 500
 ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
-Settings = tuple[str, float | None, float, str]
-"""Model, attenuation limit in dB, mix and channels."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to clean a recording, as the options of ``audioae denoise``.
+
+    Attributes:
+        model: name or path.
+        atten_limit: attenuation limit in dB; None for none.
+        mix: share of the result, 0 to 1; the rest is the input.
+        channels: ``linked`` or ``independent``.
+        bitrate: of coded results in kbit/s; None for that of the input.
+        salvage: whether to clean the readable part of a damaged recording.
+    """
+
+    model: str
+    atten_limit: float | None = None
+    mix: float = 1.0
+    channels: str = "linked"
+    bitrate: int | None = None
+    salvage: bool = False
 
 
 @dataclass
@@ -47,10 +66,9 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """For the page."""
-        model, limit, mix, channels = self.settings
-        return {
-            "id": self.key, "model": Path(model).stem, "atten_limit": limit, "mix": mix, "channels": channels,
-            "state": self.state, "done": self.done, "report": self.report, "error": self.error,
+        return asdict(self.settings) | {
+            "id": self.key, "model": Path(self.settings.model).stem, "state": self.state, "done": self.done,
+            "report": self.report, "error": self.error,
         }  # fmt: skip
 
 
@@ -109,12 +127,12 @@ class Store:
     Args:
         folder: the private folder.
         cleaning: the worker that cleans.
-        asking: the worker that answers short questions.
+        reading: the worker that reads and draws recordings.
         grace: seconds after which what a closed page has left is removed.
     """
 
-    def __init__(self, folder: Path, cleaning: Worker, asking: Worker, grace: float = 120.0) -> None:
-        self.folder, self.cleaning, self.asking, self.grace = folder, cleaning, asking, grace
+    def __init__(self, folder: Path, cleaning: Worker, reading: Worker, grace: float = 120.0) -> None:
+        self.folder, self.cleaning, self.reading, self.grace = folder, cleaning, reading, grace
         self.recordings: dict[str, Recording] = {}
         self.sessions: dict[str, Session] = {}
         self.links: dict[str, tuple[Path, str]] = {}
@@ -171,7 +189,7 @@ class Store:
         """Show a recording; what is wrong with it is shown too."""
         self.recordings[recording.key] = recording
         try:
-            recording.facts, _ = await self.asking.ask("probe", {"path": str(recording.path)})
+            recording.facts, _ = await self.reading.ask("probe", {"path": str(recording.path)})
         except AudioaeError as error:
             recording.error = recording.in_words(error)
         self.publish(recording)
@@ -198,16 +216,14 @@ class Store:
             result.state, result.done = "running", header["done"]
             self.publish(recording)
 
-        model, limit, mix, channels = result.settings
         places = {"source": str(recording.path), "target": str(result.path)}
-        settings = {"model": model, "atten_limit": limit, "mix": mix, "channels": channels}
         self.publish(recording)
         try:
-            result.report, _ = await self.cleaning.ask("clean", places | settings, watch)
+            result.report, _ = await self.cleaning.ask("clean", places | asdict(result.settings), watch)
             if not recording.facts.get("exact", True):
                 await self._copy(recording)
                 result.copied = result.path.with_suffix(".f32")
-                await self.asking.ask("copy", {"path": str(result.path), "target": str(result.copied)})
+                await self.reading.ask("copy", {"path": str(result.path), "target": str(result.copied)})
             result.state, result.done = "done", 1.0
         except AudioaeError as error:
             result.state, result.error = "error", recording.in_words(error)
@@ -219,7 +235,7 @@ class Store:
     async def _copy(self, recording: Recording) -> None:
         if recording.copied is None:
             target = recording.folder / "input.f32"
-            await self.asking.ask("copy", {"path": str(recording.path), "target": str(target)})
+            await self.reading.ask("copy", {"path": str(recording.path), "target": str(target)})
             recording.copied = target
 
     async def cancel(self, recording: Recording, result: Result) -> None:
@@ -239,7 +255,7 @@ class Store:
         self.recordings.pop(recording.key, None)
         for result in list(recording.results.values()):
             await self.cancel(recording, result)
-        await self.asking.forget(recording.folder)
+        await self.reading.forget(recording.folder)
         for link in [link for link, (path, _) in self.links.items() if path.is_relative_to(recording.folder)]:
             del self.links[link]
         await asyncio.to_thread(shutil.rmtree, recording.folder, ignore_errors=True)

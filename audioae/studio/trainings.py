@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from audioae.errors import InputError
 from audioae.studio.pages import hub_of
 from audioae.studio.store import shown_name
 
-LOG, SAMPLES = "log.jsonl", "samples"
+LOG, RECIPE, SAMPLES = "log.jsonl", "recipe.json", "samples"
 MOST_RUNS, MOST_FILES, MOST_POINTS = 200, 60, 400
+MOST_SETTINGS, LONGEST_SETTING = 2**20, 120
 MOST_BYTES = 2**23
 """Of a log, from its end."""
 KINDS = {".png": "image/png", ".wav": "audio/wav"}
@@ -37,10 +39,11 @@ async def listing(request: Request) -> Response:
 
 
 async def one(request: Request) -> Response:
-    """Curves of a training, by section and name, as lists of steps and values, and the names of its samples."""
+    """Curves of a training by section and name, as lists of steps and values; its settings; and names of its samples."""
     path = await _run_of(request)
     curves = await asyncio.to_thread(curves_of, path / LOG)
-    return JSONResponse({"curves": curves, "samples": list(_samples(path))})
+    settings = await asyncio.to_thread(settings_of, path / RECIPE)
+    return JSONResponse({"curves": curves, "settings": settings, "samples": list(_samples(path))})
 
 
 async def sample(request: Request) -> Response:
@@ -95,6 +98,25 @@ def curves_of(log: Path) -> dict[str, tuple[list[int], list[float]]]:
                     steps.append(row["step"])
                     points.append(float(value))
     return {name: _thinned(*curve) for name, curve in found.items()}
+
+
+def settings_of(recipe: Path) -> dict[str, str]:
+    """Settings of a resolved recipe by their dotted names, as text; none where there is no readable recipe."""
+    try:
+        with open(recipe, "rb") as file:
+            found = _parsed(file.read(MOST_SETTINGS))
+    except OSError:
+        return {}
+    return dict(_flat(found, ""))
+
+
+def _flat(section: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}{key}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+            yield f"{name}{key}", text if len(text) <= LONGEST_SETTING else f"{text[: LONGEST_SETTING - 2]} …"
 
 
 def _thinned(steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ SPARE_BYTES = 2**28
 """Free space on the disk that is left alone."""
 CHECK_BYTES = 2**24
 SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage")
+OF_STREAMS = SETTINGS[:4]
 
 
 class TooLargeError(HTTPException):
@@ -133,19 +134,20 @@ def number(given: Mapping[str, Any], name: str, low: float, high: float, default
     return found
 
 
-def settings(given: Mapping[str, Any], models: Mapping[str, str]) -> Settings:
-    """How to clean, from a page's or a program's words.
+def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequence[str] = SETTINGS) -> Settings:
+    """How to clean, as a page or a program asks for it.
 
     Args:
-        given: what they say, as the command line's options: ``atten_limit`` or ``atten-limit``.
-        models: what names stand for, ``default`` among them; no other model can be asked for.
+        given: options of the command line: ``atten_limit`` or ``atten-limit``.
+        models: names or paths of the models that may be asked for, by name, ``default`` among them.
+        names: the options that are accepted.
 
     Raises:
         InputError: an unknown setting or model, or a value that cannot be.
     """
     plain = {name.replace("-", "_"): value for name, value in given.items()}
-    if unknown := sorted(set(plain) - set(SETTINGS)):
-        raise InputError(f"no such setting: {', '.join(unknown)[:200]} (there are {', '.join(SETTINGS)})")
+    if unknown := sorted(set(plain) - set(names)):
+        raise InputError(f"no such setting: {', '.join(unknown)[:200]} (there are {', '.join(names)})")
     name = plain.get("model") or "default"
     if not isinstance(name, str) or name not in models:
         raise InputError(f"{str(name)[:100]}: no such model (there are {', '.join(models)})")
@@ -153,9 +155,11 @@ def settings(given: Mapping[str, Any], models: Mapping[str, str]) -> Settings:
     channels = plain.get("channels") or "linked"
     if channels not in ("linked", "independent"):
         raise InputError(f"channels {str(channels)[:100]!r}: give 'linked' or 'independent'")
-    return (
+    return Settings(
         models[name],
         None if limit in (None, "") else number(plain, "atten_limit", 0, 1000),
         number(plain, "mix", 0, 1, 1.0),
         str(channels),
+        int(number(plain, "bitrate", 1, 4096)) if plain.get("bitrate") else None,
+        plain.get("salvage") in (True, "1", "true"),
     )

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from audioae.studio.engine import CODED, InputError, Reader
+from audioae.audio.files import Reader
+from audioae.audio.formats import CODED
+from audioae.errors import InputError
 
 Wave = NDArray[np.float32]
 FLOOR_DB, STEP_DB = -120.0, 0.5
@@ -19,6 +21,8 @@ FLOOR_DB, STEP_DB = -120.0, 0.5
 WINDOW_SECONDS = 0.032
 MOST_COLUMNS, MOST_ROWS = 4000, 512
 FRAMES_AT_ONCE = 2048
+MOST_FRAMES = 20_000
+"""Frames of one picture, some five minutes without a gap; of longer recordings each column shows an excerpt."""
 MOST_SAMPLES = 2**22
 OPEN_FILES = 16
 COPY_SECONDS, COPY_BYTES = 4.0, 2**33
@@ -98,7 +102,7 @@ class Sounds:
 SOUNDS = Sounds()
 
 
-def probe(args: dict[str, Any]) -> dict[str, Any]:
+def probe(args: dict[str, Any], cancelled: threading.Event | None = None) -> dict[str, Any]:
     """Rate, channels, length and format of a recording, and whether one can go to any place in it exactly."""
     with Reader(Path(args["path"])) as reader:
         info = reader.info
@@ -128,7 +132,7 @@ def copy(args: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
     return {"frames": total // 4 // info.channels}
 
 
-def samples(args: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def samples(args: dict[str, Any], cancelled: threading.Event | None = None) -> tuple[dict[str, Any], bytes]:
     """Samples as float32, channels interleaved: ``frames`` from ``start`` on, as many as there are."""
     with SOUNDS.opened(args["place"]) as sound:
         start = max(0, args["start"])
@@ -138,7 +142,8 @@ def samples(args: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, Any], bytes]:
     """A picture of a part of a recording: the spectrogram as bytes ``(rows, columns)``, lowest frequency first, then the
-    waveform's lowest and highest sample of each column as float32.
+    waveform's lowest and highest sample of each column as float32. The header's ``shown`` is the share of the samples that
+    the picture is made from: below 1 for recordings of many minutes, of which each column shows an excerpt from its middle.
 
     Args:
         args: ``before`` and ``after``, places of recordings; ``kind``, ``before``, ``after`` or ``removed``; ``dry``, the
@@ -171,8 +176,8 @@ def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, An
 
     size = 1 << max(6, round(float(np.log2(WINDOW_SECONDS * rate))))
     rows = max(1, min(int(args["rows"]), MOST_ROWS, size // 2))
-    image, low, high = _draw(read, start, frames, (rows, columns), size, max(1, FRAMES_AT_ONCE // facts[1]))
-    header = {"rows": len(image), "columns": columns, "start": start, "frames": frames, "rate": rate}
+    image, low, high, shown = _draw(read, start, frames, (rows, columns), size, max(1, FRAMES_AT_ONCE // facts[1]))
+    header = {"rows": len(image), "columns": columns, "start": start, "frames": frames, "rate": rate, "shown": shown}
     return header, image.tobytes() + low.astype("<f4").tobytes() + high.astype("<f4").tobytes()
 
 
@@ -190,15 +195,33 @@ def spectrogram(wave: Wave, rate: int, rows: int, columns: int) -> NDArray[np.ui
 
 def _draw(
     read: Callable[[int, int], Wave], start: int, frames: int, shape: tuple[int, int], size: int, at_once: int
-) -> tuple[NDArray[np.uint8], Wave, Wave]:
+) -> tuple[NDArray[np.uint8], Wave, Wave, float]:
     rows, columns = shape
     span = frames / columns
     each = max(1, int(np.ceil(span / (size // 2))))  # frames of a column, half of each over the next
+    most = max(1, MOST_FRAMES // columns)
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     scale = float((window.sum() / 2) ** 2)
     bands = np.linspace(0, size // 2, rows + 1).astype(int)[:-1]
     image = np.zeros((rows, columns), np.uint8)
     low, high = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
+
+    def levels(framed: Wave) -> NDArray[np.uint8]:
+        """Frames ``(columns, each, C, size)`` to bytes ``(rows, columns)``."""
+        power = np.square(np.abs(np.fft.rfft(framed * window, axis=-1)), dtype=np.float32).mean((1, 2))
+        banded = np.maximum.reduceat(power[:, : size // 2], bands, axis=1).T
+        decibels = 10 * np.log10(np.maximum(banded / scale, 1e-13))
+        return np.clip((decibels - FLOOR_DB) / STEP_DB, 0, 255).astype(np.uint8)
+
+    if each > most:
+        length = (most - 1) * (size // 2) + size
+        for column in range(columns):
+            wave = read(start + int((column + 0.5) * span) - length // 2, length)
+            framed = sliding_window_view(wave, size, axis=0)[:: size // 2]
+            image[:, column] = levels(framed[None])[:, 0]
+            low[column], high[column] = wave.min(), wave.max()
+        return image, low, high, min(1.0, length / span)
+
     group = max(1, at_once // each)
     for first in range(0, columns, group):
         last = min(columns, first + group)
@@ -207,13 +230,11 @@ def _draw(
         wave = read(begin, int(edges[-1]) - begin + size)
         inner = edges - begin
         middles = edges[:-1, None] + (np.arange(each) + 0.5) * span / each - begin - size // 2
-        framed = sliding_window_view(wave, size, axis=0)[np.clip(middles.astype(int), 0, len(wave) - size)]
-        power = np.square(np.abs(np.fft.rfft(framed * window, axis=-1)), dtype=np.float32).mean((1, 2))
-        banded = np.maximum.reduceat(power[:, : size // 2], bands, axis=1).T
-        decibels = 10 * np.log10(np.maximum(banded / scale, 1e-13))
-        image[:, first:last] = np.clip((decibels - FLOOR_DB) / STEP_DB, 0, 255).astype(np.uint8)
+        image[:, first:last] = levels(
+            sliding_window_view(wave, size, axis=0)[np.clip(middles.astype(int), 0, len(wave) - size)]
+        )
         lows, highs = wave.min(1), wave.max(1)
         starts = np.minimum(inner[:-1], len(wave) - 1)
         low[first:last] = np.minimum.reduceat(lows[: inner[-1] or 1], starts)
         high[first:last] = np.maximum.reduceat(highs[: inner[-1] or 1], starts)
-    return image, low, high
+    return image, low, high, 1.0

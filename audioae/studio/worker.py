@@ -2,6 +2,8 @@
 
 A request has an ``id``, what to ``do`` and ``args``. It is answered by messages with the same ``id``: any number with the
 ``event`` ``progress`` or ``data``, then one with ``done`` or ``error``. The process ends with its standard input.
+
+A module is imported when the first request needs it, so that a process that only reads recordings never loads torch.
 """
 
 import os
@@ -12,28 +14,24 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, BinaryIO
 
-from audioae.studio import cleaning, creating, fitting, models, views
-from audioae.studio.engine import AudioaeError, fault
-from audioae.studio.frames import Header, pack, read
+from audioae.errors import AudioaeError
+from audioae.runtime.attempt import fault
+from audioae.studio.frames import CancelledError, Header, Tell, pack, read
 
 ASKERS = 4
 """Short requests that are answered at a time."""
 Answer = dict[str, Any] | tuple[dict[str, Any], bytes]
-Work = Callable[[dict[str, Any], threading.Event], Answer]
-SHORT: dict[str, Work] = {
-    "models": lambda args, _: models.listed(args),
-    "probe": lambda args, _: views.probe(args),
-    "copy": views.copy,
-    "samples": lambda args, _: views.samples(args),
-    "view": views.view,
-    "draw": lambda args, _: creating.draw(args),
-    "change": lambda args, _: creating.change(args),
-    "sample": lambda args, _: creating.drawn_from_prior(args),
-    "codes": lambda args, _: creating.codes(args),
+SHORT = {
+    **dict.fromkeys(("probe", "copy", "samples", "view"), "views"),
+    **dict.fromkeys(("draw", "change", "sample", "codes"), "creating"),
+    "models": "models",
 }
-"""What is done at once, a few at a time."""
+"""Short requests by the module that has a function of this name; it takes the arguments and an event that cancels it."""
+LONG = {"clean": "cleaning", "fit": "fitting"}
+"""Jobs that have a thread of their own and report their progress."""
 
 
 class Worker:
@@ -46,7 +44,7 @@ class Worker:
     def __init__(self, output: BinaryIO) -> None:
         self._output, self._writing = output, threading.Lock()
         self._running: dict[int, threading.Event] = {}
-        self._streams: dict[int, cleaning.PcmStream] = {}
+        self._streams: dict[int, Any] = {}
         self._short = ThreadPoolExecutor(ASKERS)
 
     def handle(self, header: Header, payload: bytes) -> None:
@@ -64,15 +62,13 @@ class Worker:
             if number in self._streams:
                 self._streams[number].feed(None)
         elif what == "forget":
-            views.SOUNDS.forget(args["folder"])
+            _module("views").SOUNDS.forget(args["folder"])
         else:
             cancelled = self._running[number] = threading.Event()
             if what in SHORT:
-                self._short.submit(self._answer, number, lambda: SHORT[what](args, cancelled))
-            elif what == "clean":
-                self._in_thread(number, lambda: cleaning.clean(args, cancelled, self._teller(number)))
-            elif what == "fit":
-                self._in_thread(number, lambda: fitting.fit(args, cancelled, self._teller(number)))
+                self._short.submit(self._answer, number, lambda: getattr(_module(SHORT[what]), what)(args, cancelled))
+            elif what in LONG:
+                self._in_thread(number, lambda: getattr(_module(LONG[what]), what)(args, cancelled, self._teller(number)))
             elif what == "stream":
                 self._in_thread(number, lambda: self._stream(number, args, cancelled))
             else:
@@ -82,10 +78,11 @@ class Worker:
         threading.Thread(target=self._answer, args=(number, work), daemon=True).start()
 
     def _stream(self, number: int, args: dict[str, Any], cancelled: threading.Event) -> Answer:
-        stream = self._streams[number] = cleaning.PcmStream(args)
+        stream = self._streams[number] = _module("streams").PcmStream(args)
         try:
             self._send({"id": number, "event": "data", "latency": stream.streamer.latency_samples})
-            return stream.run(cancelled, lambda data: self._send({"id": number, "event": "data"}, data))
+            answer: Answer = stream.run(cancelled, lambda data: self._send({"id": number, "event": "data"}, data))
+            return answer
         finally:
             del self._streams[number]
 
@@ -94,7 +91,7 @@ class Worker:
             made = work()
             answer, payload = made if isinstance(made, tuple) else (made, b"")
             self._send({"id": number, "event": "done", "answer": answer}, payload)
-        except cleaning.CancelledError:
+        except CancelledError:
             self._send({"id": number, "event": "error", "error": "cancelled", "kind": "CancelledError"})
         except Exception as error:
             known = error if isinstance(error, AudioaeError) else fault(error, "studio")
@@ -102,7 +99,7 @@ class Worker:
         finally:
             self._running.pop(number, None)
 
-    def _teller(self, number: int) -> Callable[..., None]:
+    def _teller(self, number: int) -> Tell:
         return lambda **what: self._send({"id": number, "event": "progress", **what})
 
     def _send(self, header: Header, payload: bytes = b"") -> None:
@@ -111,14 +108,21 @@ class Worker:
             self._output.flush()
 
 
+def _module(name: str) -> Any:
+    return import_module(f"audioae.studio.{name}")
+
+
 def main() -> None:
-    """Answer requests until nobody sends any more; then remove the folder that the first argument names."""
+    """Answer requests until nobody sends any more; then remove the folder that the first argument names. The other arguments
+    name modules to import at the start, for the requests that will come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
     tempfile.tempdir = sys.argv[1]  # what a killed training has left is removed with the folder
     # What a library prints is no answer, and a process that a training forks closes its standard input.
     requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    for name in sys.argv[2:]:
+        _module(name)
     worker = Worker(output)
     while (message := read(requests)) is not None:
         worker.handle(*message)

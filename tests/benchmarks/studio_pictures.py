@@ -10,7 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SIZE = {"width": 1180, "height": 820}
+WIDE = {"width": 1180, "height": 820}
+PHONE = {"width": 390, "height": 844}
+SHOWN = 3
+"""Trainings that are compared."""
 
 
 def main(runs: str) -> None:
@@ -28,22 +31,39 @@ def main(runs: str) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        for scheme in ("light", "dark"):
-            page: Any = browser.new_page(viewport=SIZE, color_scheme=scheme)
-            page.set_default_timeout(300_000)
-            page.goto(studio.address)
-            page.wait_for_selector("#pictures[data-drawn*='\"done\"']")
-            page.keyboard.press("ArrowRight")
-            until(page, "studio.player.position > 0")
-            page.screenshot(path=SAMPLES / f"studio-clean-{scheme}.png")
+        page: Any = browser.new_page(viewport=WIDE, color_scheme="light")
+        page.set_default_timeout(600_000)
+        page.goto(studio.address)
+        page.wait_for_selector("#pictures[data-drawn*='\"done\"']")
+        page.keyboard.press("ArrowRight")
+        until(page, "studio.player.position > 0")
+
+        def save(name: str) -> None:
+            page.wait_for_timeout(1000)  # until all is painted
+            page.screenshot(path=SAMPLES / f"studio-{name}.png")
+
+        save("clean-light")
+        page.emulate_media(color_scheme="dark")
+        save("clean-dark")
         page.click("nav a[href='#sounds']")
         page.wait_for_selector("#grid[data-drawn]")
         page.wait_for_selector("#code-view[data-state]")
-        page.screenshot(path=SAMPLES / "studio-sounds.png")
+        save("sounds")
         page.emulate_media(color_scheme="light")
+        page.locator("#code-view").evaluate("(each) => each.closest('.card').scrollIntoView()")
+        save("codes")
         page.click("nav a[href='#trainings']")
         page.wait_for_selector("#trainings canvas, #trainings p")
-        page.screenshot(path=SAMPLES / "studio-trainings.png")
+        for place in range(1, min(SHOWN, page.locator("#runs input").count())):
+            page.locator("#runs input").nth(place).set_checked(True)
+            page.wait_for_selector(f"#runs li:nth-child({place + 1}) input:checked")
+        save("trainings")
+        page.set_viewport_size(PHONE)
+        page.emulate_media(color_scheme="dark")
+        page.click("nav a[href='#clean']")
+        page.locator("#desk").scroll_into_view_if_needed()
+        page.locator(".player").first.evaluate("(each) => each.scrollIntoView()")
+        save("phone")
         browser.close()
 
 

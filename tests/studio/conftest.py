@@ -24,7 +24,8 @@ import os
 wait_passively(os.environ)
 from audioae.studio.server import StudioConfig, serve
 settings = json.loads(sys.argv[1])
-settings["paths"] = [Path(path) for path in settings["paths"]]
+for name in ("paths", "compared"):
+    settings[name] = [Path(path) for path in settings.get(name, [])]
 settings["runs"] = Path(settings.get("runs", "none"))
 serve(StudioConfig(**settings), lambda address: print(address, flush=True))
 """
@@ -135,7 +136,8 @@ class Page:
 def running(temporary: Path, **settings: Any) -> Iterator[Studio]:
     """A studio; it is told to end afterwards, if it still runs."""
     temporary.mkdir(exist_ok=True)
-    settings["paths"] = [str(path) for path in settings.get("paths", [])]
+    for name in ("paths", "compared"):
+        settings[name] = [str(path) for path in settings.get(name, [])]
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, json.dumps(settings)],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)},

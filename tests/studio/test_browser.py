@@ -1,6 +1,7 @@
 """The studio's page in a real browser: what is heard, seen, told apart, saved and said to screen readers."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -25,51 +26,80 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-PATIENCE = 300_000
+PATIENCE = 200_000
 """Milliseconds: what does not come at all fails, however slow the machine is."""
 Web = Any
 
 
+TESTED = ["conv_dae", "conv_dae_offline"]
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A studio for a browser."""
-    with running(tmp_path_factory.mktemp("shown")) as found:
+    """A studio for browsers: it shows two recordings and two trainings, and begins with a listening test."""
+    folder = tmp_path_factory.mktemp("runs")
+    for run, rate in (("first", 0.1), ("second", 0.2)):
+        (folder / run).mkdir()
+        rows = [{"step": step, "losses": {"loss": rate / (1 + step)}} for step in range(20)]
+        rows.append({"step": 19, "valid": {"si_sdr": 10 * rate}})
+        (folder / run / "log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        (folder / run / "recipe.json").write_text(json.dumps({"seed": 1, "train": {"learning_rate": rate}}))
+    clips = [SAMPLES / "noisy" / f"16k-{name}.flac" for name in ("fire", "rain")]
+    settings = {"compared": clips, "runs": str(folder), "test": TESTED, "grace": 1.0}
+    with running(tmp_path_factory.mktemp("shown"), **settings) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A browser with a profile of its own and a microphone that beeps."""
+def chromium() -> Iterator[Any]:
+    """What starts browsers."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")), executable_path=BROWSER, args=FLAGS, accept_downloads=True,
-            viewport={"width": 1280, "height": 900},
-        )  # fmt: skip
-        browser.set_default_timeout(PATIENCE)
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+def start(chromium: Any, profile: Path) -> Any:
+    """A browser with a profile of its own and a microphone that beeps."""
+    browser = chromium.launch_persistent_context(
+        str(profile), executable_path=BROWSER, args=FLAGS, accept_downloads=True, viewport={"width": 1280, "height": 900}
+    )
+    browser.set_default_timeout(PATIENCE)
+    return browser
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    browser = start(chromium, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
 def web(shown: Studio, browser: Any) -> Iterator[Web]:
-    """A tab with the page; nothing may go wrong in it."""
+    """A tab with the page Clean; nothing may go wrong in it."""
     page, wrong = browser.new_page(), []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.goto(shown.address)
+    page.click("nav a[href='#clean']")
     yield page
     page.close()
     assert wrong == []
 
 
 @pytest.fixture
-def desk(web: Web, clip: Path) -> Web:
-    """The page with one recording that is cleaned and drawn."""
-    web.set_input_files("#files", str(clip))
+def desk(web: Web) -> Web:
+    """The page with its first recording cleaned and drawn."""
+    web.click("#list >> text=16k-fire.flac")
     web.wait_for_selector("#pictures[data-drawn*='\"done\"']")
     return web
+
+
+@pytest.fixture(scope="module")
+def fire() -> Path:
+    """The first recording."""
+    return SAMPLES / "noisy" / "16k-fire.flac"
 
 
 def until(page: Web, condition: str) -> None:
@@ -119,24 +149,26 @@ HEARD = """async ([key, result, switches, seconds]) => {
 
 
 def the_recording(page: Web) -> tuple[str, str]:
-    """Keys of the recording on the page and of its first result."""
+    """Keys of the first recording on the page and of its result by the default model."""
     found = page.evaluate(
         """async () => {
         const {ask} = await import("/static/api.js");
         const reader = (await ask("GET", "/api/events")).body.pipeThrough(new TextDecoderStream()).getReader();
-        const {value} = await reader.read();
+        let text = "";
+        while (!text.includes("\\n\\n")) text += (await reader.read()).value;
         reader.cancel();
-        return JSON.parse(value.slice(6).split("\\n\\n")[0]).recordings[0];
+        return JSON.parse(text.slice(6).split("\\n\\n")[0]).recordings.find((each) => each.name === "16k-fire.flac");
     }"""
     )
-    return found["id"], found["results"][0]["id"]
+    result = next(each for each in found["results"] if each["model"] == "conv_dae_offline" and each["atten_limit"] is None)
+    return found["id"], result["id"]
 
 
 def test_versions_play_in_step_and_switch_without_a_click(
-    desk: Web, clip: Path, command: Callable[..., None], tmp_path: Path
+    desk: Web, fire: Path, command: Callable[..., None], tmp_path: Path
 ) -> None:
-    command("denoise", clip, "-o", tmp_path / "clean.wav")
-    noisy, rate = soundfile.read(clip)
+    command("denoise", fire, "-o", tmp_path / "clean.wav")
+    noisy, rate = soundfile.read(fire)
     clean, _ = soundfile.read(tmp_path / "clean.wav")
     switches = [[1.0, "before", 0], [2.0, "after", 0.1], [3.0, "removed", 0], [4.0, "before", 0]]
     frames = int(4.5 * rate)
@@ -186,24 +218,48 @@ def test_the_player_follows_its_keys(desk: Web) -> None:
 
 
 def test_strength_is_heard_at_once_and_what_is_saved_is_the_command_lines(
-    desk: Web, clip: Path, command: Callable[..., None], tmp_path: Path
+    desk: Web, fire: Path, command: Callable[..., None], tmp_path: Path
 ) -> None:
     desk.locator("#strength").fill("12")
     dry = 10 ** (-12 / 20)
     assert np.allclose(desk.evaluate("studio.player.weights"), [dry, 1 - dry, 0])
     assert desk.text_content("#strength-text") == "at most 12 dB"
-    assert desk.text_content("#command") == "audioae denoise fire.flac --atten-limit 12"
+    assert desk.text_content("#command") == "audioae denoise 16k-fire.flac --atten-limit 12"
     with desk.expect_download() as saved:
         desk.click("#download")
-    assert saved.value.suggested_filename == "fire.clean.flac"
-    command("denoise", clip, "-o", tmp_path / "clean.flac", "--atten-limit", "12")
+    assert saved.value.suggested_filename == "16k-fire.clean.flac"
+    command("denoise", fire, "-o", tmp_path / "clean.flac", "--atten-limit", "12")
     assert Path(saved.value.path()).read_bytes() == (tmp_path / "clean.flac").read_bytes()
     desk.locator("#match").check()
-    weights, noisy = np.array(desk.evaluate("studio.player.weights")), soundfile.read(clip)[0]
+    weights, noisy = np.array(desk.evaluate("studio.player.weights")), soundfile.read(fire)[0]
     full = soundfile.read(tmp_path / "clean.flac")[0]
     wet = (full - dry * noisy) / (1 - dry)
     heard = weights[0] * noisy + weights[1] * wet
     assert abs(10 * np.log10(np.mean(heard**2) / np.mean(noisy**2))) < 0.05
+
+
+def test_the_options_are_those_of_the_command_line(
+    web: Web, command: Callable[..., None], tmp_path: Path, fire: Path
+) -> None:
+    wave, rate = soundfile.read(fire, frames=24_000)
+    path = tmp_path / "talk.ogg"
+    soundfile.write(path, np.stack([wave, 0.3 * wave[::-1]], 1), rate)
+    web.set_input_files("#files", str(path))
+    web.wait_for_selector("#name:has-text('talk.ogg')")
+    web.click("text=More options")
+    web.select_option("#channels", "independent")
+    web.locator("#mix").fill("80")
+    web.fill("#bitrate", "96")
+    assert np.allclose(web.evaluate("studio.player.weights.reduce((sum, each) => sum + each, 0)"), 1)
+    words = "--mix 0.8 --channels independent --bitrate 96"
+    assert web.text_content("#command") == f"audioae denoise talk.ogg {words}"
+    web.wait_for_selector("#download:enabled")
+    with web.expect_download() as saved:
+        web.click("#download")
+    command("denoise", path, "-o", tmp_path / "clean.ogg", *words.split())
+    got, wanted = (soundfile.read(each)[0] for each in (saved.value.path(), tmp_path / "clean.ogg"))
+    assert np.allclose(got, wanted, atol=1e-6)
+    assert abs(web.evaluate("studio.player.weights")[0] - 0.2) < 1e-9
 
 
 def test_two_models_lie_side_by_side(desk: Web) -> None:
@@ -224,10 +280,9 @@ def test_a_file_is_dropped_and_removed(web: Web, clip: Path) -> None:
         list(clip.read_bytes()),
     )
     web.dispatch_event("#drop", "drop", {"dataTransfer": data})
-    web.wait_for_selector("text=dropped & <b>.flac")
-    web.wait_for_selector("#pictures[data-drawn*='\"done\"']")
+    web.wait_for_selector("#name:has-text('dropped & <b>.flac')")
     web.click("[aria-label='Remove dropped & <b>.flac']")
-    web.wait_for_selector("#empty:visible")
+    web.wait_for_selector("text=dropped & <b>.flac", state="detached")
 
 
 def test_a_broken_file_says_why(web: Web, tmp_path: Path) -> None:
@@ -242,8 +297,9 @@ def test_the_microphone_is_recorded(web: Web) -> None:
     web.wait_for_selector("#record[aria-pressed=true]")
     web.wait_for_timeout(1500)  # of sound
     web.click("#record")
-    web.wait_for_selector("#pictures[data-drawn*='\"done\"']")
-    assert web.text_content("#name") == "microphone-1.wav"
+    web.click("#list >> text=microphone-1.wav")
+    web.wait_for_selector("#name:has-text('microphone-1.wav')")
+    web.wait_for_selector("#picture-before[aria-label*='loudest']:not([aria-label*='to 4.6'])")
     loudest = web.get_attribute("#picture-before", "aria-label").split("loudest ")[1].split()[0]
     assert float(loudest) > -60  # the beeps
 
@@ -265,63 +321,51 @@ def saved_table(page: Web) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_blind_test_from_its_first_key_to_its_table(desk: Web) -> None:
-    desk.click("nav a[href='#test']")
-    desk.select_option("#test-a", "conv_dae")
-    desk.select_option("#test-b", "conv1d_dae")
-    desk.fill("#test-count", "7")
-    desk.click("#test-begin")
-    listen(desk, 7, "123", lambda trial: "a" if trial % 3 else "b")
-    rows = saved_table(desk)
-    assert len(rows) == 7 and {row["recording"] for row in rows} == {"fire.flac"}
+def test_listening_tests_from_the_first_key_to_the_table(shown: Studio, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(shown.address)  # the command line has asked for a test, which begins at once
+    listen(page, 10, "123", lambda trial: "a" if trial % 3 else "b")
+    rows = saved_table(page)
+    assert len(rows) == 10 and {row["recording"] for row in rows} == {"16k-fire.flac", "16k-rain.flac"}
     for row in rows:
-        assert {row["first"], row["second"]} == {"conv_dae", "conv1d_dae"}
+        assert {row["first"], row["second"]} == {*TESTED}
         assert (row["answer"] == row["x"]) == (row["success"] == "1")
-    assert abs(sum(row["x"] == row["first"] for row in rows) - 3.5) == 0.5  # as often A as B
+    assert sum(row["x"] == row["first"] for row in rows) == 5  # as often A as B
     right = sum(row["success"] == "1" for row in rows)
-    wanted = scipy.stats.binomtest(right, 7, alternative="greater").pvalue
-    low, high = scipy.stats.binomtest(right, 7).proportion_ci(method="exact")
+    wanted = scipy.stats.binomtest(right, 10, alternative="greater").pvalue
+    low, high = scipy.stats.binomtest(right, 10).proportion_ci(method="exact")
     last = rows[-1]
     assert np.allclose([float(last[name]) for name in ("p_value", "low_95", "high_95")], [wanted, low, high], atol=1e-3)
-    assert f"{right} of 7" in desk.text_content("#test-result")
+    assert f"{right} of 10" in page.text_content("#test-result")
+
+    page.click("text=New test")
+    page.select_option("#test-kind", "preference")
+    page.fill("#test-count", "4")
+    page.click("#test-begin")
+    listen(page, 4, "12", lambda trial: "f")
+    rows = saved_table(page)
+    assert {row["recording"] for row in rows} == {"16k-fire.flac", "16k-rain.flac"}
+    assert sum(row["success"] == "1" for row in rows) == sum(row["answer"] == TESTED[0] for row in rows) == 2
+    assert rows[-1]["x"] == "" and float(rows[-1]["p_value"]) == 1
+    page.close()
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (3, 10), (10, 10), (57, 100), (0, 200)])
-def test_binomial_figures_are_exact(web: Web, successes: int, trials: int) -> None:
-    code = """async ([k, n]) => {
+def test_binomial_figures_are_exact(web: Web) -> None:
+    code = """async (cases) => {
       const {atLeast, interval, twoSided} = await import("/static/stats.js");
-      return [atLeast(k, n), twoSided(k, n), ...interval(k, n)];
+      return cases.map(([k, n]) => [atLeast(k, n), twoSided(k, n), ...interval(k, n)]);
     }"""
-    wanted = scipy.stats.binomtest(successes, trials)
-    greater = scipy.stats.binomtest(successes, trials, alternative="greater").pvalue
-    assert np.allclose(
-        web.evaluate(code, [successes, trials]), [greater, wanted.pvalue, *wanted.proportion_ci(method="exact")], atol=1e-9
-    )
+    cases = [(0, 1), (3, 10), (10, 10), (57, 100), (0, 200)]
+    for (successes, trials), found in zip(cases, web.evaluate(code, cases), strict=True):
+        wanted = scipy.stats.binomtest(successes, trials)
+        greater = scipy.stats.binomtest(successes, trials, alternative="greater").pvalue
+        assert np.allclose(found, [greater, wanted.pvalue, *wanted.proportion_ci(method="exact")], atol=1e-9)
 
 
-def test_the_command_line_begins_a_preference_test(browser: Any, tmp_path: Path) -> None:
-    paths = [SAMPLES / "noisy" / name for name in ("16k-fire.flac", "16k-rain.flac")]
-    with running(tmp_path / "t", paths=[str(path) for path in paths], test=["conv_dae", "conv_dae_offline"]) as studio:
-        page = browser.new_page()
-        page.goto(studio.address)
-        listen(page, 10, "123", lambda trial: "a")
-        assert len(saved_table(page)) == 10
-        page.click("text=New test")
-        page.select_option("#test-kind", "preference")
-        page.fill("#test-count", "4")
-        page.click("#test-begin")
-        listen(page, 4, "12", lambda trial: "f")
-        rows = saved_table(page)
-        assert {row["recording"] for row in rows} == {"16k-fire.flac", "16k-rain.flac"}
-        assert sum(row["success"] == "1" for row in rows) == sum(row["answer"] == "conv_dae" for row in rows) == 2
-        assert rows[-1]["x"] == "" and float(rows[-1]["p_value"]) == 1
-        page.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_pages_can_be_used_by_everyone(desk: Web, scheme: str) -> None:
+def test_all_pages_can_be_used_by_everyone(desk: Web) -> None:
     source = axe()
-    for size in ({"width": 1280, "height": 900}, {"width": 380, "height": 800}):
+    wide, phone = {"width": 1280, "height": 900}, {"width": 380, "height": 800}
+    for size, scheme in ((wide, "light"), (phone, "light"), (wide, "dark")):
         desk.set_viewport_size(size)
         desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for name in ("clean", "test", "sounds", "trainings"):
@@ -370,9 +414,16 @@ def test_a_recording_goes_through_its_code(desk: Web) -> None:
     desk.click("nav a[href='#sounds']")
     desk.wait_for_selector("#code-view[data-state]")
     assert desk.locator("#code-view canvas").count() == 3
+    before = json.loads(desk.get_attribute("#bars", "data-values"))
+    assert len(before) == 32 and "32 numbers" in desk.get_attribute("#bars", "aria-label")
     desk.locator(".axis").first.fill("3")
+    until(desk, "sounds.speaker.played >= 1")  # some seconds, while the whole is still being made
     desk.wait_for_selector("#code-view[data-state*='[3,']")
-    until(desk, "sounds.speaker.played >= 1")
+    after = json.loads(desk.get_attribute("#bars", "data-values"))
+    assert not np.allclose(before, after, atol=0.1)
+    desk.locator("#patch").fill("3")
+    assert "Patch 3 of 18" in desk.get_attribute("#patch", "aria-valuetext")
+    assert json.loads(desk.get_attribute("#bars", "data-values")) != after
     with desk.expect_download() as saved:
         desk.click("#code-keep")
     wave, rate = soundfile.read(saved.value.path())
@@ -396,3 +447,104 @@ def test_by_keyboard_alone(desk: Web) -> None:
         .map((each) => each.outerHTML)"""
     )
     assert names == []
+
+
+def test_trainings_are_compared_in_one_chart(web: Web) -> None:
+    web.click("nav a[href='#trainings']")
+    for name in ("first", "second"):
+        web.locator(f"label:has-text('Compare {name}') input").set_checked(True)
+        web.wait_for_selector(f"label:has-text('Compare {name}') input:checked")
+    web.wait_for_selector("#trainings .legend:has-text('second')")
+    said = web.get_attribute("[id='curve-losses/loss']", "aria-label")
+    assert "first: 0.1 at first" in said and "second: 0.2 at first" in said
+    assert web.locator("#trainings .curves canvas").count() == 2
+    web.click("text=Settings that differ: 1")
+    assert web.text_content("#trainings details table td") == "train.learning_rate"
+
+
+PLAYED = """async ([frames, channels, seeks]) => {
+  let made;
+  let sent = [];
+  globalThis.sampleRate = 8000;
+  globalThis.AudioWorkletProcessor = class {
+    port = { postMessage: (message) => sent.push(message) };
+  };
+  globalThis.registerProcessor = (name, kind) => { if (name === "versions") made = kind; };
+  await import("/static/worklet.js");
+  const {CHUNK} = await import("/static/player.js");
+  const node = new made({processorOptions: {channels, frames, versions: 3, chunk: CHUNK}});
+  const answer = () => {
+    for (const {need, version} of sent) {
+      if (need === undefined) continue;
+      const length = Math.min(CHUNK, frames - need * CHUNK);
+      const sample = (i) => Math.fround((need * CHUNK + i) / frames) * (version + 1);
+      const data = Array.from({length: channels}, () => Float32Array.from({length}, (_, i) => sample(i)));
+      node.take({do: "chunk", version, index: need, data});
+    }
+    sent = [];
+  };
+  node.take({do: "weights", weights: [0, 1, 0]});
+  node.take({do: "play"});
+  answer();
+  let held = 0;
+  let gaps = 0;
+  let wrong = 0;
+  for (const seek of seeks) {
+    node.take({do: "seek", frame: seek});
+    answer();
+    for (let block = 0; block < 1500; block += 1) {
+      const start = node.position;
+      const output = Array.from({length: channels}, () => new Float32Array(128));
+      node.process([], [output]);
+      answer();
+      held = Math.max(held, ...node.chunks.map((own) => own.size));
+      if (block < 20) continue; // the jump fades out and in
+      if (node.position - start !== 128) gaps += 1;
+      if (Math.abs(output[0][5] - 2 * Math.fround((start + 5) / frames)) > 1e-6) wrong += 1;
+    }
+  }
+  return [held * CHUNK * channels * 4 * 3, gaps, wrong];
+}"""
+
+
+def test_an_hour_is_played_without_holding_it(web: Web) -> None:
+    frames = 3600 * 8000
+    seeks = [frames * share // 40 for share in (0, 39, 3, 20, 21, 5, 38, 1)]
+    held, gaps, wrong = web.evaluate(PLAYED, [frames, 2, seeks])
+    assert held <= 24 * 2**20 < frames * 2 * 4 * 3 / 20 and (gaps, wrong) == (0, 0)
+
+
+def test_two_browsers_share_the_studio_and_one_that_is_closed_leaves_nothing(
+    desk: Web, shown: Studio, chromium: Any, tmp_path: Path, eventually: Callable[[Callable[[], Any]], None]
+) -> None:
+    folders = set(shown.folders)
+    other = start(chromium, tmp_path / "profile")
+    page = other.new_page()
+    page.goto(shown.address)
+    page.click("nav a[href='#clean']")
+    page.wait_for_selector("#pictures[data-drawn*='\"done\"']")  # the recording that the command line names
+    path, rate = tmp_path / "hour.wav", 8000
+    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
+        for minute in range(60):
+            block = np.full(60 * rate, (minute + 1) / 64)
+            file.write(block)
+    page.set_input_files("#files", [str(path), *(str(SAMPLES / "noisy" / "16k-fire.flac") for _ in range(9))])
+    page.click("#list >> text=hour.wav")
+    page.wait_for_selector("#overview:visible")
+    assert "0.0 to 3600.0 seconds" in page.get_attribute("#picture-before", "aria-label")
+    page.keyboard.press("1")
+    page.evaluate("studio.player.seek(3500 * 8000)")
+    page.locator("#pictures").focus()
+    page.keyboard.press("Space")
+    desk.locator("#pictures").focus()
+    desk.keyboard.press("Space")  # both play
+    until(page, "studio.player.position > 3501 * 8000")
+    until(desk, "studio.player.position > 8000")
+    until(page, "document.querySelectorAll('#list li').length === 12")
+    assert desk.locator("#list li").count() == 2  # uploads belong to the browser that sent them
+    assert set(shown.folders) > folders
+    other.close()
+    eventually(lambda: set(shown.folders) == folders)
+    desk.keyboard.press("Space")
+    desk.keyboard.press("2")
+    assert desk.evaluate("studio.player.weights") == [0, 1, 0]

@@ -75,19 +75,41 @@ def test_a_recording_comes_back_from_its_code_as_by_the_package(page: Page, clip
     wave, rate = soundfile.read(clip, dtype="float32", always_2d=True)
     codes = audioae.encode(wave, rate, "undercomplete_2d")
 
-    def heard(**wish: Any) -> np.ndarray:
+    def made(**wish: Any) -> dict[str, np.ndarray]:
         given = {"recording": key, "model": "undercomplete_2d", "moves": []} | wish
         headers, data = page.ask("POST", "/api/sounds/codes", given)
         facts = json.loads(headers["audioae-sounds"])
-        assert facts["code"][0] == codes.values.shape[2] and sum(facts["shares"]) == pytest.approx(1, abs=0.01)
-        waves = np.frombuffer(data[len(data) - 4 * sum(facts["frames"]) :], "<f4")
-        assert np.array_equal(waves[: facts["frames"][0]], wave[:, 0])
-        return waves[facts["frames"][0] :]
+        assert sum(facts["shares"]) == pytest.approx(1, abs=0.01)
+        parts: dict[str, np.ndarray] = {}
+        for name, kind, shape in facts["parts"]:
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
+            parts[name], data = np.frombuffer(data[:size], kind).reshape(shape), data[size:]
+        assert not data
+        for name in ("code", "moved"):
+            parts[name] = facts["low"] + parts[name] / 255 * (facts["high"] - facts["low"])
+        return parts
 
+    whole, shorter, moved = made(), made(to=other, share=0), made(moves=[4.0], with_input=False)
     wanted = audioae.decode(codes)[:, 0]
-    assert np.allclose(heard(), wanted, atol=1e-5)
-    assert np.allclose(heard(to=other, share=0), wanted[: len(heard(to=other, share=0))], atol=1e-5)
-    assert not np.allclose(heard(moves=[4.0]), wanted, atol=1e-2)
+    assert np.array_equal(whole["input_wave"], wave[:, 0]) and "input_wave" not in moved
+    assert np.allclose(whole["wave"], wanted, atol=1e-5)
+    assert np.allclose(shorter["wave"], wanted[: len(shorter["wave"])], atol=1e-5)
+    assert not np.allclose(moved["wave"], wanted, atol=1e-2)
+    step = 0.51 / 255 * np.ptp([moved["code"], moved["moved"]])
+    assert np.allclose(whole["code"], codes.values[0].T, atol=step) and np.array_equal(whole["code"], whole["moved"])
+    values = codes.values[0] - codes.values[0].mean(0)
+    axis = PCA(1).fit(values)  # the move goes along the first principal axis, 4 standard deviations
+    shift = (moved["moved"] - moved["code"]).T
+    along = 4 * axis.components_[0] * np.sqrt(axis.explained_variance_ * (len(values) - 1) / len(values))
+    assert np.allclose(np.abs(shift), np.abs(along), atol=2 * step)
+
+    draft = made(draft=8)  # some seconds from the ninth patch on, heard while a slider moves
+    patch = round(codes.times[1] * rate)
+    assert len(draft["wave"]) < len(wanted) and np.array_equal(draft["code"], whole["code"])
+    want = wanted[8 * patch : 8 * patch + len(draft["wave"])]
+    blocks = [side[: len(side) // patch * patch].reshape(-1, patch) for side in (draft["wave"], want)]
+    levels = [np.sqrt(np.mean(np.square(each), axis=1)) for each in blocks]
+    assert np.corrcoef(*levels)[0, 1] > 0.9
     page.ask("DELETE", f"/api/files/{key}")
     assert "no longer there" in page.refused("POST", "/api/sounds/codes", {"recording": key, "model": "vae_2d"})
 

@@ -145,6 +145,13 @@ def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str
         assert says in json.loads(socket.recv())["error"]
 
 
+def test_unknown_messages_to_a_stream_are_refused_in_a_line(studio: Studio) -> None:
+    with open_stream(studio, "rate=16000") as socket:
+        assert "latency_samples" in json.loads(socket.recv())
+        socket.send('{"volume": 11}')
+        assert "no such message" in json.loads(socket.recv())["error"]
+
+
 @pytest.mark.parametrize("header", ["Origin", "Host", "Authorization"])
 def test_streams_of_other_pages_are_refused(studio: Studio, header: str) -> None:
     with pytest.raises(InvalidStatus, match=r"HTTP 40[03]"):

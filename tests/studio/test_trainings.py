@@ -21,6 +21,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dcgan" / "log.jsonl").write_text(text)
     (folder / "dcgan" / "samples" / "000499.png").write_bytes(b"picture")
     (folder / "dcgan" / "samples" / "secret.txt").write_text("secret")
+    recipe = {"model": {"kind": "dcgan", "widths": [1, 2]}, "seed": 1, "notes": "x" * 500}
+    (folder / "dcgan" / "recipe.json").write_text(json.dumps(recipe))
     (folder / "empty").mkdir()
     return folder
 
@@ -41,6 +43,9 @@ def test_curves_are_those_of_the_log(own: Studio, runs: Path) -> None:
     assert values[0] == pytest.approx(sum(1 / (1 + step) for step in range(every)) / every)
     assert found["curves"]["valid/sliced_wasserstein"] == [[499], [0.25]] and "valid/broken" not in found["curves"]
     assert found["samples"] == ["000499.png"]
+    settings = found["settings"]
+    assert len(settings.pop("notes")) == trainings.LONGEST_SETTING
+    assert settings == {"model.kind": "dcgan", "model.widths": "[1, 2]", "seed": "1"}
     assert page.ask("GET", "/api/trainings/dcgan/000499.png")[1] == b"picture"
     with open(runs / "dcgan" / "log.jsonl", "a") as file:  # it goes on
         file.write('\n{"step": 2000, "losses": {"critic": 5}}\n')

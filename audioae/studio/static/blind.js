@@ -69,7 +69,8 @@ export function startTest(shared) {
     if (time && player.facts) time.textContent = `${clock(position / player.facts.rate)} / ${clock(player.facts.seconds)}`;
   });
 
-  const resultOf = (recording, model) => recording?.results.find((each) => each.model === model && each.atten_limit === null && each.mix === 1);
+  const resultOf = (recording, model) => recording?.results.find((each) => each.model === model && each.atten_limit === null && each.mix === 1
+    && each.channels === "linked" && each.bitrate === null && !each.salvage);
 
   async function showSetup() {
     test = null;
@@ -267,7 +268,7 @@ export function startTest(shared) {
   /** What the command line asks for begins by itself once its recordings are there. */
   function beginAtOnce() {
     const wanted = shared.about.test?.recordings ?? [];
-    if (begun || !wanted.length || !wanted.every((key) => shared.recordings.get(key)?.rate) || !byId("test-begin")) return;
+    if (shared.shown !== "test" || begun || !wanted.length || !wanted.every((key) => shared.recordings.get(key)?.rate) || !byId("test-begin")) return;
     begun = true;
     attempt(showSetup).then(() => attempt(begin));
   }

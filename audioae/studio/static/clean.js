@@ -1,7 +1,7 @@
 // The page "Clean": recordings, their cleaned versions, and how both sound and look.
 
 import { ask, askJson, save, upload } from "./api.js";
-import { attempt, byId, clock, fill, h, isTyping, say } from "./dom.js";
+import { attempt, byId, clock, fill, h, isTyping, latest, say } from "./dom.js";
 import { channelsOf, CHUNK, dryShare, Player, weightsFor } from "./player.js";
 import { drawScale, drawSpectrogram, drawWave, frameAt, loudest, parseView, placeOf, RANGE_DB } from "./picture.js";
 import { record } from "./record.js";
@@ -16,41 +16,56 @@ export function startClean(shared) {
   let span = { start: 0, frames: 1 };
   let region = null;
   let top = -20; // dBFS of the brightest colour
-  let drawing = null;
-  let drawn = "";
-  let views = {};
+  let views = {}; // spectrograms by what they show, each with the `request` that it answers
   const player = new Player(showPosition);
 
   const current = () => shared.recordings.get(chosen);
   const model = () => byId("model").value || "default";
   const other = () => byId("other").value;
+  const mix = () => Number(byId("mix").value) / 100;
   const limit = () => (Number(byId("strength").value) >= NO_LIMIT ? null : Number(byId("strength").value));
   const heard = () => document.querySelector('input[name="heard"]:checked').value;
 
-  /** The result of a recording at a strength. */
-  function resultOf(recording, name, atten = null) {
-    return recording?.results.find((each) => each.model === name && each.atten_limit === atten && each.mix === 1);
+  /** Options of the results that are played: strength and mix are applied while playing, the bit rate only to downloads. */
+  function optionsOf(recording) {
+    const channels = recording?.channels > 1 ? byId("channels").value : "linked";
+    return { atten_limit: null, mix: 1, channels, bitrate: null, salvage: byId("salvage").checked };
   }
 
-  async function clean(key, name, atten = null) {
-    const found = resultOf(shared.recordings.get(key), name, atten);
+  /** Options of the download. */
+  function chosenOptions(recording) {
+    const bitrate = isCoded(recording) && byId("bitrate").checkValidity() && byId("bitrate").value ? Number(byId("bitrate").value) : null;
+    return { ...optionsOf(recording), atten_limit: limit(), mix: mix(), bitrate };
+  }
+
+  const isCoded = (recording) => /MPEG|VORBIS|OPUS/i.test(recording?.format ?? "");
+
+  /** The result of a recording by a model, with certain options. */
+  function resultOf(recording, name, options = optionsOf(recording)) {
+    return recording?.results.find((each) => each.model === name && Object.entries(options).every(([key, value]) => each[key] === value));
+  }
+
+  async function clean(key, name, options = optionsOf(shared.recordings.get(key))) {
+    const found = resultOf(shared.recordings.get(key), name, options);
     if (found && found.state !== "error") return found;
-    return askJson("POST", `/api/files/${key}/results`, { model: name, atten_limit: atten });
+    return askJson("POST", `/api/files/${key}/results`, { model: name, ...options });
   }
 
   // --- the list ---
 
   async function addFiles(files) {
-    for (const file of files) {
+    for (const [place, file] of files.entries()) {
       if (file.size > shared.about.limit) {
         say(`${file.name}: is larger than ${Math.floor(shared.about.limit / 2 ** 20)} MiB: clean it by audioae denoise`, true);
         continue;
       }
-      attempt(() => addFile(file, file.name));
+      attempt(() => addFile(file, file.name, place === 0));
     }
   }
 
-  async function addFile(file, name) {
+  /** Upload a recording and have it cleaned; `shows` selects it when it is there, unless another one was selected meanwhile. */
+  async function addFile(file, name, shows) {
+    const before = chosen;
     const number = Symbol(name);
     uploads.set(number, { name, share: 0 });
     showList();
@@ -60,9 +75,8 @@ export function startClean(shared) {
         showList();
       });
       shared.recordings.set(made.id, made);
-      await listed;
       if (!made.error) await clean(made.id, model());
-      if (chosen === null || shared.recordings.size === 1) choose(made.id);
+      if (chosen === null || (shows && chosen === before)) choose(made.id);
     } finally {
       uploads.delete(number);
       showList();
@@ -142,7 +156,7 @@ export function startClean(shared) {
     span = { start: 0, frames: recording.frames };
     setRegion(null);
     views = {};
-    drawn = "";
+    byId("seek").max = Math.max(1000, Math.ceil(recording.seconds));
     player.load(recording, fetchChunk);
     byId("length").textContent = clock(recording.seconds);
     attempt(prepare);
@@ -151,7 +165,6 @@ export function startClean(shared) {
 
   /** Have all that is shown cleaned. */
   async function prepare() {
-    await listed;
     if (!current()?.rate) return;
     await clean(chosen, model());
     if (other()) await clean(chosen, other());
@@ -179,7 +192,7 @@ export function startClean(shared) {
     const result = resultOf(current(), what === "other" ? other() : model());
     const ready = what === "before" || result?.state === "done";
     const levels = ready && what !== "before" && byId("match").checked ? levelsOf(result) : null;
-    player.hear(ready ? weightsFor(what, dryShare(limit()), levels) : [1, 0, 0]);
+    player.hear(ready ? weightsFor(what, dryShare(limit(), mix()), levels) : [1, 0, 0]);
   }
 
   function show() {
@@ -188,13 +201,22 @@ export function startClean(shared) {
     const atten = limit();
     byId("strength-text").textContent = atten === null ? "no limit" : `at most ${atten} dB`;
     byId("strength").setAttribute("aria-valuetext", byId("strength-text").textContent);
+    byId("mix-text").textContent = `${Math.round(100 * mix())} % cleaned`;
+    byId("mix").setAttribute("aria-valuetext", byId("mix-text").textContent);
+    byId("channels").closest(".field").hidden = !(recording.channels > 1);
+    byId("bitrate").closest(".field").hidden = !isCoded(recording);
     byId("other-choice").hidden = !other();
     byId("figure-other").hidden = !other();
     byId("caption-other").textContent = `After, ${other()}`;
     if (!other() && heard() === "other") pick("after");
-    const name = model() === defaultModel ? "" : ` --model ${model()}`;
+    const wanted = chosenOptions(recording);
+    const words = [
+      atten === null ? "" : `--atten-limit ${atten}`, wanted.mix === 1 ? "" : `--mix ${wanted.mix}`,
+      wanted.channels === "linked" ? "" : `--channels ${wanted.channels}`, wanted.bitrate === null ? "" : `--bitrate ${wanted.bitrate}`,
+      wanted.salvage ? "--salvage" : "", model() === shared.about.default ? "" : `--model ${model()}`,
+    ].filter(Boolean).map((each) => ` ${each}`).join("");
     const file = /^[\w.-]+$/.test(recording.name) ? recording.name : `'${recording.name.replaceAll("'", "'\\''")}'`;
-    byId("command").textContent = `audioae denoise ${file}${atten === null ? "" : ` --atten-limit ${atten}`}${name}`;
+    byId("command").textContent = `audioae denoise ${file}${words}`;
     showFacts(recording);
     byId("download").disabled = resultOf(recording, model())?.state !== "done";
     draw();
@@ -219,46 +241,35 @@ export function startClean(shared) {
 
   const KINDS = [["before", "picture-before"], ["after", "picture-after"], ["other", "picture-other"], ["removed", "picture-removed"]];
 
-  async function draw() {
+  const draw = latest(async () => {
     const recording = current();
-    const dry = dryShare(limit());
-    const result = resultOf(recording, model());
-    const second = other() ? resultOf(recording, other()) : null;
+    if (!recording?.rate || shared.shown !== "clean") return;
+    const dry = dryShare(limit(), mix());
+    const results = { after: resultOf(recording, model()), other: other() ? resultOf(recording, other()) : null };
+    results.removed = results.after;
     const columns = Math.max(60, Math.min(1600, Math.round(byId("picture-before").clientWidth - 44)));
-    const state = JSON.stringify([chosen, span, dry, result?.state, result?.id, second?.state, second?.id, columns]);
-    if (state === drawn || shared.shown !== "clean") return;
-    drawn = state;
-    drawing?.abort();
-    drawing = new AbortController();
-    const { signal } = drawing;
-    const fetchView = async (kind, of, share) => {
-      const query = new URLSearchParams({ kind, start: span.start, frames: span.frames, columns, rows: ROWS, dry: share });
-      if (of) query.set("result", of.id);
-      const answer = await ask("GET", `/api/files/${recording.id}/view?${query}`, undefined, signal);
-      return parseView(JSON.parse(answer.headers.get("Audioae-View")), await answer.arrayBuffer());
-    };
     const whole = span.frames === recording.frames;
+    const { start, frames } = span;
     for (const [kind, id] of KINDS) {
-      const of = kind === "before" ? null : kind === "other" ? second : result;
-      if (kind !== "before" && of?.state !== "done") {
+      const result = results[kind];
+      if (kind !== "before" && result?.state !== "done") {
         delete views[kind];
         byId(id).getContext("2d").clearRect(0, 0, byId(id).width, byId(id).height);
         continue;
       }
-      let view;
-      try {
-        view = await fetchView(kind === "other" ? "after" : kind, of, kind === "before" ? 0 : dry);
-      } catch (error) {
-        if (error.name !== "AbortError") say(error.message, true);
-        return;
-      }
-      if (signal.aborted) return;
-      views[kind] = view; // only now: `views` may have become another recording's while this one came
+      const query = new URLSearchParams({ kind: kind === "other" ? "after" : kind, start, frames, columns, rows: ROWS, dry: kind === "before" ? 0 : dry });
+      if (result) query.set("result", result.id);
+      const request = `/api/files/${recording.id}/view?${query}`;
+      if (views[kind]?.request === request) continue;
+      const answer = await ask("GET", request);
+      const view = parseView(JSON.parse(answer.headers.get("Audioae-View")), await answer.arrayBuffer());
+      if (recording.id !== chosen) return; // another one was chosen meanwhile
+      views[kind] = { ...view, request };
       if (kind === "before" && whole) top = Math.min(0, 10 * Math.ceil(loudest(view) / 10));
       paint();
     }
-    byId("pictures").dataset.drawn = state;
-  }
+    byId("pictures").dataset.drawn = JSON.stringify([recording.id, { start, frames }, dry, results.after?.state, results.other?.state]);
+  });
 
   function describe(kind, view) {
     const second = (frame) => (frame / view.rate).toFixed(1);
@@ -276,6 +287,12 @@ export function startClean(shared) {
       byId("wave-of").textContent = NAMES[views[heard()] ? heard() : "before"];
       drawWave(byId("wave"), shown, getComputedStyle(document.documentElement).getPropertyValue("--accent"));
       byId("wave").setAttribute("aria-label", `Waveform, ${byId("wave-of").textContent}`);
+    }
+    const excerpt = views.before && views.before.shown < 1;
+    byId("overview").hidden = !excerpt;
+    if (excerpt) {
+      const column = views.before.frames / views.before.rate / views.before.columns;
+      byId("overview").textContent = `Overview: each column shows ${(column * views.before.shown).toFixed(2)} s of its ${column.toFixed(1)} s. Zoom in to see all of the sound.`;
     }
     drawScale(byId("scale"), top);
     byId("scale").setAttribute("aria-label", `Scale of the colours: ${top - RANGE_DB} to ${top} decibels below full scale`);
@@ -301,7 +318,7 @@ export function startClean(shared) {
     if (!recording?.rate) return;
     byId("time").textContent = clock(position / recording.rate);
     byId("play").textContent = playing ? "Pause" : "Play";
-    byId("seek").value = Math.round((1000 * position) / recording.frames);
+    byId("seek").value = Math.round((byId("seek").max * position) / recording.frames);
     byId("seek").setAttribute("aria-valuetext", `${(position / recording.rate).toFixed(1)} seconds`);
     if (playing && span.frames < recording.frames && position > span.start + span.frames && position < span.start + 1.2 * span.frames) {
       scroll(0.9);
@@ -421,12 +438,12 @@ export function startClean(shared) {
 
   async function download() {
     const recording = current();
-    const atten = limit();
+    const options = chosenOptions(recording);
     const name = model();
     byId("download").disabled = true;
     byId("download").textContent = "Cleaning …";
     try {
-      const begun = await clean(recording.id, name, atten);
+      const begun = await clean(recording.id, name, options);
       const result = await settled(recording.id, begun.id);
       if (result.state !== "done") throw new Error(result.error);
       const link = await askJson("POST", `/api/files/${recording.id}/results/${result.id}/link`);
@@ -468,7 +485,7 @@ export function startClean(shared) {
       button.setAttribute("aria-pressed", "false");
       say("");
       const names = [...shared.recordings.values()].filter((each) => each.name.startsWith("microphone"));
-      await addFile(await end(), `microphone-${names.length + 1}.wav`);
+      await addFile(await end(), `microphone-${names.length + 1}.wav`, true);
     }
   }
 
@@ -491,16 +508,11 @@ export function startClean(shared) {
     }
   }
 
-  let defaultModel = "";
-
   async function fillModels(beside = null) {
     const { denoisers } = await shared.models;
-    const names = denoisers.map((each) => each.name);
-    defaultModel = denoisers.find((each) => each.default)?.name ?? denoisers[0].name;
     const text = (each) => `${each.name}${each.default ? " (default)" : ""}`;
     const options = denoisers.map((each) => [each.name, text(each)]);
-    const start = shared.about.model && names.includes(shared.about.model) ? shared.about.model : defaultModel;
-    fill(byId("model"), options, byId("model").value || start);
+    fill(byId("model"), options, byId("model").value);
     fill(byId("other"), [["", "none"], ...options], beside ?? byId("other").value);
     if (beside) changed();
   }
@@ -558,6 +570,13 @@ export function startClean(shared) {
     hear();
     show();
   });
+  byId("mix").addEventListener("input", () => {
+    hear();
+    show();
+  });
+  byId("channels").addEventListener("change", changed);
+  byId("salvage").addEventListener("change", changed);
+  byId("bitrate").addEventListener("input", show);
   byId("play").addEventListener("click", () => attempt(() => player.toggle()));
   for (const radio of document.querySelectorAll('input[name="heard"]')) radio.addEventListener("change", () => pick(radio.value));
   byId("match").addEventListener("change", hear);
@@ -565,7 +584,7 @@ export function startClean(shared) {
     if (!region && byId("loop").checked && current()) setRegion([span.start, span.start + span.frames]);
     else setRegion(region);
   });
-  byId("seek").addEventListener("input", (event) => player.seek((event.target.value / 1000) * current().frames));
+  byId("seek").addEventListener("input", (event) => player.seek(Math.round((event.target.value / event.target.max) * current().frames)));
   byId("zoom-in").addEventListener("click", () => zoom(0.5));
   byId("zoom-out").addEventListener("click", () => zoom(2));
   byId("zoom-all").addEventListener("click", () => setSpan(0, Infinity));
@@ -580,7 +599,9 @@ export function startClean(shared) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   onPictures();
   shared.watchers.push(watch);
-  const listed = attempt(() => fillModels());
+  fill(byId("model"), [[shared.about.model, shared.about.model]]); // the others follow when they are listed
+  fill(byId("other"), [["", "none"]]);
+  attempt(() => fillModels());
   watch({});
   Object.assign(window, { studio: { player } });
 }

@@ -32,11 +32,32 @@ export async function attempt(work) {
   }
 }
 
-/** 83.5 s as 1:23.5. */
+/** A function that runs one call at a time; of the calls that come meanwhile only the last one is made. */
+export function latest(work) {
+  let busy = false;
+  let next = null;
+  return async function run(...args) {
+    if (busy) {
+      next = args;
+      return;
+    }
+    busy = true;
+    await attempt(() => work(...args));
+    busy = false;
+    if (next) {
+      const wanted = next;
+      next = null;
+      run(...wanted);
+    }
+  };
+}
+
+/** 83.5 s as 1:23.5, and 3683.5 s as 1:01:23.5. */
 export function clock(seconds, digits = 1) {
-  const minutes = Math.floor(seconds / 60);
-  const rest = (seconds - 60 * minutes).toFixed(digits);
-  return `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}`;
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor((seconds - 3600 * hours) / 60);
+  const rest = (seconds - 3600 * hours - 60 * minutes).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
 /** Whether keys typed now belong to a field. */

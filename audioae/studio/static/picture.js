@@ -152,3 +152,34 @@ export function drawScale(canvas, top) {
     brush.fillText(`${top - RANGE_DB + db}${db === RANGE_DB ? " dB" : ""}`, x, 13);
   }
 }
+
+/** Draw numbers as bars over and under zero, with outlines where they were before. */
+export function drawBars(canvas, before, after, [low, high], accent) {
+  if (!canvas.clientWidth) return;
+  const { brush, width, height } = fit(canvas);
+  const [bottom, top] = [Math.min(0, low), Math.max(0, high)];
+  const tall = height - BOTTOM - TOP;
+  const y = (value) => TOP + ((top - value) / (top - bottom || 1)) * tall;
+  const step = tickStep(top - bottom || 1, 6);
+  brush.textAlign = "right";
+  brush.textBaseline = "middle";
+  for (let value = Math.ceil(bottom / step) * step; value <= top + 1e-9; value += step) {
+    brush.globalAlpha = Math.abs(value) < 1e-9 ? 0.6 : 0.2;
+    brush.fillRect(LEFT, y(value), width, 1);
+    brush.globalAlpha = 1;
+    brush.fillText(String(Number(value.toPrecision(3))), LEFT - 7, y(value));
+  }
+  const each = width / after.length;
+  const ink = brush.fillStyle;
+  after.forEach((value, i) => {
+    const x = LEFT + i * each;
+    brush.fillStyle = accent;
+    brush.fillRect(x + 0.15 * each, Math.min(y(0), y(value)), 0.7 * each, Math.max(1, Math.abs(y(value) - y(0))));
+    brush.fillStyle = ink;
+    brush.strokeRect(x + 0.15 * each, Math.min(y(0), y(before[i])), 0.7 * each, Math.abs(y(before[i]) - y(0)));
+  });
+  brush.textAlign = "center";
+  brush.textBaseline = "top";
+  const every = Math.max(1, Math.ceil(after.length / Math.max(1, width / 40)));
+  for (let i = 0; i < after.length; i += every) brush.fillText(String(i + 1), LEFT + (i + 0.5) * each, height - BOTTOM + 6);
+}

@@ -2,9 +2,9 @@
 
 export const CHUNK = 65536;
 
-/** The share of the input in the result, as the engine has it: 10^(-limit / 20); none without a limit. */
-export function dryShare(limit) {
-  return limit === null ? 0 : 10 ** (-limit / 20);
+/** The share of the input in the result, by the engine's formula: 1 - mix (1 - 10^(-limit / 20)). */
+export function dryShare(limit, mix = 1) {
+  return 1 - mix * (1 - (limit === null ? 0 : 10 ** (-limit / 20)));
 }
 
 /** Weights of [before, after, after of the second model] for what is to be heard, by the engine's mixing formula. */

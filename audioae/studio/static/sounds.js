@@ -1,8 +1,8 @@
 // The page "Sounds": what generators draw, and recordings by way of the codes of autoencoders, changed by hand.
 
 import { ask, saveBlob } from "./api.js";
-import { attempt, byId, fill, h } from "./dom.js";
-import { COLOURS } from "./picture.js";
+import { attempt, byId, fill, h, latest } from "./dom.js";
+import { COLOURS, drawBars } from "./picture.js";
 import { wav } from "./record.js";
 
 const COUNT = 12;
@@ -59,26 +59,6 @@ class Speaker {
     source.stop(this.context.currentTime + 0.03);
     this.current = null;
   }
-}
-
-/** Ask one thing at a time; of what is wished meanwhile only the last. */
-function latest(work) {
-  let busy = false;
-  let next = null;
-  return async function run(...args) {
-    if (busy) {
-      next = args;
-      return;
-    }
-    busy = true;
-    await attempt(() => work(...args));
-    busy = false;
-    if (next) {
-      const wish = next;
-      next = null;
-      run(...wish);
-    }
-  };
 }
 
 function slider(label, attributes, oninput) {
@@ -246,49 +226,102 @@ export function startSounds(shared) {
     const recording = h("select", { id: "code-of" });
     const other = h("select", { id: "code-to" });
     let own = new Array(8).fill(0);
+    let input = null; // {of, image, wave} of the recording, which is fetched once
+    let settling = 0;
     const places = h("div", { id: "code-view" });
+    const figures = {};
+    for (const name of ["input", "code", "result"]) {
+      const caption = h("figcaption", {});
+      const canvas = h("canvas", { role: "img" });
+      figures[name] = { caption, canvas, element: h("figure", {}, caption, canvas) };
+    }
+    places.append(...Object.values(figures).map((each) => each.element));
+    const patch = slider("Patch", { min: 1, max: 1, step: 1, value: 1 }, () => showBars());
+    patch.input.id = "patch";
+    patch.element.firstChild.htmlFor = "patch";
+    const bars = h("canvas", { id: "bars", role: "img" });
     const sliders = own.map((_, i) => slider(`Axis ${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0, className: "axis" }, (value) => {
       own[i] = value;
-      again(true);
+      moved();
     }));
-    const way = slider("Position", { min: 0, max: 1, step: 0.01, value: 0 }, () => again(true));
+    const way = slider("Position", { min: 0, max: 1, step: 0.01, value: 0 }, () => moved());
     const reset = () => {
       own = new Array(8).fill(0);
       for (const each of sliders) each.input.value = 0;
-      again(false);
+      again(null);
     };
-    const again = latest(async (heard) => {
+    /** A slider moves: some seconds are heard at once, and the whole is made when it rests. */
+    const moved = () => {
+      clearTimeout(settling);
+      again(Number(patch.input.value) - 1);
+      settling = setTimeout(() => again(null), 400);
+    };
+    const place = (name, text, bytes, [rows, columns]) => {
+      figures[name].caption.textContent = text;
+      figures[name].canvas.setAttribute("aria-label", text);
+      paint(figures[name].canvas, bytes, rows, columns);
+    };
+    const again = latest(async (draft) => {
       if (!recording.value) return;
-      const state = { recording: recording.value, model: model.value, moves: [...own], to: other.value || null, share: other.value ? Number(way.input.value) : 0 };
-      const found = await sounds("codes", state);
-      const size = found.rows * found.columns;
-      const [depth, patches] = found.code;
-      const waves = found.bytes.slice(2 * size + depth * patches);
-      code = { rate: found.rate, before: new Float32Array(waves, 0, found.frames[0]), after: new Float32Array(waves, 4 * found.frames[0], found.frames[1]) };
-      const picture = (text, start, rows, columns) => {
-        const canvas = h("canvas", { role: "img", "aria-label": text });
-        paint(canvas, new Uint8Array(found.bytes, start, rows * columns), rows, columns);
-        return h("figure", {}, h("figcaption", {}, text), canvas);
-      };
-      places.replaceChildren(
-        picture(`The recording, 0 to ${found.rate / 2000} kHz`, 0, found.rows, found.columns),
-        picture(`Code: ${depth} numbers for each of ${patches} patches, ${found.low.toFixed(1)} to ${found.high.toFixed(1)}`, 2 * size, depth, patches),
-        picture("Reconstruction", size, found.rows, found.columns));
+      const of = recording.value;
+      const wanted = { recording: of, model: model.value, moves: [...own], to: other.value || null, share: other.value ? Number(way.input.value) : 0 };
+      const found = await sounds("codes", { ...wanted, draft, with_input: input?.of !== of });
+      const parts = {};
+      let start = 0;
+      for (const [name, kind, shape] of found.parts) {
+        const size = shape.reduce((product, length) => product * length, kind === "f4" ? 4 : 1);
+        const own = found.bytes.slice(start, start + size);
+        parts[name] = { shape, values: kind === "f4" ? new Float32Array(own) : new Uint8Array(own) };
+        start += size;
+      }
+      if (parts.input_wave) input = { of, image: parts.input_image, wave: parts.input_wave.values };
+      code = { ...code, rate: found.rate, before: input.wave, low: found.low, high: found.high, seconds: found.seconds, shape: parts.code.shape,
+        original: parts.code.values, moved: parts.moved.values };
+      const [depth, patches] = code.shape;
+      place("input", `The recording, 0 to ${found.rate / 2000} kHz`, input.image.values, input.image.shape);
+      place("code", `Code: ${depth} numbers for each of ${patches} patches, ${found.low.toFixed(1)} to ${found.high.toFixed(1)}`, parts.moved.values, parts.moved.shape);
+      if (draft === null) {
+        code.after = parts.wave.values;
+        place("result", "Reconstruction", parts.image.values, parts.image.shape);
+      } else speaker.play(parts.wave.values, code.rate);
+      patch.input.max = patches;
       sliders.forEach((each, i) => {
         const part = found.shares[i];
         each.element.hidden = part === undefined;
         each.element.firstChild.textContent = `Axis ${i + 1}${part === undefined ? "" : `, ${Math.round(100 * part)} %`}`;
       });
-      for (const id of ["code-before", "code-after", "code-keep"]) byId(id).disabled = false;
-      places.dataset.state = JSON.stringify(state);
-      if (heard) speaker.play(code.after, code.rate);
+      showBars();
+      for (const id of ["code-before", "code-after", "code-keep"]) byId(id).disabled = !code.after;
+      places.dataset[draft === null ? "state" : "draft"] = JSON.stringify(wanted);
+    });
+    /** The code of one patch as bars. */
+    const showBars = () => {
+      if (!code?.moved) return;
+      const [depth, patches] = code.shape;
+      const at = Math.min(patches, Number(patch.input.value)) - 1;
+      const numbers = (bytes) => Array.from({ length: depth }, (_, i) => code.low + (bytes[i * patches + at] / 255) * (code.high - code.low));
+      const second = (index) => (index * code.seconds).toFixed(2);
+      const text = `Patch ${at + 1} of ${patches}, ${second(at)} to ${second(at + 1)} s`;
+      patch.element.firstChild.textContent = text;
+      patch.input.setAttribute("aria-valuetext", text);
+      const values = numbers(code.moved);
+      drawBars(bars, numbers(code.original), values, [code.low, code.high], getComputedStyle(document.documentElement).getPropertyValue("--accent"));
+      bars.setAttribute("aria-label", `Code of patch ${at + 1} as bars: ${depth} numbers from ${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`);
+      bars.dataset.values = JSON.stringify(values.map((value) => Number(value.toFixed(3))));
+    };
+    new ResizeObserver(showBars).observe(bars);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showBars);
+    figures.code.canvas.addEventListener("click", (event) => {
+      const box = figures.code.canvas.getBoundingClientRect();
+      patch.input.value = 1 + Math.floor(((event.clientX - box.left) / box.width) * patch.input.max);
+      showBars();
     });
     const listRecordings = () => {
       const all = [...shared.recordings.values()].filter((each) => each.rate).map((each) => [each.id, each.name]);
       const before = recording.value;
       fill(recording, all.length ? all : [["", "add one on the page Clean"]]);
       fill(other, [["", "none"], ...all]);
-      if (recording.value !== before || !code) again(false);
+      if (recording.value !== before || !code) again(null);
     };
     const drawFromPrior = async () => {
       const found = partsOf(await sounds("sample", { model: model.value, count: 6, seed: Math.floor(Math.random() * 1e6), patches: 4 }));
@@ -306,13 +339,14 @@ export function startSounds(shared) {
     };
     codesCard.replaceChildren(
       h("h2", {}, "Encode and decode a recording"),
-      h("p", { className: "quiet" }, "An autoencoder reduces each patch of about a quarter of a second to a few numbers and reconstructs the sound from them. Axes are the principal components of these codes, in standard deviations. The first channel is used, up to 20 s."),
+      h("p", { className: "quiet" }, "An autoencoder reduces each patch of about a quarter of a second to a few numbers and reconstructs the sound from them. Axes are the principal components of these codes, in standard deviations. The first channel is used, up to 20 s. While a slider moves, you hear 4 s from the selected patch on."),
       h("div", { className: "controls" },
         h("div", { className: "field" }, h("label", { for: "autoencoder" }, "Autoencoder"), model),
         h("div", { className: "field" }, h("label", { for: "code-of" }, "Recording"), recording),
         h("div", { className: "field" }, h("label", { for: "code-to" }, "Interpolate to"), other),
         way.element),
       places,
+      h("div", { className: "code-bars" }, patch.element, h("p", { className: "quiet" }, "The code of this patch as bars; outlines show it before a slider was moved."), bars),
       h("p", { className: "row" },
         h("button", { type: "button", id: "code-before", disabled: true, onclick: () => speaker.play(code.before, code.rate) }, "Play the recording"),
         h("button", { type: "button", id: "code-after", disabled: true, onclick: () => speaker.play(code.after, code.rate) }, "Play the reconstruction"),
@@ -323,7 +357,7 @@ export function startSounds(shared) {
     fill(model, autoencoders.map((each) => [each.name, `${each.name}${each.variational ? " (variational)" : ""}`]), "undercomplete_2d");
     model.addEventListener("change", choose);
     recording.addEventListener("change", reset);
-    other.addEventListener("change", () => again(true));
+    other.addEventListener("change", moved);
     shared.watchers.push(() => {
       if (shared.shown === "sounds") listRecordings();
       else speaker.stop();

@@ -1,0 +1,56 @@
+"""In a worker: cleaning streams of PCM while they come."""
+
+import threading
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import torch
+
+from audioae.errors import InputError
+from audioae.runtime.pcm import ENCODINGS, Pcm
+from audioae.runtime.streamer import Streamer
+from audioae.studio.frames import CancelledError, Tell
+from audioae.studio.loaded import denoiser
+
+
+class PcmStream:
+    """One stream of PCM that is cleaned while it comes, by a thread of its own.
+
+    Args:
+        args: ``rate``, ``count``, ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as ``audioae stream``.
+
+    Raises:
+        AudioaeError: settings that cannot be used.
+    """
+
+    def __init__(self, args: dict[str, Any]) -> None:
+        if args["encoding"] not in ENCODINGS:
+            raise InputError(f"encoding {args['encoding']!r}: use one of {', '.join(ENCODINGS)}")
+        if not 1 <= args["count"] <= 64:
+            raise InputError(f"{args['count']} channels: give 1 to 64")
+        self.pcm = Pcm(args["rate"], args["count"], args["encoding"])
+        self.streamer = Streamer(denoiser(args["model"]), args["rate"], args["atten_limit"], args["mix"], args["channels"])
+        self.queue: Queue[bytes | None] = Queue()
+
+    def feed(self, data: bytes | None) -> None:
+        """Take samples as bytes, of any number; None ends the stream."""
+        self.queue.put(data)
+
+    def run(self, cancelled: threading.Event, tell: Tell) -> dict[str, Any]:
+        """Clean until the end. Every chunk that was fed is answered by one with what is ready, empty where nothing is."""
+        torch.set_num_threads(1)
+        rest = b""
+        while (data := self.queue.get()) is not None:
+            if cancelled.is_set():
+                raise CancelledError
+            rest += data
+            whole = len(rest) // self.pcm.frame * self.pcm.frame
+            ready = np.asarray(self.streamer.feed(self.pcm.decode(rest[:whole])), np.float32)
+            rest = rest[whole:]
+            tell(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+        if cancelled.is_set():
+            raise CancelledError
+        ready = np.asarray(self.streamer.flush(), np.float32)
+        tell(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+        return {}
