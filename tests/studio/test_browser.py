@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-PATIENCE = 200_000
+PATIENCE = 600_000
 """Milliseconds: what does not come at all fails, however slow the machine is."""
 Web = Any
 

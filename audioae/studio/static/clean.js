@@ -13,6 +13,7 @@ const NAMES = { before: "before", after: "after", removed: "removed", other: "af
 export function startClean(shared) {
   const uploads = new Map();
   let chosen = null; // key of the recording on the desk
+  let picks = 0; // how often someone has selected a recording
   let span = { start: 0, frames: 1 };
   let region = null;
   let top = -20; // dBFS of the brightest colour
@@ -65,7 +66,7 @@ export function startClean(shared) {
 
   /** Upload a recording and have it cleaned; `shows` selects it when it is there, unless another one was selected meanwhile. */
   async function addFile(file, name, shows) {
-    const before = chosen;
+    const before = picks;
     const number = Symbol(name);
     uploads.set(number, { name, share: 0 });
     showList();
@@ -76,7 +77,7 @@ export function startClean(shared) {
       });
       shared.recordings.set(made.id, made);
       if (!made.error) await clean(made.id, model());
-      if (chosen === null || (shows && chosen === before)) choose(made.id);
+      if (chosen === null || (shows && picks === before)) choose(made.id);
     } finally {
       uploads.delete(number);
       showList();
@@ -100,7 +101,10 @@ export function startClean(shared) {
       };
       const isRecording = typeof key === "string";
       const pick = h("button", { type: "button", className: "pick", "aria-pressed": "false", disabled: !isRecording,
-        onclick: () => choose(key) }, parts.title, parts.text, parts.bar);
+        onclick: () => {
+          picks += 1;
+          choose(key);
+        } }, parts.title, parts.text, parts.bar);
       const remove = isRecording
         ? h("button", { type: "button", className: "remove", "aria-label": `Remove ${name}`,
             onclick: () => attempt(() => askJson("DELETE", `/api/files/${key}`)) }, "×")
