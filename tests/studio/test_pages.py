@@ -117,7 +117,8 @@ def test_recordings_are_seen_and_heard_while_models_are_still_loading(page: Page
     page.ask("DELETE", f"/api/files/{key}")
 
 
-def test_the_process_that_reads_recordings_never_loads_torch(page: Page, clip: Path) -> None:
+def test_the_process_that_reads_recordings_never_loads_torch(page: Page) -> None:
+    long_one(page)
     reader = next(each for each in psutil.Process(page.studio.process.pid).children() if each.cmdline()[-1] == "views")
     loaded = {Path(each.path).name for process in (reader, reader.parent()) for each in process.memory_maps()}
     assert any("libsndfile" in name for name in loaded) and not any("torch" in name for name in loaded)

@@ -230,16 +230,16 @@ export function startSounds(shared) {
     let settling = 0;
     const places = h("div", { id: "code-view" });
     const figures = {};
-    for (const name of ["input", "code", "result"]) {
-      const caption = h("figcaption", {});
-      const canvas = h("canvas", { role: "img" });
+    for (const [name, text] of Object.entries({ input: "The recording", code: "Code", result: "Reconstruction" })) {
+      const caption = h("figcaption", {}, text);
+      const canvas = h("canvas", { role: "img", "aria-label": text });
       figures[name] = { caption, canvas, element: h("figure", {}, caption, canvas) };
     }
     places.append(...Object.values(figures).map((each) => each.element));
     const patch = slider("Patch", { min: 1, max: 1, step: 1, value: 1 }, () => showBars());
     patch.input.id = "patch";
     patch.element.firstChild.htmlFor = "patch";
-    const bars = h("canvas", { id: "bars", role: "img" });
+    const bars = h("canvas", { id: "bars", role: "img", "aria-label": "Code of a patch as bars" });
     const sliders = own.map((_, i) => slider(`Axis ${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0, className: "axis" }, (value) => {
       own[i] = value;
       moved();
