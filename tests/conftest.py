@@ -160,12 +160,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     if "PYTEST_XDIST_WORKER" in os.environ:  # the folder of all workers
         folder = folder.parent
 
-    def make(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
+    def make(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves: bool = False) -> bytes:
         if denoiser.name not in shipped():
-            return onnx_bytes(denoiser, rate, precision)
-        path = folder / f"{denoiser.name}-{rate}-{precision}.onnx"
+            return onnx_bytes(denoiser, rate, precision, waves)
+        path = folder / f"{denoiser.name}-{rate}-{precision}{'-waves' * waves}.onnx"
         if not path.exists():
-            write_file(path, onnx_bytes(denoiser, rate, precision), overwrite=True)
+            write_file(path, onnx_bytes(denoiser, rate, precision, waves), overwrite=True)
         return path.read_bytes()
 
     return make

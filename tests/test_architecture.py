@@ -18,7 +18,7 @@ LAYERS = [
     {*families()},
     {"modelfile"},
     {"runtime", "train", "evaluate"},
-    {"cli", "studio", "__main__", "__init__"},
+    {"cli", "studio", "integrations", "__main__", "__init__"},
 ]
 SEPARATE = [{"runtime", "train"}, {"runtime", "evaluate"}, {"train", "evaluate"}, {"runtime", "data"}]
 OWNERS = {
@@ -26,11 +26,13 @@ OWNERS = {
     "av": {"audio.media.library"} | {f"audio.media.{name}" for name in "encoder reader tracks".split()},
     "jiwer": {"evaluate.words"},
     "librosa": {"plot"},
+    "livekit": {"integrations.livekit"},
     "matplotlib": {"plot"},
     "mutagen": {"audio.tags", "audio.details"},
     "onnx": {"runtime.onnx_export"},
     "onnxruntime": {"measures.dnsmos", "runtime.onnx_export", "runtime.onnx_run"},
     "pesq": {"measures.perceptual"},
+    "pipecat": {"integrations.pipecat"},
     "pocketsphinx": {"evaluate.words"},
     "pydantic": {"settings.config"},
     "pydantic_core": {"settings.config"},
@@ -53,7 +55,7 @@ OF_FAMILIES = {
     "cli.codes",
     "cli.generate",
     "studio.creating",
-    *(f"runtime.{n}" for n in "codes generate onnx_run onnx_export".split()),
+    *(f"runtime.{n}" for n in "codes generate onnx_run onnx_export onnx_step".split()),
 }
 """Modules that may import a family by name: they hold functions and commands of that family alone, or its exported types."""
 MODULES = {

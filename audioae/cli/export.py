@@ -9,25 +9,27 @@ from audioae.cli import options
 
 @click.command()
 @options.model_argument
-@options.model("A denoiser of the package, or the path of a model file; no ensemble.  [default: the default denoiser]")
+@options.model("A denoiser of the package, or the path of a model file.  [default: the default denoiser]")
 @options.out("The ONNX file to write.")
 @options.overwrite
 @click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate of the audio.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
               help="fp16 stores weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
+@click.option("--waves", is_flag=True, help="The file takes and gives samples of one hop, the Fourier transform within it; "
+              "else spectra. Ensembles need it.")  # fmt: skip
 @options.threads
 @options.quiet
 def export(
-    argument: str | None, model: str | None, out: Path, overwrite: bool, rate: int, precision: str, quiet: bool
+    argument: str | None, model: str | None, out: Path, overwrite: bool, rate: int, precision: str, waves: bool, quiet: bool
 ) -> None:
     """Write a denoiser as an ONNX file that runs without torch.
 
-    The file processes one frame at a time. Its state goes in and out of every step as tensors. The Fourier transform stays
-    outside; its sizes are in the file's metadata. `audioae denoise -m FILE.onnx` runs such a file, and README.md shows a
-    program that does so without audioae.
+    The file processes one frame at a time. Its state goes in and out of every step as tensors. With --waves samples go in
+    and come out, and ten lines of any language run it; without, the Fourier transform stays outside, with its sizes in the
+    file's metadata, and `audioae denoise -m FILE.onnx` runs it. recipes/report/onnx.md shows a program without audioae.
 
     \b
-      audioae export -m conv_dae -o conv_dae.onnx --rate 16000
+      audioae export -m conv_dae -o conv_dae.onnx --rate 16000 --waves
     """
     from audioae.cli.terminal import say
     from audioae.modelfile import load, locate
@@ -37,7 +39,7 @@ def export(
 
     chosen = options.one_model(argument, model, "default")
     check_target(out, locate(chosen), overwrite)
-    data = onnx_bytes(load(chosen), rate, precision)
+    data = onnx_bytes(load(chosen), rate, precision, waves)
     write_file(out, data, overwrite)
     if not quiet:
         say(f"{out}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

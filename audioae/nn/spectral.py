@@ -36,8 +36,8 @@ def link(parts: Tensor) -> Tensor:
     channel, or a much louder one. One mask computed from this spectrum and applied to every channel keeps their differences
     of level and phase: the stereo image.
     """
-    # The number of channels is dynamic in an exported step.
-    if not torch.compiler.is_exporting() and parts.shape[1] == 1:
+    # In an exported step the number of channels is dynamic, unless the step is for mono.
+    if isinstance(parts.shape[1], int) and parts.shape[1] == 1:
         return parts[:, 0].contiguous()
     power = power_of(parts)  # (B, C, T, 1, F)
     most, loudest = power.max(1, keepdim=True)

@@ -1,11 +1,9 @@
 """Writes denoisers as ONNX files that process one frame at a time, with the state as inputs and outputs.
 
-The Fourier transform is not part of the file, because every language has one; its sizes are in the file's metadata. Only
-this module imports onnx.
+A frame is a spectrum, with the transform outside the file, or the samples of one hop. Only this module imports onnx.
 """
 
 import contextlib
-import copy
 import io
 import json
 import logging
@@ -13,30 +11,27 @@ import math
 import os
 import tempfile
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from audioae.denoisers.denoiser import Denoiser
 from audioae.denoisers.layers.masking import Masking
 from audioae.denoisers.layers.offset import window_spectrum
-from audioae.denoisers.layers.residual import ResidualBlock
-from audioae.denoisers.layers.shared_past import SharedPast, SingleFrameBlock
 from audioae.errors import InputError, MissingExtraError, ModelFileError, OutputError
 from audioae.modelfile import model_section
-from audioae.nn.causal import delay
-from audioae.nn.spectral import link
-from audioae.nn.trained import State, TrainedModel
+from audioae.nn.trained import TrainedModel
+from audioae.runtime.onnx_step import SpectrumStep, WaveStep
 from audioae.system.atomic import write_file
 
 FORMAT = "audioae onnx 3"
 READ = ("audioae onnx 2", FORMAT)
 """Supported formats; the file lists its states."""
+WAVES = "audioae onnx waves 1"
+"""Format of files that process samples."""
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
@@ -45,146 +40,125 @@ WINDOW = "square root of a periodic Hann window of n_fft samples, before rfft an
 LONGER = WINDOW + ", there divided by what the squares of the windows of all frames add to"
 
 
-class Step(nn.Module):
-    """One frame of a denoiser in real numbers, because ONNX has no complex ones.
-
-    The states of residual blocks with similar receptive fields are combined into one tensor.
-
-    Args:
-        model: a network with a mask.
-        state: its initial state, ``(B, ...)``.
-    """
-
-    def __init__(self, model: Any, state: State) -> None:
-        super().__init__()
-        self.model = copy.deepcopy(model)
-        modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
-        for name in state:
-            if isinstance(block := modules.get(name), ResidualBlock):
-                # Receptive fields are grouped by factors of four.
-                group, late = (block.time.dilation.bit_length() - 1) // 2, "late." * bool(block.delay)
-                together[f"{name.rpartition('blocks.')[0]}past.{late}{group}"].append(name)
-        self.together = dict(together)
-        self.pasts = nn.ModuleList(SharedPast([modules[n] for n in names]) for names in together.values())
-        joined = [name for names in together.values() for name in names]
-        for name in joined:
-            self.model.set_submodule(name, SingleFrameBlock(modules[name]))
-        self.state = {name: value for name, value in state.items() if name not in joined}
-        for (name, members), past in zip(together.items(), self.pasts, strict=True):
-            self.state[name] = cast(SharedPast, past).zeros(state[members[0]])
-
-    def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Noisy spectrum ``(B, C, F, 2)``, real and imaginary, and states to the clean spectrum and new rows of states."""
-        before: dict[str, Any] = dict(zip(self.state, state, strict=True))
-        for (name, members), past in zip(self.together.items(), self.pasts, strict=True):
-            before |= zip(members, past(before[name]), strict=True)
-        parts = spectrum.transpose(2, 3)  # (B, C, 2, F)
-        own: dict[str, Tensor] = {}
-        parts = self.model.without_offset(parts.unsqueeze(2), before, own)[:, :, 0]
-        mask, after = self.model.mask(link(parts.unsqueeze(2)), before)
-        after |= own
-        if "noisy" in before:
-            late, after["noisy"] = delay(parts.transpose(2, 3).unsqueeze(1), before["noisy"])
-            parts = late[:, 0].transpose(2, 3)
-        for name, members in self.together.items():
-            after[name] = torch.cat([after[member] for member in members], dim=1)
-        mask_real, mask_imag = mask.split(1, dim=2)  # (B, 1, 1, F), the same for all channels
-        real, imag = parts.split(1, dim=2)
-        clean = (parts * mask_real + torch.cat([-imag, real], dim=2) * mask_imag).transpose(2, 3)
-        return clean, *(after[name] for name in self.state)
-
-
-def export(denoiser: TrainedModel, target: str | os.PathLike[str], rate: int = 48_000, precision: str = "fp32") -> None:
+def export(
+    denoiser: TrainedModel,
+    target: str | os.PathLike[str],
+    rate: int = 48_000,
+    precision: str = "fp32",
+    waves: bool = False,
+) -> None:
     """Write one step of a model at a sample rate as an ONNX file, atomically.
 
-    The inputs, all float32, are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the states. The outputs are
-    ``clean``, of the same shape, and the new rows of each state, named ``next.`` and the state's name. States are queues
-    along their second axis: new rows are appended at the end, and as many are removed at the front. All start as zeros.
-    ``past`` holds, per frame, one row for each residual block of a group with similar receptive fields.
-    Metadata are ``format``, ``name``, ``rate``, ``hop``, ``n_fft``, ``window``, ``delay`` (in frames, without the overlap),
-    ``model`` (its settings), ``recipe``, ``precision`` and ``states``, their names.
+    With ``waves`` the file processes samples. The inputs, all float32, are ``samples`` ``(batch, channels, hop)`` and the
+    states. The outputs are ``clean``, of the same shape and ``latency`` samples late, and each next state, named ``next.``
+    and the state's name, of the same shape as the state. All states start as zeros. Metadata are ``format``, ``name``,
+    ``rate``, ``hop``, ``latency``, ``receptive_field`` (in samples; empty if unbounded), ``model`` (its settings),
+    ``recipe``, ``precision`` and ``states``, their names.
+
+    Otherwise it processes spectra. The inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the states. The
+    outputs are ``clean``, of the same shape, and the new rows of each state. States are queues along their second axis: new
+    rows are appended at the end, and as many are removed at the front. All start as zeros. ``past`` holds, per frame, one
+    row for each residual block of a group with similar receptive fields. Metadata have ``n_fft``, ``window`` and ``delay``
+    (in frames, without the overlap) in place of ``latency`` and ``receptive_field``.
 
     Args:
         denoiser: from :func:`audioae.load`.
         target: path of the file.
         rate: sample rate in Hz; other rates with the same hop in samples also work.
         precision: ``fp32``; ``fp16`` for weights stored in 16 bits; or ``int8`` for weights of matrix products in 8 bits.
+        waves: whether the file processes samples, which an ensemble needs.
 
     Raises:
-        ModelFileError: an ensemble, or a model without a mask.
+        ModelFileError: a model without a mask, or an ensemble without ``waves``.
         InputError: the rate is not within 8 to 192 kHz, or an unknown precision.
         MissingExtraError: onnx or onnxscript is not installed.
         OutputError: the file cannot be written.
     """
-    write_file(target, onnx_bytes(denoiser, rate, precision))
+    write_file(target, onnx_bytes(denoiser, rate, precision, waves))
 
 
-def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32") -> bytes:
-    """Contents of the file that :func:`export` writes."""
-    if isinstance(denoiser, Denoiser) and denoiser.members:
+def onnx_bytes(
+    denoiser: TrainedModel, rate: int, precision: str = "fp32", waves: bool = False, quick: bool = False, mono: bool = False
+) -> bytes:
+    """Contents of the file that :func:`export` writes; for ``quick`` and ``mono`` see
+    :class:`~audioae.runtime.onnx_step.WaveStep`."""
+    if isinstance(denoiser, Denoiser) and denoiser.members and not waves:
         raise ModelFileError(
-            f"{denoiser.name}: is several networks, each with a transform of its own, which no one file steps through: "
-            "export a single network, as conv_dae_offline, or denoise with --backend onnx"
+            f"{denoiser.name}: is several networks, each with a transform of its own: export it with --waves, "
+            "which includes the transforms"
         )
-    network = denoiser.network
-    if not isinstance(network, Masking):
-        kinds = "conv_dae, crn_dae or conv1d_dae"
+    kinds = "conv_dae, crn_dae, conv1d_dae or ensemble_dae"
+    parts = getattr(denoiser, "members", None) or [denoiser]
+    if not isinstance(denoiser, Denoiser) or not all(isinstance(part.network, Masking) for part in parts):
         raise ModelFileError(f"{denoiser.name}: is of the kind {denoiser.settings.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")
     try:
         import onnx
-        import onnxscript  # noqa: F401 - used by torch's exporter
     except ImportError:
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
-    stft = denoiser.transform(rate)
-    # Sizes of two, because the exporter treats a size of one as constant.
-    step = Step(network, network.initial_state(2, 2, stft.bins)).eval()
-    names = list(step.state)
-    layout = network.layout
-    (
-        layout.averages(stft.bins),
-        layout.weights(stft.bins),
-        window_spectrum(stft.bins),
-    )  # cached here, because tensors made during the export have no values
-    batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
-    shapes = (
-        {0: batch, 1: channels},
-        tuple({0: batch, **({2: channels} if n in ("noisy", "offset") else {})} for n in names),
-    )
-    example = torch.zeros(2, 2, stft.bins, 2, device=denoiser.device)
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            step,
-            (example, *step.state.values()),
-            dynamo=True,
-            verbose=False,
-            input_names=["spectrum", *names],
-            output_names=["clean", *(f"next.{name}" for name in names)],
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-        )
-    assert program is not None, "dynamo returns a program"
-    proto = program.model_proto
+    denoiser.check_precision()
+    step = WaveStep(denoiser, rate, quick, mono) if waves else SpectrumStep(denoiser, rate)
+    proto = _exported(step.eval(), parts, rate, "samples" if waves else "spectrum")
     if precision == "fp16":
         _halve(proto.graph)
     elif precision == "int8":
         proto = _quantized(proto)
     facts = {
-        "format": FORMAT,
+        "format": WAVES if waves else FORMAT,
         "name": denoiser.name,
         "rate": str(rate),
-        "hop": str(stft.hop),
-        "n_fft": str(stft.n_fft),
-        "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
-        "delay": str(network.delay),
+        "hop": str(denoiser.hop(rate)),
         "model": json.dumps(model_section(denoiser.settings)),
         "recipe": denoiser.recipe_text,
         "precision": precision,
-        "states": json.dumps(names),
+        "states": json.dumps(list(step.state)),
     }
+    if waves:
+        reach = denoiser.receptive_field_samples(rate)
+        facts |= {"latency": str(denoiser.delay(rate)), "receptive_field": "" if reach is None else str(reach)}
+    else:
+        stft = denoiser.transform(rate)
+        facts |= {
+            "n_fft": str(stft.n_fft),
+            "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
+            "delay": str(parts[0].network.delay),
+        }
     onnx.helper.set_model_props(proto, facts)
     return bytes(proto.SerializeToString())
+
+
+def _exported(step: SpectrumStep | WaveStep, parts: list[Denoiser], rate: int, name: str) -> Any:
+    """The graph of a step."""
+    try:
+        import onnxscript  # noqa: F401 - used by torch's exporter
+    except ImportError:
+        raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
+    for part in parts:
+        bins = part.transform(rate).bins
+        layout = cast(Masking, part.network).layout
+        # Cached here, because tensors made during the export have no values.
+        _ = layout.averages(bins), layout.weights(bins), window_spectrum(bins)
+    names = list(step.state)
+    batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
+    of_channels = () if step.mono else ("noisy", "offset", "overlap", "wait", "hops")
+    shapes = (
+        {0: batch} if step.mono else {0: batch, 1: channels},
+        tuple({0: batch, **({2: channels} if n.rpartition(".")[2] in of_channels else {})} for n in names),
+    )
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            step,
+            (step.example, *step.state.values()),
+            dynamo=True,
+            verbose=False,
+            input_names=[name, *names],
+            output_names=["clean", *(f"next.{n}" for n in names)],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+        )
+    assert program is not None, "dynamo returns a program"
+    return program.model_proto
 
 
 def _halve(graph: Any) -> None:

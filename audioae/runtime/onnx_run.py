@@ -14,7 +14,7 @@ from audioae import modelfile
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, MissingExtraError, ModelFileError, RecipeError
 from audioae.nn.trained import SpectralNetwork, State, TrainedModel
-from audioae.runtime.onnx_export import READ, onnx_bytes
+from audioae.runtime.onnx_export import READ, WAVES, onnx_bytes
 from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
 
 if TYPE_CHECKING:
@@ -283,6 +283,11 @@ def open_session(model: bytes | str) -> Any:
 def _from_file(path: Path) -> Denoiser:
     session = open_session(str(path))
     facts = session.get_modelmeta().custom_metadata_map
+    if facts.get("format") == WAVES:
+        raise ModelFileError(
+            f"{path}: takes samples (export --waves), for programs without audioae: give the model itself, with "
+            "--backend onnx for onnxruntime, or export it without --waves"
+        )
     if facts.get("format") not in READ:
         raise ModelFileError(
             f"{path}: not a file of `audioae export`, or of another version's (its metadata say {facts.get('format')!r}): "

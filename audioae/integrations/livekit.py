@@ -1,0 +1,71 @@
+"""Noise reduction of what LiveKit receives; the only module that knows livekit."""
+
+import os
+
+import numpy as np
+
+from audioae.errors import MissingExtraError
+from audioae.runtime.streamer import Streamer
+
+try:
+    from livekit.rtc import AudioFrame, FrameProcessor
+except ImportError:
+    raise MissingExtraError("AudioaeFrameProcessor needs the package livekit: pip install 'audioae[livekit]'") from None
+
+
+class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
+    """Removes noise from a LiveKit audio stream: ``AudioStream(track, noise_cancellation=AudioaeFrameProcessor())``.
+
+    In LiveKit Agents it is the option ``noise_cancellation`` of the room's audio input. A frame in gives a frame of the same
+    size, :attr:`latency_samples` later; the first ones begin with silence. One processor is for one stream.
+
+    Args:
+        model: a model of the package or a model file's path, best a causal one.
+        atten_limit: largest attenuation in dB.
+        mix: 1 for the cleaned signal, 0 for the input, or between.
+
+    Attributes:
+        latency_samples: by which sound comes later, once there was a frame.
+
+    Raises:
+        InputError: an unsupported setting; of a frame, an unsupported rate.
+        ModelFileError: no such model.
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] = "conv_dae", atten_limit: float | None = None, mix: float = 1.0
+    ) -> None:
+        self._first = Streamer(model, 48_000, atten_limit, mix)  # mistakes are told at once
+        self._streamer: Streamer | None = None
+        self._shape = 0, 0
+        self._ready = np.zeros((0, 1), np.int16)
+        self._enabled = True
+        self.latency_samples = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether frames are cleaned; they pass as they are where not."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, value: bool) -> None:
+        if value != self._enabled:
+            self._streamer = None  # what comes next does not follow what came before
+        self._enabled = value
+
+    def _process(self, frame: AudioFrame) -> AudioFrame:
+        if not self._enabled:
+            return frame
+        samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
+        if self._streamer is None or self._shape != (frame.sample_rate, frame.num_channels):
+            strength = self._first.strength
+            self._streamer = Streamer(self._first.denoiser, frame.sample_rate, strength.atten_limit, strength.mix)
+            self._shape = frame.sample_rate, frame.num_channels
+            self.latency_samples = self._streamer.latency_samples
+            self._ready = np.zeros((self.latency_samples, frame.num_channels), np.int16)
+        self._ready = np.concatenate([self._ready, self._streamer.feed(samples)])
+        now, self._ready = self._ready[: len(samples)], self._ready[len(samples) :]
+        return AudioFrame(now.tobytes(), frame.sample_rate, frame.num_channels, len(now), userdata=frame.userdata)
+
+    def _close(self) -> None:
+        self._streamer = None

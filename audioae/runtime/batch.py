@@ -1,0 +1,153 @@
+"""Many live streams of one model, cleaned as one batch: a network takes hardly longer for ten streams than for one."""
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audioae.audio.layout import finite, whole_rate
+from audioae.errors import InputError
+from audioae.nn.trained import State, StreamingModel, Strength
+from audioae.runtime.onnx_run import resolved
+from audioae.system.threads import limited
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class BatchStream:
+    """One stream of a :class:`Batch`, of one channel. Make it by :meth:`Batch.open`."""
+
+    state: State
+    lead: int
+    held: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    fed: int = 0
+    returned: int = 0
+
+
+class Batch:
+    """Streams of one model and rate. What several of them have ready at a time goes through the network together.
+
+    Every stream gets what a :class:`~audioae.runtime.streamer.Streamer` of its own would give, to rounding (1e-5). Streams
+    come and go at any moment.
+
+    Args:
+        denoiser: a denoiser: a model of the package, a model file's path, or a loaded one.
+        rate: sample rate in Hz.
+        atten_limit: largest attenuation in dB.
+        mix: 1 for the cleaned signal, 0 for the input, or between.
+
+    Raises:
+        InputError: an unsupported rate or setting.
+        ModelFileError: no such model, or one that gives no recording back.
+
+    >>> batch = Batch("conv_dae", 16000)
+    >>> first, second = batch.open(), batch.open()
+    >>> [len(each) for each in batch.feed([(first, np.zeros(1024)), (second, np.zeros(300))])]
+    [768, 0]
+    """
+
+    def __init__(
+        self,
+        denoiser: StreamingModel | str | os.PathLike[str] = "conv_dae",
+        rate: int = 16_000,
+        atten_limit: float | None = None,
+        mix: float = 1.0,
+    ) -> None:
+        self.denoiser, self.rate = resolved(denoiser, StreamingModel), whole_rate(rate)
+        self.strength = Strength(atten_limit, mix)
+        self.hop, self.delay = self.denoiser.hop(self.rate), self.denoiser.delay(self.rate)
+        self.latency_samples = self.delay + self.hop - 1
+        self._waiting: list[tuple[BatchStream, Samples, asyncio.Future[Samples]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def check_rate(self, rate: int) -> None:
+        """Refuse streams of another rate.
+
+        Raises:
+            InputError: it is another one.
+        """
+        if rate != self.rate:
+            raise InputError(f"a stream of {rate} Hz in a batch of {self.rate} Hz: make a Batch for each rate")
+
+    def open(self) -> BatchStream:
+        """Begin a stream."""
+        return BatchStream(self.denoiser.initial_state(1, 1, self.rate), self.delay)
+
+    def feed(self, chunks: Sequence[tuple[BatchStream, Samples]]) -> list[Samples]:
+        """Take a chunk ``(N,)`` of any length of each of several streams and return what is ready of each.
+
+        NaN and infinite samples are taken as zero.
+
+        Raises:
+            ModelFileError: the model gives sound that is not finite.
+        """
+        together: defaultdict[int, list[BatchStream]] = defaultdict(list)
+        for stream, chunk in chunks:
+            wave = finite(torch.from_numpy(np.ascontiguousarray(chunk, np.float32)))[0].numpy()
+            stream.held = np.concatenate([stream.held, wave])
+            stream.fed += len(wave)
+            together[len(stream.held) // self.hop].append(stream)
+        ready = {stream: np.zeros(0, np.float32) for stream, _ in chunks}
+        for hops, streams in together.items():
+            if hops:
+                ready |= zip(streams, self._step(streams, hops * self.hop), strict=True)
+        return [ready[stream] for stream, _ in chunks]
+
+    def _step(self, streams: list[BatchStream], samples: int) -> list[Samples]:
+        """The first samples that streams hold, cleaned."""
+        wave = torch.from_numpy(np.stack([stream.held[:samples] for stream in streams])[:, None])
+        state = {name: torch.cat([stream.state[name] for stream in streams]) for name in streams[0].state}
+        with torch.inference_mode(), limited(1):
+            clean, after = self.denoiser.step(wave.to(self.denoiser.device), state, self.rate, self.strength)
+            made = self.denoiser.checked(clean)[:, 0].cpu().numpy()
+        results = []
+        for number, (stream, result) in enumerate(zip(streams, made, strict=True)):
+            stream.held = stream.held[samples:]
+            stream.state = {name: value[number : number + 1].clone() for name, value in after.items()}
+            early = min(stream.lead, samples)  # lies before the first sample
+            stream.lead -= early
+            stream.returned += samples - early
+            results.append(result[early:])
+        return results
+
+    def flush(self, stream: BatchStream) -> Samples:
+        """End a stream: what is still to come of it."""
+        missing = stream.fed - stream.returned
+        padding = np.zeros(-len(stream.held) % self.hop + self.delay, np.float32)
+        (rest,) = self.feed([(stream, padding)]) if missing else (padding[:0],)
+        stream.state, stream.lead, stream.held = self.denoiser.initial_state(1, 1, self.rate), self.delay, padding[:0]
+        stream.fed = stream.returned = 0
+        return rest[:missing]
+
+    async def clean(self, stream: BatchStream, chunk: Samples) -> Samples:
+        """:meth:`feed` for one stream of many tasks of an event loop: chunks that come while others are cleaned wait and
+        then go together. The loop goes on meanwhile."""
+        future: asyncio.Future[Samples] = asyncio.get_running_loop().create_future()
+        self._waiting.append((stream, chunk, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # other tasks that are ready add theirs
+                now, self._waiting = self._waiting, []
+                try:
+                    made = await asyncio.to_thread(self.feed, [(stream, chunk) for stream, chunk, _ in now])
+                except Exception as error:  # told by those who wait
+                    for _, _, future in now:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for (_, _, future), result in zip(now, made, strict=True):
+                    if not future.done():  # else its task was cancelled
+                        future.set_result(result)
+        finally:
+            self._task = None

@@ -1,0 +1,91 @@
+"""Streams that are cleaned together come out as each would alone."""
+
+import asyncio
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import audioae
+from audioae.runtime.batch import Batch
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def model() -> audioae.Denoiser:
+    return audioae.load("conv_dae", family=audioae.Denoiser)
+
+
+def noises(count: int) -> list[np.ndarray]:
+    return [np.random.default_rng(n).normal(0, 0.05, 6000 + 321 * n).astype(np.float32) for n in range(count)]
+
+
+def alone(model: audioae.Denoiser, wave: np.ndarray) -> np.ndarray:
+    streamer = audioae.Streamer(model, RATE, atten_limit=20)
+    return np.concatenate([streamer.feed(wave), streamer.flush()])
+
+
+def chunked(wave: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    rng, at = np.random.default_rng(seed), 0
+    while at < len(wave):
+        size = int(rng.integers(0, 700))
+        yield wave[at : at + size]
+        at += size
+
+
+def test_whatever_the_chunks_and_whenever_streams_begin(model: audioae.Denoiser) -> None:
+    batch, waves = Batch(model, RATE, atten_limit=20), noises(3)
+    streams = [batch.open() for _ in waves]
+    sources = [chunked(wave, seed) for seed, wave in enumerate(waves)]
+    parts: list[list[np.ndarray]] = [[] for _ in waves]
+    left, turn = {0, 1, 2}, 0
+    while left:
+        turn += 1
+        now = [n for n in sorted(left) if turn > 3 * n]
+        chunks = {n: chunk for n in now if (chunk := next(sources[n], None)) is not None}
+        left -= {*now} - {*chunks}
+        for n, ready in zip(chunks, batch.feed([(streams[n], chunk) for n, chunk in chunks.items()]), strict=True):
+            parts[n].append(ready)
+    for n, wave in enumerate(waves):
+        made = np.concatenate([*parts[n], batch.flush(streams[n])])
+        assert made.shape == wave.shape and np.abs(made - wave).max() > 0.01
+        assert np.abs(made - alone(model, wave)).max() < 1e-5
+
+
+def test_tasks_of_an_event_loop_share_a_batch(model: audioae.Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, waves, sizes = Batch(model, RATE, atten_limit=20), noises(4), []
+    feed = batch.feed
+    monkeypatch.setattr(batch, "feed", lambda chunks: sizes.append(len(chunks)) or feed(chunks))
+
+    async def one(wave: np.ndarray) -> np.ndarray:
+        stream = batch.open()
+        parts = [await batch.clean(stream, wave[at : at + 160]) for at in range(0, 4800, 160)]
+        return np.concatenate([*parts, batch.flush(stream)])
+
+    async def every() -> list[np.ndarray]:
+        return await asyncio.gather(*map(one, waves))
+
+    for wave, made in zip(waves, asyncio.run(every()), strict=True):
+        assert np.abs(made - alone(model, wave[:4800])).max() < 1e-5
+    assert max(sizes) == 4
+
+
+def test_what_goes_wrong_is_told_to_those_who_wait(model: audioae.Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = Batch(model, RATE)
+
+    def broken(*_: object) -> None:
+        raise audioae.ModelFileError("broken")
+
+    monkeypatch.setattr(batch, "_step", broken)
+
+    async def one() -> None:
+        with pytest.raises(audioae.ModelFileError, match="broken"):
+            await batch.clean(batch.open(), np.zeros(1000, np.float32))
+
+    async def two() -> None:
+        await asyncio.gather(one(), one())
+
+    asyncio.run(two())
+    with pytest.raises(audioae.InputError, match="make a Batch for each rate"):
+        batch.check_rate(16000)
