@@ -52,11 +52,25 @@ def test_off_passes_frames_and_on_begins_anew(noisy: np.ndarray) -> None:
     processor._close()
 
 
+class Recorder(AudioaeFrameProcessor):
+    """Keeps what goes in and what comes out: when a track starves, it fills in silence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[np.ndarray] = []
+        self.after: list[np.ndarray] = []
+
+    def _process(self, frame: "rtc.AudioFrame") -> "rtc.AudioFrame":
+        made = super()._process(frame)
+        self.before.append(np.array(frame.data))
+        self.after.append(np.array(made.data))
+        return made
+
+
 def test_a_track_is_cleaned_on_its_way(noisy: np.ndarray) -> None:
-    async def listen() -> np.ndarray:
+    async def listen(processor: Recorder) -> np.ndarray:
         source = rtc.AudioSource(RATE, 1, queue_size_ms=2000)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
-        processor = AudioaeFrameProcessor()
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1, noise_cancellation=processor)
         parts: list[np.ndarray] = []
 
@@ -67,20 +81,18 @@ def test_a_track_is_cleaned_on_its_way(noisy: np.ndarray) -> None:
                     return
 
         hearing = asyncio.create_task(hear())
-        for frame in frames(np.concatenate([noisy, np.zeros_like(noisy)])):
+        for frame in frames(noisy):
             await source.capture_frame(frame)
-            if hearing.done():
-                break
-        await asyncio.wait_for(hearing, 60)
-        await stream.aclose()
+        await hearing
+        processor.enabled = False  # what waits on a slow machine goes through at once
         await source.aclose()
+        await stream.aclose()
         return np.concatenate(parts)
 
-    made = asyncio.run(listen())
-    clean = audioae.denoise(noisy, RATE, "conv_dae").astype(np.float32)
-    # The track itself may shift the sound.
-    together = np.fft.irfft(np.fft.rfft(made[: len(clean)], 2 * RATE) * np.fft.rfft(clean, 2 * RATE).conj(), 2 * RATE)
-    shift = int(np.argmax(together[: RATE // 4]))
-    aligned, target = made[shift : len(clean)].astype(np.float32), clean[: len(clean) - shift]
-    assert np.linalg.norm(aligned - target) < 0.05 * np.linalg.norm(target)
-    assert np.linalg.norm(noisy - clean) > 0.2 * np.linalg.norm(clean)
+    processor = Recorder()
+    heard = asyncio.run(listen(processor))
+    before, after, late = np.concatenate(processor.before), np.concatenate(processor.after), processor.latency_samples
+    assert np.abs(before).max() > 1000  # the recording came through the track
+    assert np.array_equal(heard, after[: len(heard)])
+    clean = audioae.denoise(before, RATE, "conv_dae")
+    assert np.abs(after[late:].astype(int) - clean[:-late]).max() <= 1
