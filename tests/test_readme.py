@@ -74,9 +74,7 @@ def test_programs_run(program: str) -> None:
 def test_what_runs_without_audioae_gives_what_audioae_gives(fresh_clone: Path) -> None:
     (program,) = (text for text in PROGRAMS if "onnxruntime" in text)
     audioae.export(audioae.load("conv_dae"), fresh_clone / "live.onnx", rate=16000, waves=True)
-    program += "import sys
-assert not {'audioae', 'torch'} & {*sys.modules}
-np.save('clean.npy', clean)"
+    program += "import sys\nassert not {'audioae', 'torch'} & {*sys.modules}\nnp.save('clean.npy', clean)"
     alone = subprocess.run([sys.executable, "-c", program], cwd=fresh_clone, capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr[-2000:]
     noisy, rate = soundfile.read(fresh_clone / "samples/noisy/16k-fire.flac", dtype="float32")
