@@ -64,6 +64,7 @@ def denoise(
     bitrate: int | None,
     codec: str | None,
     track: int | None,
+    loudness: float | None,
     report: str | None,
     jobs: int | None,
     engine: str,
@@ -103,7 +104,7 @@ def denoise(
     processes = jobs if planned.several and jobs and not piped else 1
     workers = _workers(processes, jobs if processes == 1 else None, engine)
     chosen = DenoiseOptions(
-        atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0), codec or "", track or 0
+        atten_limit, mix, channels, overwrite, salvage, workers, 1000 * (bitrate or 0), codec or "", track or 0, loudness
     )
     choice = ModelChoice(model, device, backend)
     journal = _journal(out if planned.folder else None, choice, chosen) if resume else None
@@ -212,8 +213,8 @@ def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "J
     _make_folder(Path(out))
     digest = hashlib.sha256(locate(choice.model).read_bytes())
     settings: tuple[object, ...] = (chosen.atten_limit, chosen.mix, chosen.channels, chosen.salvage, chosen.bitrate)
-    if chosen.codec or chosen.track:
-        settings += (chosen.codec, chosen.track)
+    if chosen.codec or chosen.track or chosen.loudness is not None:
+        settings += (chosen.codec, chosen.track, chosen.loudness)
     digest.update(" ".join(map(str, (__version__, choice.backend, *settings))).encode())
     return Journal(Path(out), digest.hexdigest()[:16])
 

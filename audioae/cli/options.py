@@ -132,8 +132,10 @@ def backend(command: Command) -> Command:
 
 
 def media(command: Command) -> Command:
-    """``--codec`` and ``--track``."""
+    """``--codec``, ``--track`` and ``--loudness``."""
     for option in (
+        click.option("--loudness", type=click.FloatRange(-70, -5), metavar="LUFS", help="Integrated loudness of the result "
+                     "by EBU R128, such as -16, with true peaks of at most -1 dBTP.  [default: as it comes]"),
         click.option("--track", type=click.IntRange(1, 1024), metavar="N", help="Clean the Nth sound track of media files."
                      "  [default: the one that players choose]"),
         click.option("--codec", metavar="NAME", help="Codec of the sound of media files, such as aac, opus or flac."

@@ -28,6 +28,7 @@ def denoise(
     mix: float = 1.0,
     channels: str = "linked",
     device: str = "cpu",
+    loudness: float | None = None,
 ) -> Audio:
     """Clean an array of any length.
 
@@ -39,6 +40,7 @@ def denoise(
         mix: 1 for the cleaned signal, 0 for the input, or between.
         channels: ``linked`` for one mask on all channels, which keeps the stereo image; ``independent`` for one per channel.
         device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``; a loaded model runs where it is.
+        loudness: integrated loudness of the result in LUFS, with true peaks of at most -1 dBTP; None leaves it as it comes.
 
     Returns:
         The cleaned recording, of the same type, shape, dtype and device.
@@ -46,6 +48,7 @@ def denoise(
     Raises:
         InputError: an unusable array, rate or setting.
         ModelFileError: no such model or device.
+        MissingExtraError: ``loudness`` needs ``audioae[media]``.
 
     Warns:
         AudioaeWarning: NaN or infinite samples, which are taken as zero; a model that was not trained on noise.
@@ -71,7 +74,16 @@ def denoise(
         with in_segments(streamer, workers, samples, count) if batch == 1 else nullcontext(streamer) as cleaning:
             block = int(BLOCK_SECONDS * streamer.rate)
             parts: list[torch.Tensor] = [cleaning.feed_wave(part) for part in wave.split(block, dim=-1)]
-            return back(torch.cat([*parts, cleaning.flush_wave()], dim=-1).to(wave.device))
+            clean = torch.cat([*parts, cleaning.flush_wave()], dim=-1)
+    return back((clean if loudness is None else _levelled(clean, streamer.rate, loudness)).to(wave.device))
+
+
+def _levelled(wave: torch.Tensor, rate: int, loudness: float) -> torch.Tensor:
+    """Each recording of a batch ``(B, C, N)`` with this loudness."""
+    from audioae.runtime.loudness import level
+
+    made = [torch.from_numpy(level(each.T.cpu().numpy(), rate, loudness).T) for each in wave]
+    return torch.stack(made)
 
 
 @lru_cache(maxsize=1)

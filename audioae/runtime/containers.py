@@ -13,10 +13,11 @@ from audioae.audio.media.writer import MediaWriter
 from audioae.audio.spool import is_pipe, seekable, seekable_input
 from audioae.audio.writer import Writer
 from audioae.errors import InputError, OutputError
+from audioae.runtime.loudness import Levelled
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
 
 Source = Reader | MediaReader
-Result = Writer | MediaWriter
+Result = Writer | MediaWriter | Levelled
 
 
 def open_recording(source: Path, results: Iterable[Path | None], options: DenoiseOptions) -> Source:
@@ -48,7 +49,7 @@ def open_recording(source: Path, results: Iterable[Path | None], options: Denois
             raise error from None
 
 
-def open_result(path: Path, source: Path, reader: Source, options: DenoiseOptions) -> Result:
+def open_result(path: Path, source: Path, reader: Source, options: DenoiseOptions, loudness: float | None = None) -> Result:
     """Open a result for writing.
 
     Args:
@@ -56,10 +57,23 @@ def open_result(path: Path, source: Path, reader: Source, options: DenoiseOption
         source: path of the recording.
         reader: the recording.
         options: bit rate, codec, and whether to overwrite.
+        loudness: LUFS that it is to have; None for those of what is written.
 
     Raises:
         OutputError: the place cannot be written, or its container cannot hold the sound.
+        MissingExtraError: loudness needs PyAV, which is not installed.
     """
+    result = _open_result(path, source, reader, options)
+    if loudness is None:
+        return result
+    try:
+        return Levelled(result, path, reader.info.rate, reader.info.channels, loudness)
+    except BaseException:
+        result.discard()
+        raise
+
+
+def _open_result(path: Path, source: Path, reader: Source, options: DenoiseOptions) -> Writer | MediaWriter:
     again, overwrite = options.again, options.overwrite
     if isinstance(reader, MediaReader):
         ending = path.suffix.lower()
@@ -81,6 +95,8 @@ def carry(reader: Source, result: Result) -> list[str]:
     Returns:
         What a person should know of: what could not be kept.
     """
+    if isinstance(result, Levelled):
+        return carry(reader, result.result)
     if isinstance(result, MediaWriter):
         return []  # it copies by itself
     if isinstance(reader, MediaReader):

@@ -22,6 +22,7 @@ from audioae.nn.trained import StreamingModel
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 from audioae.runtime.containers import Result, Source, carry, open_recording, open_result
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
+from audioae.runtime.loudness import Levelled
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
 from audioae.runtime.streamer import Streamer
@@ -52,6 +53,8 @@ class Report:
         level_removed: RMS of the removed part in dBFS.
         clipped_input: samples at full scale, in runs of three or more.
         clipped_output: samples of the result that were clipped to full scale.
+        loudness: integrated loudness of the result in LUFS if one was requested; None for silence.
+        true_peak: true peak of the result in dBTP, before a lossy codec, if a loudness was requested.
         non_finite: NaN or infinite samples, which were set to zero.
         broken: reason why only a part of the recording was read; empty otherwise.
         notes: further notes, such as tags that the result cannot hold.
@@ -69,6 +72,8 @@ class Report:
     level_removed: float = 0.0
     clipped_input: int = 0
     clipped_output: int = 0
+    loudness: float | None = None
+    true_peak: float | None = None
     non_finite: int = 0
     broken: str = ""
     notes: list[str] = field(default_factory=list)
@@ -174,7 +179,7 @@ def _denoise(
         stack.enter_context(reader)
         picture = _Excerpt(int(LONGEST_SECONDS * reader.info.rate)) if plot else None
         # Both are renamed after everything else has succeeded, the result last.
-        result = open_result(target, source, reader, options)
+        result = open_result(target, source, reader, options, options.loudness)
         stack.enter_context(result)
         rest = open_result(removed, source, reader, options) if removed else None
         if rest is not None:
@@ -189,6 +194,9 @@ def _denoise(
                 writer.verify()
                 notes.update(dict.fromkeys(writer.notes))
         report.notes = list(notes)
+        report.clipped_output = result.clipped
+        if isinstance(result, Levelled):
+            report.loudness, report.true_peak = result.reached, result.true_peak
         if plot and picture and not (options.again and plot.exists()):
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
             waves = {f"before: {source.name}": before, "after": after, "removed": before - after}

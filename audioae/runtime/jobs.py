@@ -56,6 +56,8 @@ class DenoiseOptions:
     """Codec of the sound of media files, by FFmpeg's name; empty for that of the recording."""
     track: int = 0
     """Number of the sound track of a media file to clean, from 1; 0 for the default track."""
+    loudness: float | None = None
+    """Integrated loudness of the result in LUFS; None to leave it as it is after cleaning."""
     again: bool = False
     """Whether an earlier or concurrent run may have written the result; a file with the same sound is kept."""
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
-def pyav(path: Path | str) -> ModuleType:
+def pyav(path: Path | str, what: str = "media files are read") -> ModuleType:
     """The module ``av``.
 
     Args:
         path: file that needs it.
+        what: what PyAV does there, for the message.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -24,7 +25,7 @@ def pyav(path: Path | str) -> ModuleType:
     try:
         import av
     except ImportError:
-        raise MissingExtraError(f"{path}: media files are read by PyAV: pip install 'audioae[media]'") from None
+        raise MissingExtraError(f"{path}: {what} by PyAV: pip install 'audioae[media]'") from None
     return av
 
 

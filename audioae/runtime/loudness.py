@@ -1,0 +1,173 @@
+"""Results of a wished loudness: two passes, the first of which measures.
+
+The cleaned samples go to a temporary file beside the result. When all are there, they are written with the gain that
+gives the loudness, through a limiter for true peaks. What the limiter takes is measured and given back by more gain.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.audio.media.loudness import LoudnessMeter
+from audioae.audio.media.writer import MediaWriter
+from audioae.audio.writer import Writer
+from audioae.errors import InputError
+from audioae.signal.limiter import Limiter
+from audioae.system.atomic import Temporary
+
+Wave = NDArray[np.float32]
+PEAK = -1.0
+"""Highest true peak of a result in dBTP, as EBU R128 asks for."""
+LOWEST, HIGHEST = -70.0, -5.0
+"""LUFS that can be asked for."""
+PASSES = 4
+NEAR = 0.05
+"""LU that are near enough to what was asked for."""
+BLOCK = 2**18
+"""Samples of all channels that are read at a time."""
+
+
+def check_target(loudness: float | None) -> None:
+    """Refuse a loudness that no recording has.
+
+    Raises:
+        InputError: it is beyond -70 to -5 LUFS.
+    """
+    if loudness is not None and not LOWEST <= loudness <= HIGHEST:
+        raise InputError(f"loudness {loudness} LUFS: give a number from {LOWEST:.0f} to {HIGHEST:.0f}, such as -16 or -23")
+
+
+class Levelled:
+    """Stands before a result, and writes it with another loudness when all samples are known.
+
+    Args:
+        result: a result that has been begun.
+        path: of it.
+        rate: Hz.
+        channels: C.
+        target: LUFS.
+
+    Attributes:
+        before: LUFS of what was written; None for silence.
+        reached: LUFS of the result; None for silence.
+        true_peak: of the result in dBTP.
+
+    Raises:
+        InputError: no possible loudness.
+        MissingExtraError: PyAV is not installed.
+    """
+
+    def __init__(self, result: Writer | MediaWriter, path: Path, rate: int, channels: int, target: float) -> None:
+        check_target(target)
+        self.result, self.rate, self.channels, self.target = result, rate, channels, target
+        self.before: float | None = None
+        self.reached: float | None = None
+        self.true_peak = 0.0
+        self._meter = LoudnessMeter(rate, channels)
+        self._spool = Temporary(path, overwrite=True)
+
+    @property
+    def clipped(self) -> int:
+        """Samples that lay beyond full scale and were limited to it."""
+        return self.result.clipped
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of."""
+        silent = ["is silent or shorter than 0.4 s: its loudness stays"] if self.before is None else []
+        return [*self.result.notes, *silent]
+
+    def stored(self, block: Wave) -> Wave:
+        """The block as it is: what was removed is told before the gain."""
+        return block
+
+    def write(self, block: Wave) -> None:
+        """Append ``(frames, C)``."""
+        self._meter.feed(block)
+        self._spool.write(np.ascontiguousarray(block, np.float32).tobytes())
+
+    def finish(self) -> None:
+        """Measure, level, write and complete the result.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        blocks = lambda: read_blocks(self._spool.path, self.channels)  # noqa: E731
+        self.before = self._meter.loudness
+        gain = gain_for(blocks, self._meter, self.rate, self.channels, self.target)
+        meter = LoudnessMeter(self.rate, self.channels)
+        for block in levelled(blocks(), gain, self.rate, self.channels):
+            meter.feed(block)
+            self.result.write(block)
+        self.reached, self.true_peak = meter.loudness, meter.true_peak
+        self.result.finish()
+
+    def verify(self) -> None:
+        """Read the result back; see :meth:`~audioae.audio.writer.Writer.verify`."""
+        self.result.verify()
+
+    def __enter__(self) -> Self:
+        self.result.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.result.__exit__(kind, error, trace)
+        finally:
+            self._spool.discard()
+
+
+def read_blocks(path: Path, channels: int) -> Iterator[Wave]:
+    """Blocks ``(N, C)`` of a file of float32 samples."""
+    with open(path, "rb") as file:
+        while data := file.read(4 * channels * max(1, BLOCK // channels)):
+            yield np.frombuffer(data, np.float32).reshape(-1, channels)
+
+
+def levelled(blocks: Iterator[Wave], gain: float, rate: int, channels: int) -> Iterator[Wave]:
+    """Blocks with a gain in dB, limited to -1 dBTP; unchanged samples where there is neither."""
+    factor, limiter = np.float32(10 ** (gain / 20)), Limiter(rate, channels, PEAK)
+    for block in blocks:
+        yield limiter.feed(block * factor)
+    yield limiter.flush()
+
+
+def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target: float) -> float:
+    """The gain in dB with which blocks reach a loudness, the limiter's loss included.
+
+    Args:
+        blocks: gives the blocks, each time anew.
+        meter: has measured them.
+        rate: Hz.
+        channels: C.
+        target: LUFS.
+    """
+    if meter.loudness is None:
+        return 0.0
+    gain = target - meter.loudness
+    for _ in range(PASSES - 2 if meter.true_peak + gain > PEAK - 0.5 else 0):
+        after = LoudnessMeter(rate, channels)
+        for block in levelled(blocks(), gain, rate, channels):
+            after.feed(block)
+        if after.loudness is None or abs(target - after.loudness) <= NEAR:
+            break
+        gain += target - after.loudness
+    return gain
+
+
+def level(wave: Wave, rate: int, target: float) -> Wave:
+    """A recording ``(N, C)`` in memory with another loudness, limited to -1 dBTP; silence stays.
+
+    Raises:
+        InputError: no possible loudness.
+        MissingExtraError: PyAV is not installed.
+    """
+    check_target(target)
+    meter = LoudnessMeter(rate, wave.shape[1])
+    meter.feed(wave)
+    gain = gain_for(lambda: iter([wave]), meter, rate, wave.shape[1], target)
+    return np.concatenate(list(levelled(iter([wave]), gain, rate, wave.shape[1])))
