@@ -318,6 +318,8 @@ class _Watch:
 
 def _in_words(result: "Report", verbose: bool) -> str:
     text = f"{result.output}: {result.seconds:.1f} s in {result.elapsed:.1f} s ({result.speed:.0f}x)"
+    if result.loudness is not None:
+        text += f"; loudness {result.loudness:.1f} LUFS, true peak {result.true_peak:.1f} dBTP"
     if verbose:
         text += (
             f"; {result.rate} Hz, {result.channels} channels; level {result.level_before:.1f} to "

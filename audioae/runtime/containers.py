@@ -13,8 +13,8 @@ from audioae.audio.media.writer import MediaWriter
 from audioae.audio.spool import is_pipe, seekable, seekable_input
 from audioae.audio.writer import Writer
 from audioae.errors import InputError, OutputError
-from audioae.runtime.loudness import Levelled
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
+from audioae.runtime.loudness import Levelled
 
 Source = Reader | MediaReader
 Result = Writer | MediaWriter | Levelled

@@ -25,6 +25,7 @@ PEAK = -1.0
 LOWEST, HIGHEST = -70.0, -5.0
 """LUFS that can be asked for."""
 PASSES = 4
+"""Passes at most that measure with the limiter."""
 NEAR = 0.05
 """LU that are near enough to what was asked for."""
 BLOCK = 2**18
@@ -149,7 +150,7 @@ def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target
     if meter.loudness is None:
         return 0.0
     gain = target - meter.loudness
-    for _ in range(PASSES - 2 if meter.true_peak + gain > PEAK - 0.5 else 0):
+    for _ in range(PASSES if meter.true_peak + gain > PEAK - 0.5 else 0):
         after = LoudnessMeter(rate, channels)
         for block in levelled(blocks(), gain, rate, channels):
             after.feed(block)

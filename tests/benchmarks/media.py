@@ -29,6 +29,11 @@ codec without an encoder is replaced, and the report says by what.
   together, which is reported.
 - The result of .ape, .dts, .dsf and other formats without an encoder needs another ending, as `-o talk.flac`.
 
+`--loudness -16` sets the integrated loudness by ITU-R BS.1770-4 and EBU R128, measured by FFmpeg's `ebur128`. The cleaned
+sound goes to a temporary file first; then it is written with one gain, through a limiter that looks 5 ms ahead, so that
+true peaks stay below -1 dBTP. What the limiter takes is measured and given back. The report has the values reached. True
+peaks are those before a lossy codec.
+
 The table is made by `python tests/benchmarks/media.py`: two seconds of short noises beside pictures are copied
 through the engine (`--mix 0`), decoded again by PyAV and compared with the decoded input. The lag is the sound's
 beside the pictures.

@@ -1,0 +1,133 @@
+"""Loudness: against EBU's test signals (Tech 3341), and what results of a wished loudness have."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pyloudnorm
+import pytest
+import scipy.signal
+import soundfile
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+import audioae
+from audioae.audio.media.loudness import LoudnessMeter
+from audioae.cli.app import main
+from audioae.errors import InputError
+from audioae.runtime.files import denoise_file
+from audioae.runtime.jobs import DenoiseOptions
+
+Wave = NDArray[np.float32]
+RATE = 48_000
+
+
+def tone(*parts: tuple[float, float], rate: int = RATE, gains: tuple[float, ...] = (1, 1), hz: float = 1000) -> Wave:
+    """A sine of so many dBFS (peak) for so many seconds each, on channels with these gains."""
+    levels = np.concatenate([np.full(int(seconds * rate), 10 ** (level / 20)) for level, seconds in parts])
+    wave = levels * np.sin(2 * np.pi * hz * np.arange(len(levels)) / rate)
+    return (wave[:, None] * np.array(gains)).astype(np.float32)
+
+
+def measured(wave: Wave, rate: int = RATE) -> LoudnessMeter:
+    meter = LoudnessMeter(rate, wave.shape[1])
+    for start in range(0, len(wave), 70_001):
+        meter.feed(wave[start : start + 70_001])
+    return meter
+
+
+def true_peak(wave: Wave) -> float:
+    return 20 * float(np.log10(np.abs(scipy.signal.resample_poly(wave.astype(np.float64), 16, 1)).max()))
+
+
+SURROUND = (10 ** (-28 / 20), 10 ** (-28 / 20), 10 ** (-24 / 20), 0, 10 ** (-30 / 20), 10 ** (-30 / 20))
+TECH_3341 = {
+    "case 1": (tone((-23, 20)), -23.0),
+    "case 2": (tone((-33, 20)), -33.0),
+    "case 3": (tone((-36, 10), (-23, 60), (-36, 10)), -23.0),
+    "case 4": (tone((-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)), -23.0),
+    "case 5": (tone((-26, 20), (-20, 20.1), (-26, 20)), -23.0),
+    "case 6": (tone((0, 20), gains=SURROUND), -23.0),
+}
+
+
+@pytest.mark.parametrize("case", TECH_3341)
+def test_integrated_loudness_of_ebus_signals(case: str) -> None:
+    wave, loudness = TECH_3341[case]
+    assert measured(wave).loudness == pytest.approx(loudness, abs=0.1)
+
+
+@pytest.mark.parametrize(("phase", "peak"), [(0, -6.0), (45, -6.0), (60, -6.0), (67.5, -6.0)])
+def test_true_peaks_of_ebus_signals(phase: float, peak: float) -> None:
+    """Tech 3341, cases 15 to 18: a sine of a quarter, sixth or eighth of the rate at -6 dBFS, whatever its phase."""
+    divisor = {0: 4, 45: 4, 60: 6, 67.5: 8}[phase]
+    wave = 0.5 * np.sin(2 * np.pi * np.arange(RATE) / divisor + np.radians(phase))
+    fade = np.minimum(1, np.minimum(np.arange(RATE), np.arange(RATE)[::-1]) / 480)
+    assert measured((wave * fade).astype(np.float32)[:, None].repeat(2, 1)).true_peak == pytest.approx(peak, abs=0.3)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_speech_at_other_rates_as_by_pyloudnorm(samples: Path, rate: int) -> None:
+    name = {16000: "clean/16k-fire.flac", 44100: "noisy/44k-stereo-rain.flac"}[rate]
+    wave, _ = soundfile.read(samples / name, dtype="float32", always_2d=True)
+    reference = pyloudnorm.Meter(rate).integrated_loudness(wave)
+    assert measured(wave, rate).loudness == pytest.approx(reference, abs=0.15)
+
+
+def test_silence_and_short_sounds_have_no_loudness() -> None:
+    assert measured(np.zeros((RATE, 2), np.float32)).loudness is None
+    assert measured(tone((-20, 0.2))).loudness is None
+
+
+@pytest.mark.parametrize("target", [-30, -16, -14])
+def test_results_have_the_loudness_and_no_higher_peaks(samples: Path, tmp_path: Path, target: float) -> None:
+    out = tmp_path / "out.wav"
+    options = DenoiseOptions(loudness=target)
+    report = denoise_file(audioae.load("conv1d_dae"), samples / "noisy/44k-stereo-rain.flac", out, options)
+    wave, rate = soundfile.read(out, dtype="float32")
+    assert pyloudnorm.Meter(rate).integrated_loudness(wave) == pytest.approx(target, abs=0.2)
+    assert report.loudness == pytest.approx(target, abs=0.1)
+    assert true_peak(wave) <= -1 and report.true_peak == pytest.approx(true_peak(wave), abs=0.15)
+    assert report.clipped_output == 0
+    before = audioae.denoise(soundfile.read(samples / "noisy/44k-stereo-rain.flac", dtype="float32")[0], rate, "conv1d_dae")
+    assert wave.shape == before.shape
+    match = [float(np.corrcoef(wave[100:-100, 0], np.roll(before[:, 0], shift)[100:-100])[0, 1]) for shift in (-1, 0, 1)]
+    assert int(np.argmax(match)) == 1
+
+
+def test_the_array_function_does_the_same(samples: Path, tmp_path: Path) -> None:
+    noisy, rate = soundfile.read(samples / "noisy/16k-fire.flac", dtype="float32")
+    made = audioae.denoise(noisy, rate, "conv1d_dae", loudness=-16)
+    denoise_file(
+        audioae.load("conv1d_dae"), samples / "noisy/16k-fire.flac", tmp_path / "a.wav", DenoiseOptions(loudness=-16)
+    )
+    assert np.allclose(made, soundfile.read(tmp_path / "a.wav")[0], atol=1e-4)
+    with pytest.raises(InputError, match="loudness 3 LUFS: give a number from -70 to -5"):
+        audioae.denoise(noisy, rate, "conv1d_dae", loudness=3)
+
+
+def test_silence_stays_and_is_told(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    report = denoise_file(audioae.load("conv1d_dae"), tmp_path / "a.wav", tmp_path / "b.wav", DenoiseOptions(loudness=-16))
+    assert report.loudness is None and "is silent or shorter than 0.4 s: its loudness stays" in report.notes
+    assert not soundfile.read(tmp_path / "b.wav")[0].any()
+
+
+def test_on_the_command_line_also_for_media(noisy: Callable[..., Path], tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    noisy("talk.wav").rename(folder / "talk.wav")
+    wave, rate = soundfile.read(folder / "talk.wav", dtype="float32")
+    with av.open(str(folder / "talk.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+        frame.sample_rate, frame.pts = rate, 0
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    made = CliRunner().invoke(main, ["denoise", str(folder), "-o", str(out), "-m", "conv1d_dae", "--loudness", "-20"])
+    assert made.exit_code == 0 and "loudness -20.0 LUFS" in made.output, made.output
+    CliRunner().invoke(main, ["denoise", str(out / "talk.mp4"), "-o", str(tmp_path / "sound.wav"), "--mix", "0"])
+    for path in (out / "talk.wav", tmp_path / "sound.wav"):
+        wave, rate = soundfile.read(path)
+        assert pyloudnorm.Meter(rate).integrated_loudness(wave) == pytest.approx(-20, abs=0.3)
+    assert sorted(each.name for each in out.iterdir()) == ["talk.mp4", "talk.wav"]
