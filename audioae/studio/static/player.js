@@ -75,6 +75,7 @@ export class Player {
     this.node = null;
     this.playing = false;
     this.position = 0;
+    this.order = 0;
     this.weights = [1, 0, 0];
     this.loop = null;
     this.facts = null;
@@ -101,7 +102,8 @@ export class Player {
       this.context = new AudioContext({ sampleRate: facts.rate, latencyHint: "interactive" });
     }
     const node = await createNode(this.context, { ...facts, channels: Math.min(2, facts.channels) }, 3, this.fetchChunk, (data) => {
-      if (this.facts !== facts) return;
+      // A report that was sent before the last play, pause or seek arrived there is out of date.
+      if (this.facts !== facts || data.order < this.order) return;
       this.position = data.position;
       this.playing = data.playing;
       this.tell(this.position, this.playing);
@@ -114,11 +116,17 @@ export class Player {
     node.connect(this.context.destination);
     this.send({ do: "weights", weights: this.weights });
     this.send({ do: "loop", loop: this.loop });
-    this.send({ do: "seek", frame: this.position });
+    this.command({ do: "seek", frame: this.position });
   }
 
   send(message) {
     this.node?.port.postMessage(message);
+  }
+
+  /** A message that changes what the worklet reports. */
+  command(message) {
+    this.order += 1;
+    this.send({ ...message, order: this.order });
   }
 
   async toggle(play = !this.playing) {
@@ -126,14 +134,14 @@ export class Player {
     if (!this.node) return;
     await this.context.resume();
     this.playing = play;
-    this.send({ do: play ? "play" : "pause" });
+    this.command({ do: play ? "play" : "pause" });
     this.tell(this.position, this.playing);
   }
 
   seek(frame) {
     if (!this.facts) return;
     this.position = Math.max(0, Math.min(frame, this.facts.frames - 1));
-    this.send({ do: "seek", frame: this.position });
+    this.command({ do: "seek", frame: this.position });
     this.tell(this.position, this.playing);
   }
 

@@ -20,6 +20,7 @@ class Versions extends AudioWorkletProcessor {
     this.loop = null;
     this.asked = new Set();
     this.told = 0;
+    this.order = 0; // number of the last play, pause or seek that was taken
     this.ended = false;
     this.port.onmessage = (event) => this.take(event.data);
   }
@@ -48,6 +49,7 @@ class Versions extends AudioWorkletProcessor {
     } else if (message.do === "loop") {
       this.loop = message.loop;
     }
+    if (message.order) this.order = message.order;
     if (message.do === "end") this.ended = true;
     else this.prepare();
   }
@@ -140,7 +142,7 @@ class Versions extends AudioWorkletProcessor {
     if (this.told >= sampleRate / 30) {
       this.told = 0;
       this.prepare();
-      this.port.postMessage({ position: this.position, playing: this.playing });
+      this.port.postMessage({ position: this.jump ?? this.position, playing: this.playing, order: this.order });
     }
     return true;
   }
