@@ -23,7 +23,8 @@ def models(names: tuple[str, ...]) -> None:
       audioae models conv_dae
     """
     from audioae.cli.terminal import say
-    from audioae.modelfile import DEFAULT, info, shipped
+    from audioae.modelfile import info, shipped
+    from audioae.recipe_files import DEFAULT
 
     tables: dict[str, list[dict[str, str]]] = {}
     sets: dict[str, dict[str, list[str]]] = {}

@@ -1,4 +1,4 @@
-"""Results of a wished loudness: two passes, the first of which measures.
+"""Results of a target loudness: two passes, the first of which measures.
 
 The cleaned samples go to a temporary file beside the result. When all are there, they are written with the gain that
 gives the loudness, through a limiter for true peaks. What the limiter takes is measured and given back by more gain.
@@ -97,7 +97,10 @@ class Levelled:
         Raises:
             OutputError: the disk is full.
         """
-        blocks = lambda: read_blocks(self._spool.path, self.channels)  # noqa: E731
+
+        def blocks() -> Iterator[Wave]:
+            return read_blocks(self._spool.path, self.channels)
+
         self.before = self._meter.loudness
         gain = gain_for(blocks, self._meter, self.rate, self.channels, self.target)
         meter = LoudnessMeter(self.rate, self.channels)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from audioae.errors import ModelFileError
-from audioae.modelfile import DEFAULT, info, shipped
+from audioae.modelfile import info, shipped
+from audioae.recipe_files import DEFAULT
 
 
 def models(args: dict[str, Any], cancelled: threading.Event | None = None) -> dict[str, Any]:
