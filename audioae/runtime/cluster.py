@@ -3,6 +3,7 @@
 All machines must find recordings and results by the same paths.
 """
 
+import itertools
 import logging
 import os
 import socket
@@ -120,6 +121,8 @@ class _Task:
     attempt: int
     place: _Place
     worker: Any
+    number: int
+    """Of its submission. A worker cleans in this order."""
 
 
 class _Crew:
@@ -143,13 +146,14 @@ class _Crew:
         self, jobs: Sequence[tuple[Job, DenoiseOptions]], begun: Callable[[Job], bool]
     ) -> Generator[Outcome, None, None]:
         waiting = deque((job, options, 1) for job, options in jobs)
+        numbers = itertools.count()
         while waiting or self.running:
             while waiting and (place := self._idlest()):
                 job, options, attempt = waiting.popleft()
                 if not begun(job):
                     continue
                 place.busy += 1
-                task = _Task(job, options, attempt, place, place.worker)
+                task = _Task(job, options, attempt, place, place.worker, next(numbers))
                 self.running[place.worker.clean.remote(_absolute(job), options)] = task
             if not (waiting or self.running):  # another run has done the rest
                 break
@@ -215,7 +219,9 @@ class _Crew:
             task.place.busy -= 1
             return fault(error.cause or error, str(task.job.source))
         except self.ray.exceptions.RayError as error:
-            if place.worker is not task.worker:  # it was queued behind the recording that was lost
+            # The loss counts for the recording that was being cleaned. Errors of those queued behind it may come first.
+            first = min((each.number for each in self.running.values() if each.worker is task.worker), default=task.number)
+            if place.worker is not task.worker or first < task.number:
                 return task.attempt
             task.job.sweep()
             self._start(place)

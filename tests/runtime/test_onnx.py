@@ -167,7 +167,7 @@ def test_commands(small: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "vae_2d", "-o", "{}/x.onnx"], "only conv_dae, crn_dae or conv1d_dae go to ONNX"),
+        (["export", "vae_2d", "-o", "{}/x.onnx"], "only conv_dae, crn_dae, conv1d_dae or ensemble_dae go to ONNX"),
         (["export", "conv_dae", "-o", "{}/x.onnx", "--rate", "4000"], "4000 Hz is not supported"),
         (["export", "conv_dae", "-o", "{}/none/x.onnx"], "there is no folder"),
         (["denoise", "samples/noisy/8k-fire.flac", "-o", "{}/o.wav", "--model", "{}/bad.onnx"], "not an ONNX file"),
