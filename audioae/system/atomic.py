@@ -4,6 +4,7 @@ The content is written to a temporary file beside the target, checked, synced to
 while its process runs, so that :func:`sweep` removes only those of killed processes.
 """
 
+import atexit
 import errno
 import os
 import platform
@@ -30,6 +31,8 @@ HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 NAME = re.compile(r"\.audioae-([0-9a-f]{8})-[0-9a-f]{12}\.part")
 FOREIGN_SECONDS = 86_400.0
 """Age in seconds after which a temporary file of another machine counts as abandoned."""
+_unfinished: dict[Path, int] = {}
+"""Temporary files that this process made and has not closed, with its number, which a forked process does not share."""
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -132,6 +135,7 @@ class Temporary:
     def _close(self) -> None:
         if self._open:
             self._open = False
+            _unfinished.pop(self.path, None)
             # fsync has already reported write errors.
             with suppress(OSError):
                 os.close(self._handle)
@@ -181,6 +185,7 @@ def _create(folder: Path) -> tuple[Path, int]:
     """A new temporary file, open and locked."""
     while True:
         path = folder / f".audioae-{HOST}-{secrets.token_hex(6)}.part"
+        _unfinished[path] = os.getpid()
         handle = os.open(path, NEW, 0o666)
         try:
             # Before this lock, another process may have removed it as abandoned.
@@ -192,6 +197,15 @@ def _create(folder: Path) -> tuple[Path, int]:
             path.unlink(missing_ok=True)
             os.close(handle)
             raise
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    """Remove what a signal left between the making of a file and the statement that would have removed it."""
+    for path, process in _unfinished.items():
+        if process == os.getpid():
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _lock(handle: int) -> bool:

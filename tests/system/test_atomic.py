@@ -194,3 +194,14 @@ def test_concurrent_writing_and_sweeping_lose_nothing(tmp_path: Path) -> None:
     writer.join()
     assert writer.exitcode == 0
     assert len(names(tmp_path)) == 200 and all((tmp_path / name).read_bytes() == b"whole" for name in names(tmp_path))
+
+
+def test_a_file_whose_owner_never_got_it_is_removed_at_exit(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from audioae.system import atomic
+atomic._create(Path({str(tmp_path)!r}))
+raise SystemExit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 3
+    assert not list(tmp_path.iterdir())
