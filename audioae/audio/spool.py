@@ -4,8 +4,12 @@ import io
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audioae.audio.standard import standard_input
 from audioae.errors import InputError, OutputError
@@ -13,6 +17,8 @@ from audioae.errors import InputError, OutputError
 IN_MEMORY = 32 * 2**20
 """Bytes that are kept in memory."""
 CHUNK = 2**20
+BLOCK = 2**16
+"""Samples per read of a temporary file of samples, over all channels."""
 
 
 def seekable_input() -> BinaryIO:
@@ -85,3 +91,11 @@ def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
             ) from None
     file.seek(0)
     return cast(BinaryIO, file)
+
+
+def spooled_blocks(path: Path, channels: int, start: int = 0) -> Iterator[NDArray[np.float32]]:
+    """Blocks ``(N, C)`` of a temporary file of float32 samples, from frame ``start`` on."""
+    with open(path, "rb") as file:
+        file.seek(4 * channels * start)
+        while data := file.read(4 * channels * max(1, BLOCK // channels)):
+            yield np.frombuffer(data, np.float32).reshape(-1, channels)

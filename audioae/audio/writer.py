@@ -16,7 +16,7 @@ from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
 from audioae.audio.formats import BITS, AudioInfo
 from audioae.audio.readback import FileContents, read_back
-from audioae.errors import AppearedError, OutputError
+from audioae.errors import OutputError
 from audioae.system.atomic import Temporary
 
 WRITE_FRAMES = 65_536
@@ -61,7 +61,7 @@ class Writer:
         overwrite: bool = False,
         again: bool = False,
     ) -> None:
-        self.path, self.info, self.again, self.clipped = path, info, again, 0
+        self.path, self.info, self.clipped = path, info, 0
         self.notes: list[str] = []
         self._bits = BITS.get(info.subtype)
         self._kind = "float32" if self._bits is None else "int16" if self._bits <= 16 else "int32"
@@ -186,11 +186,7 @@ class Writer:
             AppearedError: another file has appeared there, which is kept.
             OutputError: the path cannot be written.
         """
-        try:
-            self._temporary.commit()
-        except AppearedError:
-            if not (self.again and self._is_there()):
-                raise
+        self._temporary.commit(self._is_there)
 
     def _is_there(self) -> bool:
         """Whether the existing file holds the same sound."""

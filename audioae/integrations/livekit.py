@@ -35,7 +35,7 @@ class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
     def __init__(
         self, model: str | os.PathLike[str] = "conv_dae", atten_limit: float | None = None, mix: float = 1.0
     ) -> None:
-        self._first = Streamer(model, 48_000, atten_limit, mix)  # mistakes are told at once
+        self._first = Streamer(model, 48_000, atten_limit, mix)  # raises errors at once
         self._streamer: Streamer | None = None
         self._shape = 0, 0
         self._ready = np.zeros((0, 1), np.int16)

@@ -18,7 +18,7 @@ FULL_SCALE = 32768
 
 
 class AudioaeFilter(BaseAudioFilter):
-    """Removes noise from what a transport hears: ``TransportParams(audio_in_filter=AudioaeFilter())``.
+    """Removes noise from the input of a transport: ``TransportParams(audio_in_filter=AudioaeFilter())``.
 
     The audio of a pipeline comes 32 ms later with ``conv_dae``. A ``FilterEnableFrame`` turns it off and on; no sample is
     lost or given twice. What has not come back when the transport stops is dropped.
@@ -59,7 +59,7 @@ class AudioaeFilter(BaseAudioFilter):
         self._stream = self._batch.open()
 
     async def stop(self) -> None:
-        """Forget the stream."""
+        """End the stream."""
         self._stream, self._rest = None, self._rest[:0]
 
     async def process_frame(self, frame: FilterControlFrame) -> None:

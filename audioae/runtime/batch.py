@@ -30,6 +30,9 @@ class BatchStream:
     returned: int = 0
 
 
+_Waiting = tuple[BatchStream, Samples, "asyncio.Future[Samples]"]
+
+
 class Batch:
     """Streams of one model and rate. What several of them have ready at a time goes through the network together.
 
@@ -63,7 +66,7 @@ class Batch:
         self.strength = Strength(atten_limit, mix)
         self.hop, self.delay = self.denoiser.hop(self.rate), self.denoiser.delay(self.rate)
         self.latency_samples = self.delay + self.hop - 1
-        self._waiting: list[tuple[BatchStream, Samples, asyncio.Future[Samples]]] = []
+        self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
     def check_rate(self, rate: int) -> None:
@@ -85,8 +88,11 @@ class Batch:
         NaN and infinite samples are taken as zero.
 
         Raises:
+            InputError: two chunks of one stream.
             ModelFileError: the model gives sound that is not finite.
         """
+        if len({stream for stream, _ in chunks}) < len(chunks):
+            raise InputError("two chunks of one stream at a time: feed them one after the other")
         together: defaultdict[int, list[BatchStream]] = defaultdict(list)
         for stream, chunk in chunks:
             wave = finite(torch.from_numpy(np.ascontiguousarray(chunk, np.float32)))[0].numpy()
@@ -138,10 +144,10 @@ class Batch:
         try:
             while self._waiting:
                 await asyncio.sleep(0)  # other tasks that are ready add theirs
-                now, self._waiting = self._waiting, []
+                now, self._waiting = _one_of_each(self._waiting)
                 try:
                     made = await asyncio.to_thread(self.feed, [(stream, chunk) for stream, chunk, _ in now])
-                except Exception as error:  # told by those who wait
+                except Exception as error:  # raised by those who wait
                     for _, _, future in now:
                         if not future.done():
                             future.set_exception(error)
@@ -151,3 +157,13 @@ class Batch:
                         future.set_result(result)
         finally:
             self._task = None
+
+
+def _one_of_each(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """The first chunk of each stream, and the others."""
+    first: dict[BatchStream, _Waiting] = {}
+    later = []
+    for each in waiting:
+        if first.setdefault(each[0], each) is not each:
+            later.append(each)
+    return list(first.values()), later

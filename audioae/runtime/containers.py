@@ -85,15 +85,15 @@ def _open_result(path: Path, source: Path, reader: Source, options: DenoiseOptio
     info = format_for(path, reader.info, keep=keep, bitrate=options.bitrate)
     if options.bitrate and info.subtype in CODED:
         bitrate.check(options.bitrate, info, str(path))
-    told = isinstance(reader, MediaReader) or not tags.copies(reader.info, info)
-    return Writer(path, info, reader.tags if told else None, overwrite, again)
+    with_tags = isinstance(reader, MediaReader) or not tags.copies(reader.info, info)
+    return Writer(path, info, reader.tags if with_tags else None, overwrite, again)
 
 
 def carry(reader: Source, result: Result) -> list[str]:
-    """Everything around the sound from the recording to a plain result that is complete but for it.
+    """Copy everything except the sound from the recording to a plain result.
 
     Returns:
-        What a person should know of: what could not be kept.
+        Notes for the user on what could not be kept.
     """
     if isinstance(result, Levelled):
         return carry(reader, result.result)

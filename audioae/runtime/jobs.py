@@ -28,11 +28,6 @@ class Job:
         """All files that the job writes."""
         return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
 
-    @property
-    def is_free(self) -> bool:
-        """Whether none of these files exists."""
-        return not any(path.exists() for path in self.outputs)
-
     def sweep(self) -> bool:
         """Remove temporary files of killed processes from the output folders. Returns whether none are left."""
         done = [sweep(folder) for folder in {place_of(path).parent for path in self.outputs}]

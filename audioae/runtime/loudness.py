@@ -1,7 +1,7 @@
-"""Results of a target loudness: two passes, the first of which measures.
+"""Writes results with a target loudness, in two passes, the first of which measures.
 
 The cleaned samples go to a temporary file beside the result. When all are there, they are written with the gain that
-gives the loudness, through a limiter for true peaks. What the limiter takes is measured and given back by more gain.
+gives the loudness, through a limiter for true peaks. The loss by the limiter is measured and compensated by more gain.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from audioae.audio.media.loudness import LoudnessMeter
 from audioae.audio.media.writer import MediaWriter
+from audioae.audio.spool import spooled_blocks
 from audioae.audio.writer import Writer
 from audioae.errors import InputError
-from audioae.signal.limiter import Limiter
+from audioae.signal.limiter import limited
 from audioae.system.atomic import Temporary
 
 Wave = NDArray[np.float32]
@@ -25,11 +26,9 @@ PEAK = -1.0
 LOWEST, HIGHEST = -70.0, -5.0
 """LUFS that can be asked for."""
 PASSES = 4
-"""Passes at most that measure with the limiter."""
+"""Largest number of passes that measure with the limiter."""
 NEAR = 0.05
-"""LU that are near enough to what was asked for."""
-BLOCK = 2**18
-"""Samples of all channels that are read at a time."""
+"""Tolerated difference from the target in LU."""
 
 
 def check_target(loudness: float | None) -> None:
@@ -43,11 +42,11 @@ def check_target(loudness: float | None) -> None:
 
 
 class Levelled:
-    """Stands before a result, and writes it with another loudness when all samples are known.
+    """Collects the samples of a result, and writes it with the target loudness when all are there.
 
     Args:
-        result: a result that has been begun.
-        path: of it.
+        result: the opened result.
+        path: its path.
         rate: Hz.
         channels: C.
         target: LUFS.
@@ -78,12 +77,12 @@ class Levelled:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of."""
+        """Notes for the user."""
         silent = ["is silent or shorter than 0.4 s: its loudness stays"] if self.before is None else []
         return [*self.result.notes, *silent]
 
     def stored(self, block: Wave) -> Wave:
-        """The block as it is: what was removed is told before the gain."""
+        """The block unchanged, because the removed part is written before the gain."""
         return block
 
     def write(self, block: Wave) -> None:
@@ -99,7 +98,7 @@ class Levelled:
         """
 
         def blocks() -> Iterator[Wave]:
-            return read_blocks(self._spool.path, self.channels)
+            return spooled_blocks(self._spool.path, self.channels)
 
         self.before = self._meter.loudness
         gain = gain_for(blocks, self._meter, self.rate, self.channels, self.target)
@@ -125,19 +124,10 @@ class Levelled:
             self._spool.discard()
 
 
-def read_blocks(path: Path, channels: int) -> Iterator[Wave]:
-    """Blocks ``(N, C)`` of a file of float32 samples."""
-    with open(path, "rb") as file:
-        while data := file.read(4 * channels * max(1, BLOCK // channels)):
-            yield np.frombuffer(data, np.float32).reshape(-1, channels)
-
-
 def levelled(blocks: Iterator[Wave], gain: float, rate: int, channels: int) -> Iterator[Wave]:
     """Blocks with a gain in dB, limited to -1 dBTP; unchanged samples where there is neither."""
-    factor, limiter = np.float32(10 ** (gain / 20)), Limiter(rate, channels, PEAK)
-    for block in blocks:
-        yield limiter.feed(block * factor)
-    yield limiter.flush()
+    factor = np.float32(10 ** (gain / 20))
+    return limited((block * factor for block in blocks), rate, channels, PEAK)
 
 
 def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target: float) -> float:

@@ -77,11 +77,8 @@ def export(
     write_file(target, onnx_bytes(denoiser, rate, precision, waves))
 
 
-def onnx_bytes(
-    denoiser: TrainedModel, rate: int, precision: str = "fp32", waves: bool = False, quick: bool = False, mono: bool = False
-) -> bytes:
-    """Contents of the file that :func:`export` writes; for ``quick`` and ``mono`` see
-    :class:`~audioae.runtime.onnx_step.WaveStep`."""
+def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves: bool = False) -> bytes:
+    """Contents of the file that :func:`export` writes."""
     if isinstance(denoiser, Denoiser) and denoiser.members and not waves:
         raise ModelFileError(
             f"{denoiser.name}: is several networks, each with a transform of its own: export it with --waves, "
@@ -98,7 +95,7 @@ def onnx_bytes(
     except ImportError:
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
     denoiser.check_precision()
-    step = WaveStep(denoiser, rate, quick, mono) if waves else SpectrumStep(denoiser, rate)
+    step = WaveStep(denoiser, rate) if waves else SpectrumStep(denoiser, rate)
     proto = _exported(step.eval(), parts, rate, "samples" if waves else "spectrum")
     if precision == "fp16":
         _halve(proto.graph)
@@ -141,9 +138,9 @@ def _exported(step: SpectrumStep | WaveStep, parts: list[Denoiser], rate: int, n
         _ = layout.averages(bins), layout.weights(bins), window_spectrum(bins)
     names = list(step.state)
     batch, channels = torch.export.Dim("batch"), torch.export.Dim("channels")
-    of_channels = () if step.mono else ("noisy", "offset", "overlap", "wait", "hops")
+    of_channels = ("noisy", "offset", "overlap", "wait", "hops")
     shapes = (
-        {0: batch} if step.mono else {0: batch, 1: channels},
+        {0: batch, 1: channels},
         tuple({0: batch, **({2: channels} if n.rpartition(".")[2] in of_channels else {})} for n in names),
     )
     with _quiet(), torch.no_grad():

@@ -19,6 +19,9 @@ from audioae.nn.spectral import link
 from audioae.nn.trained import State
 from audioae.signal.matrix_fourier import MatrixFourier
 
+CHANNELS = 2
+"""C of the example, because the exporter treats a size of one as constant."""
+
 
 class Step(nn.Module):
     """One frame of a network that gives a mask.
@@ -28,17 +31,16 @@ class Step(nn.Module):
     Args:
         model: the network.
         bins: F.
-        channels: C.
 
     Attributes:
         state: initial state of two streams, because the exporter treats a size of one as constant.
     """
 
-    def __init__(self, model: Masking, bins: int, channels: int = 2) -> None:
+    def __init__(self, model: Masking, bins: int) -> None:
         super().__init__()
         self.model: Any = copy.deepcopy(model)
         modules, together = dict(model.named_modules()), defaultdict[str, list[str]](list)
-        state = model.initial_state(2, channels, bins)
+        state = model.initial_state(2, CHANNELS, bins)
         for name in state:
             if isinstance(block := modules.get(name), ResidualBlock):
                 # Receptive fields are grouped by factors of four.
@@ -85,9 +87,9 @@ class SpectrumStep(nn.Module):
 
     def __init__(self, denoiser: Denoiser, rate: int) -> None:
         super().__init__()
-        self.mono, bins = False, denoiser.transform(rate).bins
+        bins = denoiser.transform(rate).bins
         self.step = Step(cast(Masking, denoiser.network), bins)
-        self.state, self.example = self.step.state, torch.zeros(2, 2, bins, 2, device=denoiser.device)
+        self.state, self.example = self.step.state, torch.zeros(2, CHANNELS, bins, 2, device=denoiser.device)
 
     def forward(self, spectrum: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """One frame."""
@@ -104,25 +106,21 @@ class WaveStep(nn.Module):
     Args:
         denoiser: of one network or several.
         rate: Hz.
-        quick: return only the new rows of each state, for programs that keep states as queues.
-        mono: for one channel only, which takes fewer operations.
     """
 
-    def __init__(self, denoiser: Denoiser, rate: int, quick: bool = False, mono: bool = False) -> None:
+    def __init__(self, denoiser: Denoiser, rate: int) -> None:
         super().__init__()
-        self.quick, self.mono = quick, mono
-        channels = 1 if mono else 2
         self.members = nn.ModuleList()
         self.state: State = {}
         members = denoiser.members or [denoiser]
         hop, most = denoiser.hop(rate), max(member.transform(rate).late for member in members)
         for number, own in enumerate(members):
-            member = _Member(own, rate, (denoiser.delay(rate) - own.delay(rate)) // hop, channels)
+            member = _Member(own, rate, (denoiser.delay(rate) - own.delay(rate)) // hop)
             member.prefix = f"{number}." if denoiser.members else ""
             self.members.append(member)
             self.state |= {member.prefix + name: value for name, value in member.state.items()}
-        self.example = torch.zeros(2, channels, hop, device=denoiser.device)
-        self.state["hops"] = self.example.new_zeros(2, most, channels, hop)
+        self.example = torch.zeros(2, CHANNELS, hop, device=denoiser.device)
+        self.state["hops"] = self.example.new_zeros(2, most, CHANNELS, hop)
 
     def forward(self, samples: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """One hop."""
@@ -135,8 +133,7 @@ class WaveStep(nn.Module):
             cleaned.append(result)
             after |= {member.prefix + name: value for name, value in later.items()}
         clean = cleaned[0] if len(cleaned) == 1 else torch.stack(cleaned).mean(0)
-        if not self.quick:
-            after = {name: _moved(before[name], new) for name, new in after.items()}
+        after = {name: _moved(before[name], new) for name, new in after.items()}
         return clean, *(after[name] for name in self.state)
 
 
@@ -147,25 +144,24 @@ class _Member(nn.Module):
         denoiser: of one network.
         rate: Hz.
         wait: hops by which its result is delayed.
-        channels: C.
     """
 
     window: Tensor
     dual: Tensor
     prefix = ""
 
-    def __init__(self, denoiser: Denoiser, rate: int, wait: int, channels: int) -> None:
+    def __init__(self, denoiser: Denoiser, rate: int, wait: int) -> None:
         super().__init__()
         stft = denoiser.transform(rate)
         self.hop, self.late, self.before = stft.hop, stft.late, (stft.late + 1) * stft.hop - stft.n_fft
         self.register_buffer("window", stft.window, persistent=False)
         self.register_buffer("dual", stft.dual, persistent=False)
         self.fourier = MatrixFourier(stft.n_fft).to(denoiser.device)
-        self.step = Step(cast(Masking, denoiser.network), stft.bins, channels)
+        self.step = Step(cast(Masking, denoiser.network), stft.bins)
         self.state = dict(self.step.state)
-        self.state["overlap"] = stft.window.new_zeros(2, stft.late, channels, stft.hop)
+        self.state["overlap"] = stft.window.new_zeros(2, stft.late, CHANNELS, stft.hop)
         if wait:
-            self.state["wait"] = stft.window.new_zeros(2, wait, channels, stft.hop)
+            self.state["wait"] = stft.window.new_zeros(2, wait, CHANNELS, stft.hop)
 
     def forward(self, hops: Tensor, state: State) -> tuple[Tensor, State]:
         """The hops of the longest frame ``(B, late + 1, C, hop)`` to a clean one ``(B, C, hop)``."""

@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +55,7 @@ class Temporary:
     """
 
     def __init__(self, target: Path, overwrite: bool = False, again: bool = False) -> None:
-        self.target, self.overwrite = target, overwrite
+        self.target, self.overwrite, self.again = target, overwrite, again
         self.place = check_place(target, overwrite or again)
         try:
             self.path, self._handle = _create(self.place.parent)
@@ -76,8 +76,11 @@ class Temporary:
         except OSError as error:
             raise self.failed(error) from None
 
-    def commit(self) -> None:
+    def commit(self, is_same: Callable[[], bool] = lambda: False) -> None:
         """Rename the file to its target.
+
+        Args:
+            is_same: whether the existing file is the result of an earlier attempt, which ``again`` accepts.
 
         Raises:
             AppearedError: a file exists by now, without ``overwrite``; it is kept.
@@ -97,6 +100,8 @@ class Temporary:
             with suppress(OSError):  # some systems cannot open folders
                 _sync_folder(self.place.parent)
         except FileExistsError:
+            if self.again and is_same():
+                return
             raise AppearedError(
                 f"{self.target}: appeared while the result was made, and is kept: use --overwrite to replace it"
             ) from None

@@ -89,3 +89,16 @@ def test_what_goes_wrong_is_told_to_those_who_wait(model: audioae.Denoiser, monk
     asyncio.run(two())
     with pytest.raises(audioae.InputError, match="make a Batch for each rate"):
         batch.check_rate(16000)
+
+
+def test_chunks_of_one_stream_are_cleaned_one_after_the_other(model: audioae.Denoiser) -> None:
+    batch, (wave,) = Batch(model, RATE, atten_limit=20), noises(1)
+    stream = batch.open()
+
+    async def together() -> list[np.ndarray]:
+        return await asyncio.gather(*[batch.clean(stream, wave[at : at + 160]) for at in range(0, 4800, 160)])
+
+    made = np.concatenate([*asyncio.run(together()), batch.flush(stream)])
+    assert np.abs(made - alone(model, wave[:4800])).max() < 1e-5
+    with pytest.raises(audioae.InputError, match="one after the other"):
+        batch.feed([(stream, wave[:160]), (stream, wave[:160])])

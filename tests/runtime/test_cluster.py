@@ -127,7 +127,7 @@ def test_a_worker_that_never_begins_is_an_error_in_the_end(tmp_path: Path) -> No
     (job,) = jobs(tmp_path, "a")
     with pytest.raises(audioae.InputError, match="ended 3 times before it could begin"):
         clean([job], NeverBegins())
-    assert job.is_free
+    assert not job.target.exists()
 
 
 def test_a_bug_in_loading_is_told_as_such(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Encoding:
 
 def choose(
     path: Path, container: "OutputContainer", codec: str, source: str, rate: int, layout: str, bits: int,
-    measured: int, wished: str = "", bitrate: int = 0,
+    measured: int, requested: str = "", bitrate: int = 0,
 ) -> Encoding:  # fmt: skip
     """The encoding of a result.
 
@@ -84,7 +84,7 @@ def choose(
         layout: channel layout of the recording.
         bits: bits of its samples, 0 for floats.
         measured: its bit rate in bits per second, 0 if unknown.
-        wished: requested codec; empty for that of the recording.
+        requested: codec to use; empty for that of the recording.
         bitrate: requested bit rate in bits per second; 0 for that of the recording.
 
     Raises:
@@ -92,11 +92,11 @@ def choose(
     """
     av = pyav(path)
     muxer = container.format.name
-    encoder = _encoder(av, wished or codec, container)
+    encoder = _encoder(av, requested or codec, container)
     notes: tuple[str, ...] = ()
-    if encoder is None and wished:
+    if encoder is None and requested:
         raise OutputError(
-            f"{path}: {muxer} cannot be written with the codec {wished!r}: choose another --codec, such as aac"
+            f"{path}: {muxer} cannot be written with the codec {requested!r}: choose another --codec, such as aac"
         )
     replaced = encoder is None
     if encoder is None:
@@ -113,7 +113,7 @@ def choose(
     lossy = not is_lossless(encoder)
     bit_rate = 0
     if lossy:
-        kept = measured if not replaced and not wished else min(measured, LOSSY_BITS * channels) if measured else 0
+        kept = measured if not replaced and not requested else min(measured, LOSSY_BITS * channels) if measured else 0
         bit_rate = bitrate or _possible(encoder, kept or LOSSY_BITS * channels, layout, channels)
         _check(path, encoder, bitrate, rate, channels)
     found = av.Codec(encoder, "w")
@@ -138,10 +138,10 @@ def _encoder(av: Any, codec: str, container: "OutputContainer") -> str | None:
     return name if made.type == "audio" else None
 
 
-def _possible(encoder: str, wished: int, layout: str, channels: int = 1) -> int:
+def _possible(encoder: str, bit_rate: int, layout: str, channels: int = 1) -> int:
     if encoder in RATES:
-        return 1000 * min(RATES[encoder], key=lambda each: abs(1000 * each - wished))
-    return max(wished, LEAST_BITS.get(encoder, 0) * channels)
+        return 1000 * min(RATES[encoder], key=lambda each: abs(1000 * each - bit_rate))
+    return max(bit_rate, LEAST_BITS.get(encoder, 0) * channels)
 
 
 def _check(path: Path, encoder: str, bitrate: int, rate: int, channels: int) -> None:

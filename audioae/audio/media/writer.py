@@ -25,12 +25,13 @@ from audioae.audio.media.kinds import BRANDS, DELAYS, MUXERS, READ_ONLY, TIMELES
 from audioae.audio.media.library import open_input, pyav, reason
 from audioae.audio.media.reader import MediaReader
 from audioae.audio.media.tracks import Copy, Sum, covers, is_cover, kept, packets, start_of
-from audioae.errors import AppearedError, InputError, OutputError
+from audioae.audio.spool import spooled_blocks
+from audioae.errors import InputError, OutputError
 from audioae.system.atomic import Temporary
 
 Wave = NDArray[np.float32]
-BLOCK = 2**16
-"""Samples per read from the temporary file, over all channels."""
+MOST_ATOMS = 1000
+"""Number of top-level atoms of an MP4 that are searched for its index."""
 SYNC_SECONDS = 0.0005
 """Tolerated delay of the sound."""
 WORST_SYNC_SECONDS = 0.001
@@ -69,10 +70,10 @@ class MediaWriter:
         overwrite: bool = False,
         again: bool = False,
     ) -> None:
-        self.path, self.reader, self.again, self.overwrite, self.clipped = path, reader, again, overwrite, 0
+        self.path, self.reader, self.overwrite, self.clipped = path, reader, overwrite, 0
         self.notes: list[str] = []
         self._av = pyav(path)
-        self._wished, self._muxer = bitrate, _muxer(path, reader)
+        self._bitrate, self._muxer = bitrate, _muxer(path, reader)
         self._excerpts = Excerpts(reader.info.rate)
         self._frames, self._quiet, self._checked = 0, 0, False
         self._place, self._number, self._earlier = 0, 1, 0
@@ -90,7 +91,7 @@ class MediaWriter:
         with self._output() as container:
             encoding = encoder.choose(
                 self.path, container, track.codec, str(self.reader.path), info.rate, track.layout, track.bits,
-                track.bit_rate, codec, self._wished,
+                track.bit_rate, codec, self._bitrate,
             )  # fmt: skip
         self.notes += encoding.notes
         return encoding
@@ -145,7 +146,7 @@ class MediaWriter:
         Raises:
             OutputError: the disk is full, or the container does not support a track.
         """
-        if not self._wished:
+        if not self._bitrate:
             self._encoding = self._encoding.with_bit_rate(self.reader.track.bit_rate)
         self._mux(DELAYS.get(self._encoding.encoder, 0) if self._muxer in TIMELESS else 0)
 
@@ -247,10 +248,7 @@ class MediaWriter:
         channels = self.reader.info.channels
         if lead:
             yield np.zeros((lead, channels), np.float32)
-        with open(self._spool.path, "rb") as file:
-            file.seek(4 * channels * skipped)
-            while data := file.read(4 * channels * max(1, BLOCK // channels)):
-                yield np.frombuffer(data, np.float32).reshape(-1, channels)
+        yield from spooled_blocks(self._spool.path, channels, skipped)
         if tail:
             yield np.zeros((tail, channels), np.float32)
 
@@ -261,17 +259,17 @@ class MediaWriter:
             OutputError: a track or a time differs.
         """
         rate = self.reader.info.rate
-        heard, lag, end, later = self._read_back()
+        contents, lag, end, later = self._read_back()
         expected = expected_end(self.reader.track.timeline, later)
         if lag is not None and abs(lag) > SYNC_SECONDS * rate:
             self._mux(self._earlier + lag, max(0, expected - (end - lag)))
-            heard, lag, end, later = self._read_back()
+            contents, lag, end, later = self._read_back()
             expected = expected_end(self.reader.track.timeline, later)
             if lag is not None and abs(lag) > WORST_SYNC_SECONDS * rate:
                 raise OutputError(
                     f"{self.path}: the sound is read back {1000 * lag / rate:.1f} ms beside its time: choose another --codec"
                 )
-        why = heard.difference(self._copied(), self.reader.family)
+        why = contents.difference(self._copied(), self.reader.family)
         if why:
             raise self._temporary.failed(f"other than in the recording, {why}")
         missing = expected - end
@@ -302,11 +300,7 @@ class MediaWriter:
             AppearedError: another file has appeared there, which is kept.
             OutputError: the path cannot be written.
         """
-        try:
-            self._temporary.commit()
-        except AppearedError:
-            if not (self.again and _same_bytes(self.temporary, self.path)):
-                raise
+        self._temporary.commit(lambda: _same_bytes(self.temporary, self.path))
 
     def discard(self) -> None:
         """Delete the temporary file, if it was not committed."""
@@ -348,11 +342,12 @@ def _moov_first(reader: MediaReader) -> bool:
     if reader.family != "mov" or reader.stream is not None:
         return False
     with open(reader.path, "rb") as file:
-        while len(head := file.read(8)) == 8:
+        for _ in range(MOST_ATOMS):
+            head = file.read(8)
             size, name = int.from_bytes(head[:4], "big"), head[4:]
             if name in (b"moov", b"mdat"):
                 return name == b"moov"
-            if size < 8:
+            if len(head) < 8 or size < 8:
                 return False
             file.seek(size - 8, os.SEEK_CUR)
     return False
