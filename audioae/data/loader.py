@@ -8,9 +8,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from audioae.data.mixer import Batch, Mixer
-from audioae.errors import AudioaeError
+from audioae.errors import AudioaeError, DataError
 
 AHEAD = 4
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Signals after which a training saves its state and ends."""
 
 
 class _Batches(Dataset[Batch | AudioaeError]):
@@ -50,7 +52,19 @@ def batches(mixer: Mixer, rows: Sequence[int], first: int, last: int, workers: i
             yield replace(batch, turn=turn)
 
 
+def lost_worker(error: Exception) -> DataError | None:
+    """The error to raise in place of torch's report of a dead worker process, which arrives at any time; None for others."""
+    if not isinstance(error, RuntimeError) or not str(error).startswith("DataLoader worker"):
+        return None
+    return DataError(
+        "a process that mixes training data was killed, perhaps for want of memory; `--resume` goes on, with a smaller "
+        "data.memory_mb or train.workers=0 if it happens again"
+    )
+
+
 def _prepare_worker(worker: int) -> None:
-    # The training handles Ctrl-C and needs batches until it stops.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals and service managers signal every process of a group. The training handles that, and needs batches until it
+    # stops. Without the training, torch ends its workers.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)

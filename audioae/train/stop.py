@@ -4,7 +4,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from audioae.data.loader import STOP_SIGNALS
 
 
 class Stop:
@@ -16,7 +16,7 @@ class Stop:
 
     def __enter__(self) -> Self:
         try:
-            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
         except ValueError:  # not in the main thread, which alone receives signals
             self._before = {}
         return self

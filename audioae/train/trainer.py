@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from audioae.data.gather import Sources
-from audioae.data.loader import batches
+from audioae.data.loader import batches, lost_worker
 from audioae.data.mixer import Batch, Mixer
 from audioae.data.remix import remixed
 from audioae.errors import RecipeError
@@ -132,8 +132,10 @@ class _Run:
         with Stop() as stop:
             try:
                 interrupted = self._steps(stop)
-            except Exception:
+            except Exception as error:
                 self._rescue()
+                if lost := lost_worker(error):
+                    raise lost from error
                 raise
             self._save()
         taken = self.progress.step - self._first

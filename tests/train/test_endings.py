@@ -1,6 +1,7 @@
 """Errors during a training, resuming, folders without a training, changed validation."""
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from audioae.recipe import Recipe
 from audioae.settings.config import dump, load
 from audioae.train.checkpoint import FORMAT
 from audioae.train.trainer import train
+from audioae.train.watcher import Watcher
 
 SMALL = [
     "data.seconds=0.5", "data.batch_size=2", "data.memory_mb=200", "valid.at_most=1", "train.warmup=2", "train.workers=0",
@@ -49,6 +51,23 @@ def test_an_error_during_a_training_loses_nothing(tmp_path: Path, monkeypatch: p
     audioae.load(tmp_path / "last.safetensors")
     result = train(recipe("train.steps=4"), tmp_path, resume=True, device="cpu")
     assert (result.progress.step, result.taken) == (4, 2)
+
+
+class Killer(Watcher):
+    """Kills the process that mixes training data after the first step."""
+
+    def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+
+
+def test_a_killed_data_worker_is_told_in_one_line_and_the_training_resumes(tmp_path: Path) -> None:
+    settings = recipe("train.steps=40", "train.workers=1")
+    with pytest.raises(audioae.DataError, match=r"mixes training data was killed.*--resume"):
+        train(settings, tmp_path, device="cpu", watcher=Killer())
+    assert 1 <= progress(tmp_path)["step"] < 40
+    assert train(settings, tmp_path, resume=True, device="cpu").progress.step == 40
 
 
 def test_after_an_error_before_the_first_step_the_training_can_be_repeated(

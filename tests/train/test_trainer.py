@@ -251,7 +251,10 @@ def test_half_precision_trains_after_a_training_that_failed(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("root")
-def test_ctrl_c_at_the_keyboard(tmp_path: Path, until: Callable[..., bool]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_at_the_keyboard_or_a_service_that_is_stopped(
+    tmp_path: Path, until: Callable[..., bool], number: signal.Signals
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -267,8 +270,8 @@ def test_ctrl_c_at_the_keyboard(tmp_path: Path, until: Callable[..., bool]) -> N
     )
     log = tmp_path / "run/log.jsonl"
     until(lambda: log.is_file() and log.read_text().count("\n") >= 3, process)
-    # As a terminal does, to the whole group: workers too.
-    os.killpg(process.pid, signal.SIGINT)
+    # As a terminal or a service manager does, to the whole group: workers too.
+    os.killpg(process.pid, number)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert b"--resume goes on" in errors and b"Traceback" not in errors
