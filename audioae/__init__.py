@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from audioae.classifiers.classifier import Classifier
     from audioae.denoisers.denoiser import Denoiser
     from audioae.generators.generator import Generator
+    from audioae.nn.trained import Strength
     from audioae.runtime.array import denoise
     from audioae.runtime.codes import Codes, decode, encode, interpolate, reconstruct, sample
     from audioae.runtime.generate import generate
@@ -49,6 +50,7 @@ __all__ = [
     "OutputError",
     "RecipeError",
     "Streamer",
+    "Strength",
     "decode",
     "denoise",
     "encode",
@@ -68,6 +70,7 @@ _LAZY = {
     "Denoiser": "audioae.denoisers.denoiser",
     "Generator": "audioae.generators.generator",
     "Streamer": "audioae.runtime.streamer",
+    "Strength": "audioae.nn.trained",
     "denoise": "audioae.runtime.array",
     "export": "audioae.runtime.onnx_export",
     "generate": "audioae.runtime.generate",

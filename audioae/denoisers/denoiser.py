@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from audioae.nn.settings import ModelConfig
-from audioae.nn.trained import State, StreamingModel, Strength
+from audioae.nn.trained import State, StreamingModel
 
 
 class Denoiser(StreamingModel):
@@ -59,19 +59,20 @@ class Denoiser(StreamingModel):
         state: State = {}
         for number, member in enumerate(self.members):
             own = member.initial_state(batch, channels, rate, linked)
-            own["wait"] = own["noisy"].new_zeros(batch, channels, self.delay(rate) - member.delay(rate))
+            noisy = own.pop("noisy")
+            own["wait"] = noisy.new_zeros(batch, channels, self.delay(rate) - member.delay(rate))
             state |= {f"members.{number}.{name}": value for name, value in own.items()}
-        return state
+        return state | {"noisy": noisy.new_zeros(batch, channels, self.delay(rate))}
 
-    def _step(self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool) -> tuple[Tensor, State]:
+    def _step(self, wave: Tensor, state: State, rate: int, linked: bool) -> tuple[Tensor, State]:
         if not self.members:
-            return super()._step(wave, state, rate, strength, linked)
+            return super()._step(wave, state, rate, linked)
         results: list[Tensor] = []
         after: State = {}
         for number, member in enumerate(self.members):
             prefix = f"members.{number}."
             own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            result, later = member.step(wave, own, rate, strength, linked)
+            result, later = member._step(wave, own, rate, linked)
             joined = torch.cat([own["wait"], result], dim=-1)  # members with a smaller delay are delayed
             result, later["wait"] = joined[..., : wave.shape[-1]], joined[..., wave.shape[-1] :].clone()
             results.append(result)

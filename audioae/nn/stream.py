@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from audioae.errors import InputError
+from audioae.nn.fade import Fade
 
 if TYPE_CHECKING:
     from audioae.nn.trained import State, StreamingModel, Strength
@@ -19,12 +20,13 @@ class Stream:
     Args:
         model: what runs.
         rate: Hz.
-        strength: how much noise reduction is applied.
+        strength: strength of the noise reduction at the beginning.
         linked: one mask for all channels, or one for each.
 
     Attributes:
         hop: samples of which ``step`` takes a whole multiple.
         delay: samples by which the result of ``step`` lags.
+        fade: its ``strength`` may be changed between chunks.
         state: state of the STFT and the model, a flat dict of tensors; None before the first chunk.
 
     >>> import audioae
@@ -36,8 +38,9 @@ class Stream:
     """
 
     def __init__(self, model: "StreamingModel", rate: int, strength: "Strength", linked: bool) -> None:
-        self.model, self.rate, self.strength, self.linked = model, rate, strength, linked
+        self.model, self.rate, self.linked = model, rate, linked
         self.hop, self.delay = model.hop(rate), model.delay(rate)
+        self.fade = Fade(strength, self.hop, self.delay)
         self.state: State | None = None
         self._rest: list[Tensor] = []  # of the last chunks, less than a hop
         self._held = 0  # samples in _rest
@@ -62,6 +65,7 @@ class Stream:
         before, now = tuple(self._rest[0].shape[:2]), (batch, channels)
         if before != now:
             raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
+        self.fade.feed(samples)
         self._missing += samples
         if last and self._missing:
             zeros = wave.new_zeros(batch, channels, -(self._held + samples) % self.hop + self.delay)
@@ -76,7 +80,7 @@ class Stream:
         joined = torch.cat([*self._rest, wave], dim=-1) if self._held else wave
         whole = held // self.hop * self.hop
         self._rest, self._held = [joined[..., whole:].clone()], held - whole
-        ready, self.state = self.model.step(joined[..., :whole], self.state, self.rate, self.strength, self.linked)
+        ready, self.state = self.model.step(joined[..., :whole], self.state, self.rate, self.fade.shares(whole), self.linked)
         early = min(self._lead, ready.shape[-1])
         self._lead -= early
         ready = ready[..., early : early + self._missing]

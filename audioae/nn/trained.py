@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave, whole_rate
@@ -191,7 +193,12 @@ class StreamingModel(TrainedModel):
         return state | {"noisy": state["analysis"].new_zeros(batch, channels, self.delay(rate))}
 
     def step(
-        self, wave: Tensor, state: State, rate: int, strength: Strength = FULL, linked: bool = True
+        self,
+        wave: Tensor,
+        state: State,
+        rate: int,
+        strength: Strength | NDArray[np.float32] = FULL,
+        linked: bool = True,
     ) -> tuple[Tensor, State]:
         """One forward pass over whole hops, with a delay of :meth:`delay` samples.
 
@@ -199,7 +206,8 @@ class StreamingModel(TrainedModel):
             wave: ``(B, C, T * hop)``, finite.
             state: from :meth:`initial_state` or the previous step.
             rate: Hz.
-            strength: strength of the noise reduction, equal in all steps.
+            strength: strength of the noise reduction, or the share of the input in each sample of the result, ``(T * hop,)``
+                or ``(B, 1, T * hop)``.
             linked: one mask for all channels, which keeps the stereo image, or one per channel.
 
         Returns:
@@ -211,13 +219,22 @@ class StreamingModel(TrainedModel):
         if wave.shape[-1] % self.hop(rate):
             raise InputError(f"{wave.shape[-1]} samples are not a whole number of hops of {self.hop(rate)}: feed a Streamer")
         with self._threads(wave, rate):
-            return self._step(wave, state, rate, strength, linked)
+            result, after = self._step(wave, state, rate, linked)
+            noisy = torch.cat([state["noisy"], wave], dim=-1)
+            after["noisy"] = noisy[..., wave.shape[-1] :].clone()
+            noisy = noisy[..., : wave.shape[-1]]
+            if not isinstance(strength, Strength):
+                result = torch.lerp(result, noisy, torch.from_numpy(strength).to(wave.device))
+            elif strength.dry > 0:
+                result = torch.lerp(result, noisy, strength.dry)
+            return result, after
 
     def _threads(self, wave: Tensor, rate: int) -> AbstractContextManager[None]:
         """One thread for a short wave; no change in training."""
         return nullcontext() if self.training else for_sound(wave.numel(), rate)
 
-    def _step(self, wave: Tensor, state: State, rate: int, strength: Strength, linked: bool) -> tuple[Tensor, State]:
+    def _step(self, wave: Tensor, state: State, rate: int, linked: bool) -> tuple[Tensor, State]:
+        """:meth:`step` without the input in the result, and without ``noisy`` in the state."""
         stft = self.transform(rate)
         after: State = {}
         spec, after["analysis"] = stft.analyze(wave, state["analysis"])
@@ -227,11 +244,6 @@ class StreamingModel(TrainedModel):
         clean = clean if linked else clean.reshape(spec.shape)
         after |= {f"model.{k}": v for k, v in inner.items()}
         result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
-        after["noisy"] = state["noisy"]
-        if strength.dry > 0:  # otherwise the input is not needed
-            noisy = torch.cat([state["noisy"], wave], dim=-1)
-            after["noisy"] = noisy[..., wave.shape[-1] :].clone()
-            result = torch.lerp(result, noisy[..., : wave.shape[-1]], strength.dry)
         return result, after
 
     def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audioae.audio.layout import finite, whole_rate
 from audioae.errors import InputError
+from audioae.nn.fade import Fade
 from audioae.nn.trained import State, StreamingModel, Strength
 from audioae.runtime.onnx_run import resolved
 from audioae.system.threads import limited
@@ -21,9 +22,16 @@ Samples = NDArray[np.float32]
 
 @dataclass(eq=False)
 class BatchStream:
-    """One stream of a :class:`Batch`, of one channel. Make it by :meth:`Batch.open`."""
+    """One stream of a :class:`Batch`, of one channel. Make it by :meth:`Batch.open`.
 
+    Attributes:
+        strength: may be replaced at any moment. The result crossfades over one hop, from the first sample on that is fed
+            afterwards.
+    """
+
+    strength: Strength
     state: State
+    fade: Fade
     lead: int
     held: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
     fed: int = 0
@@ -80,7 +88,10 @@ class Batch:
 
     def open(self) -> BatchStream:
         """Begin a stream."""
-        return BatchStream(self.denoiser.initial_state(1, 1, self.rate), self.delay)
+        return BatchStream(self.strength, *self._beginning(self.strength))
+
+    def _beginning(self, strength: Strength) -> tuple[State, Fade, int]:
+        return self.denoiser.initial_state(1, 1, self.rate), Fade(strength, self.hop, self.delay), self.delay
 
     def feed(self, chunks: Sequence[tuple[BatchStream, Samples]]) -> list[Samples]:
         """Take a chunk ``(N,)`` of any length of each of several streams and return what is ready of each.
@@ -97,6 +108,8 @@ class Batch:
         for stream, chunk in chunks:
             wave = finite(torch.from_numpy(np.ascontiguousarray(chunk, np.float32)))[0].numpy()
             stream.held = np.concatenate([stream.held, wave])
+            stream.fade.strength = stream.strength
+            stream.fade.feed(len(wave))
             stream.fed += len(wave)
             together[len(stream.held) // self.hop].append(stream)
         ready = {stream: np.zeros(0, np.float32) for stream, _ in chunks}
@@ -110,7 +123,7 @@ class Batch:
         wave = torch.from_numpy(np.stack([stream.held[:samples] for stream in streams])[:, None])
         state = {name: torch.cat([stream.state[name] for stream in streams]) for name in streams[0].state}
         with torch.inference_mode(), limited(1):
-            clean, after = self.denoiser.step(wave.to(self.denoiser.device), state, self.rate, self.strength)
+            clean, after = self.denoiser.step(wave.to(self.denoiser.device), state, self.rate, _shares(streams, samples))
             made = self.denoiser.checked(clean)[:, 0].cpu().numpy()
         results = []
         for number, (stream, result) in enumerate(zip(streams, made, strict=True)):
@@ -127,7 +140,8 @@ class Batch:
         missing = stream.fed - stream.returned
         padding = np.zeros(-len(stream.held) % self.hop + self.delay, np.float32)
         (rest,) = self.feed([(stream, padding)]) if missing else (padding[:0],)
-        stream.state, stream.lead, stream.held = self.denoiser.initial_state(1, 1, self.rate), self.delay, padding[:0]
+        stream.state, stream.fade, stream.lead = self._beginning(stream.strength)
+        stream.held = padding[:0]
         stream.fed = stream.returned = 0
         return rest[:missing]
 
@@ -157,6 +171,16 @@ class Batch:
                         future.set_result(result)
         finally:
             self._task = None
+
+
+def _shares(streams: list[BatchStream], samples: int) -> Strength | Samples:
+    """Shares of the input in the next samples ``(B, 1, N)``, or the strength of all streams."""
+    every = [stream.fade.shares(samples) for stream in streams]
+    first = every[0]
+    if isinstance(first, Strength) and all(isinstance(each, Strength) and each == first for each in every):
+        return first
+    rows = [np.full(samples, each.dry, np.float32) if isinstance(each, Strength) else each for each in every]
+    return np.stack(rows)[:, None]
 
 
 def _one_of_each(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:

@@ -32,6 +32,8 @@ class Streamer:
         channels: ``linked`` or ``independent``.
 
     Attributes:
+        strength: an :class:`audioae.Strength`, which may be replaced at any moment, by any thread. The result crossfades
+            over one hop, which begins at the first sample that is fed afterwards.
         latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
             moments exactly this many: the hops of a window less one sample, mostly 32 ms, and what the model looks ahead.
         hop: samples that the model takes at a time.
@@ -129,6 +131,7 @@ class Streamer:
     def feed_wave(self, wave: Tensor) -> Tensor:
         """:meth:`feed` for finite waves ``(B, C, N)``."""
         with self._alone(), torch.inference_mode():
+            self._stream.fade.strength = self.strength
             return self.denoiser.checked(self._stream.feed(wave.to(self.denoiser.device)))
 
     def flush_wave(self) -> Tensor:

@@ -53,6 +53,27 @@ def test_whatever_the_chunks_and_whenever_streams_begin(model: audioae.Denoiser)
         assert np.abs(made - alone(model, wave)).max() < 1e-5
 
 
+def test_every_stream_has_a_strength_that_may_change(model: audioae.Denoiser) -> None:
+    batch, waves = Batch(model, RATE, atten_limit=20), noises(3)
+    streams, off = [batch.open() for _ in waves], audioae.Strength(mix=0)
+    parts: list[list[np.ndarray]] = [[] for _ in waves]
+    for at in range(0, 6000, 500):
+        if at == 2500:
+            streams[1].strength = off
+        for part, ready in zip(
+            parts, batch.feed([(s, w[at : at + 500]) for s, w in zip(streams, waves, strict=True)]), strict=True
+        ):
+            part.append(ready)
+    made = [np.concatenate([*part, batch.flush(stream)]) for part, stream in zip(parts, streams, strict=True)]
+    streamer = audioae.Streamer(model, RATE, atten_limit=20)
+    first = streamer.feed(waves[1][:2500])
+    streamer.strength = off
+    wanted = np.concatenate([first, streamer.feed(waves[1][2500:6000]), streamer.flush()])
+    assert np.abs(made[1] - wanted).max() < 1e-5 and np.abs(made[1] - waves[1][:6000])[3000:].max() < 1e-5
+    for n in (0, 2):
+        assert np.abs(made[n] - alone(model, waves[n][:6000])).max() < 1e-5
+
+
 def test_tasks_of_an_event_loop_share_a_batch(model: audioae.Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     batch, waves, sizes = Batch(model, RATE, atten_limit=20), noises(4), []
     feed = batch.feed

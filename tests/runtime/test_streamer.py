@@ -1,5 +1,8 @@
 """The streaming law: whatever the chunks, joined they are the whole file's result."""
 
+import itertools
+import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -126,6 +129,107 @@ def test_a_saved_state_can_be_continued(denoiser: Denoiser) -> None:
     assert (torch.cat([first, second], -1) - whole).abs().max() < 1e-5
     with pytest.raises(audioae.InputError, match=f"257 samples are not a whole number of hops of {hop}"):
         denoiser.step(blocks[..., :257], state, 16000)
+
+
+def moved(streamer: audioae.Streamer, wave: np.ndarray, changes: dict[int, audioae.Strength], size: int) -> np.ndarray:
+    """A stream whose strength changes at samples, in chunks of at most ``size``."""
+    parts, cuts = [], sorted({*range(0, len(wave), size), *changes, len(wave)})
+    for begin, end in itertools.pairwise(cuts):
+        if begin in changes:
+            streamer.strength = changes[begin]
+        parts.append(streamer.feed(wave[begin:end]))
+    return np.concatenate([*parts, streamer.flush()])
+
+
+FULL, OFF, LIMITED = audioae.Strength(), audioae.Strength(mix=0), audioae.Strength(atten_limit=12)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("name", ["conv_dae", "default"])
+def test_strength_crossfades_over_a_hop_from_the_sample_where_it_changes(name: str) -> None:
+    model, wave = audioae.load(name, family=Denoiser), recording(16000, 2, 3)
+    streamer = audioae.Streamer(model, 16000)
+    changes = {9001: OFF, 20_000: LIMITED, 20_100: FULL, 30_000: OFF}
+    made = moved(streamer, wave, changes, 48_000)
+    shares = np.zeros(len(wave))
+    for at, strength in changes.items():
+        shares[at:] = strength.dry
+    # The share of the input is the mean over the last hop.
+    shares = np.convolve(
+        np.concatenate([np.zeros(streamer.hop - 1), shares]), np.full(streamer.hop, 1 / streamer.hop), "valid"
+    )
+    clean = model(wave, 16000)
+    assert np.abs(made - (clean + shares[:, None] * (wave - clean))).max() < 1e-5
+    assert np.abs(clean - wave)[9001:20_000].max() > 0.01
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("size", [1, 100, 256, 999])
+def test_a_change_of_strength_does_not_depend_on_chunks(size: int) -> None:
+    streamer, wave = audioae.Streamer(audioae.load("conv_dae"), 8000), recording(8000, 1, 0.7)
+    changes = {700: OFF, 2000: LIMITED, 2001: OFF, 2090: FULL}
+    assert np.abs(moved(streamer, wave, changes, size) - moved(streamer, wave, changes, len(wave))).max() < 1e-5
+
+
+@pytest.mark.usefixtures("root")
+def test_strength_set_before_the_first_sample_is_that_of_the_beginning() -> None:
+    model, wave = audioae.load("conv_dae", family=Denoiser), recording(8000, 1, 0.7)
+    streamer = audioae.Streamer(model, 8000)
+    streamer.strength = OFF
+    streamer.feed(wave[:0])
+    made = moved(streamer, wave, {0: LIMITED}, 999)
+    assert np.array_equal(made, moved(audioae.Streamer(model, 8000, atten_limit=12), wave, {}, 999))
+    # It stays for the next stream and for clones.
+    for other in (streamer, streamer.clone()):
+        assert np.array_equal(moved(other, wave, {}, 999), made)
+
+
+@pytest.mark.usefixtures("root")
+def test_off_and_on_again_gives_what_always_on_gives() -> None:
+    model, wave = audioae.load("conv_dae", family=Denoiser), recording(8000, 1, 2)
+    streamer = audioae.Streamer(model, 8000)
+    made = moved(streamer, wave, {4000: OFF, 9000: FULL}, 333)
+    assert np.array_equal(
+        made[9000 + streamer.hop :], moved(streamer, wave, {4000: FULL, 9000: FULL}, 333)[9000 + streamer.hop :]
+    )
+    assert np.array_equal(made[4000 + streamer.hop : 9000], wave[4000 + streamer.hop : 9000])  # off is the input itself
+
+
+@pytest.mark.usefixtures("root")
+def test_a_copy_in_the_middle_of_a_crossfade_goes_on() -> None:
+    streamer, wave = audioae.Streamer(audioae.load("conv_dae"), 8000), recording(8000, 1, 1)
+    streamer.feed(wave[:3000])
+    streamer.strength = OFF
+    streamer.feed(wave[3000:3300])
+    streamer.strength = LIMITED
+    copied = pickle.loads(pickle.dumps(streamer))
+    assert copied.strength == LIMITED
+    ends = [np.concatenate([each.feed(wave[3300:]), each.flush()]) for each in (streamer, copied)]
+    assert np.array_equal(*ends)
+
+
+@pytest.mark.usefixtures("root")
+def test_another_thread_may_set_strength_while_one_feeds(denoiser: Denoiser) -> None:
+    wave, streamer = recording(16000, 1, 3), audioae.Streamer(denoiser, 16000)
+    clean, done = denoiser(wave, 16000), threading.Event()
+
+    def change() -> None:
+        for strength in itertools.cycle((OFF, FULL)):
+            streamer.strength = strength
+            if done.wait(0.001):
+                return
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        made = np.concatenate(
+            [streamer.feed(part) for part in np.split(wave, range(100, len(wave), 100))] + [streamer.flush()]
+        )
+    finally:
+        done.set()
+        thread.join()
+    low, high = np.minimum(wave, clean), np.maximum(wave, clean)
+    assert made.shape == wave.shape and (made > low - 1e-5).all() and (made < high + 1e-5).all()
 
 
 def test_a_batch_of_streams_equals_single_streams(denoiser: Denoiser) -> None:
