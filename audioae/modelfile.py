@@ -26,19 +26,16 @@ from audioae.family import every_family
 from audioae.nn.settings import ModelConfig
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe, recipe_of
-from audioae.recipe_files import DEFAULT
 from audioae.settings.config import Config, KindSection, parse_known, plain_data
-from audioae.settings.registry import did_you_mean, model_packages
+from audioae.settings.registry import model_packages
 from audioae.system.atomic import write_file
+from audioae.weight_files import identity, locate, names
 
 FORMAT = "audioae model 3"
 FORMAT_2 = "audioae bundle 2"
 FORMAT_1 = "audioae bundle 1"
 """Bands were counted in bins, and offsets were not removed (:meth:`~audioae.nn.settings.ModelConfig.of_format_1`)."""
 FORMATS = (FORMAT, FORMAT_2, FORMAT_1)
-SHIPPED = Path(__file__).parent / "weights"
-
-
 STATISTICS = frozenset(
     "running_mean running_var num_batches_tracked mean deviation activity shares centres plane typical".split()
 )
@@ -80,45 +77,12 @@ class ModelInfo:
 
 def shipped(family: str | None = None) -> list[str]:
     """Names of the models in the package, the default first; all, or those of one family, such as ``denoisers``."""
-    names = sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
-    return sorted(
-        (name for name in names if family is None or _family(*identity(name)) == family), key=lambda name: name != DEFAULT
-    )
+    return [name for name in names() if family is None or _family(*identity(name)) == family]
 
 
 @cache
 def _family(path: str, *identity: int) -> str:
     return info(path).family
-
-
-def locate(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a shipped model's name, of ``default``, or of a path.
-
-    Raises:
-        ModelFileError: neither a name of the package nor a file.
-    """
-    text = os.fspath(name_or_path)
-    known = shipped()
-    if text == "default":
-        text = DEFAULT
-    if text in known:
-        return SHIPPED / f"{text}.safetensors"
-    path = Path(text)
-    if path.is_file():
-        return path
-    what = "is a folder, not a model file" if path.is_dir() else "is neither a model in the package nor a file"
-    raise ModelFileError(f"{text}: {what} (in the package: {', '.join(known) or 'none'}){did_you_mean(text, known)}")
-
-
-def identity(name_or_path: str | os.PathLike[str]) -> tuple[str, int, int, int]:
-    """Identity of a model's file, which changes when the file is replaced: path, size, modification time and inode.
-
-    Raises:
-        ModelFileError: neither a name of the package nor a file.
-    """
-    path = locate(name_or_path).resolve()
-    facts = path.stat()
-    return str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
 def info(name_or_path: str | os.PathLike[str] = "default") -> ModelInfo:

@@ -10,7 +10,7 @@ from audioae.settings.registry import families
 
 PACKAGE = Path(__file__).parent.parent / "audioae"
 LAYERS = [
-    {"errors", "recipe_files", "settings", "system"},
+    {"errors", "recipe_files", "settings", "system", "weight_files"},
     {"signal"},
     {"audio", "measures", "nn", "plot"},
     {"data"},

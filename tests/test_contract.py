@@ -16,11 +16,11 @@ from safetensors import safe_open
 import audioae
 from audioae.denoisers.denoiser import Denoiser
 from audioae.measures.signal import si_sdr
-from audioae.modelfile import SHIPPED
 from audioae.nn.trained import StreamingModel
 from audioae.runtime.files import denoise_file
 from audioae.runtime.jobs import DenoiseOptions
 from audioae.signal.resample import resample
+from audioae.weight_files import SHIPPED
 
 FORMATS = [
     ("a.wav", "PCM_16"), ("a.wav", "PCM_24"), ("a.wav", "PCM_32"), ("a.wav", "PCM_U8"), ("a.wav", "FLOAT"),

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 import audioae
 from audioae.cli.app import main
-from audioae.modelfile import DEFAULT, info, shipped
+from audioae.modelfile import info, shipped
+from audioae.recipe_files import DEFAULT
 
 ROOT = Path(__file__).parent.parent
 BENCHMARK = runpy.run_path(str(ROOT / "tests/benchmarks/figures.py"))

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import audioae
-from audioae.modelfile import SHIPPED, info, load, save_model, shipped
+from audioae.modelfile import info, load, save_model, shipped
 from audioae.recipe import recipe_of
 from audioae.settings.registry import find, kinds, model_packages
+from audioae.weight_files import SHIPPED
 
 Parts = tuple[dict[str, Any], bytes]
 

@@ -18,10 +18,11 @@ import torch
 
 import audioae
 from audioae.denoisers.denoiser import Denoiser
-from audioae.modelfile import SHIPPED, shipped
+from audioae.modelfile import shipped
 from audioae.nn.trained import State
 from audioae.runtime.jobs import ModelChoice
 from audioae.runtime.streamer import Streamer
+from audioae.weight_files import SHIPPED
 
 
 def noise(samples: int = 8000, channels: int = 1, seed: int = 0) -> torch.Tensor:

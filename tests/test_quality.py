@@ -5,7 +5,8 @@ import pytest
 import audioae
 from audioae.data.pairs import find_pairs
 from audioae.evaluate.pairs import NOISY, by_snr, evaluate, means
-from audioae.modelfile import DEFAULT, shipped
+from audioae.modelfile import shipped
+from audioae.recipe_files import DEFAULT
 
 pytestmark = pytest.mark.usefixtures("root")
 

@@ -193,9 +193,9 @@ def _workers(processes: int, parts: int | None, engine: str) -> int:
     """Number of parallel parts of a long recording in one process, one thread each."""
     if engine == "ray":
         return 1  # a worker of a cluster has one core or one GPU
-    import torch
+    from audioae.system.threads import count
 
-    return parts or max(1, torch.get_num_threads() // processes)
+    return parts or max(1, count() // processes)
 
 
 def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "Journal":
@@ -205,8 +205,8 @@ def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "J
         click.UsageError: the results do not go to a folder.
     """
     from audioae import __version__
-    from audioae.modelfile import locate
     from audioae.runtime.journal import Journal
+    from audioae.weight_files import locate
 
     if out is None:
         raise click.UsageError("--resume needs a folder for the results: -o FOLDER")

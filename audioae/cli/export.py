@@ -32,10 +32,11 @@ def export(
       audioae export -m conv_dae -o conv_dae.onnx --rate 16000 --waves
     """
     from audioae.cli.terminal import say
-    from audioae.modelfile import load, locate
+    from audioae.modelfile import load
     from audioae.runtime.files import check_target
     from audioae.runtime.onnx_export import onnx_bytes
     from audioae.system.atomic import write_file
+    from audioae.weight_files import locate
 
     chosen = options.one_model(argument, model, "default")
     check_target(out, locate(chosen), overwrite)

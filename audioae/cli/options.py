@@ -9,15 +9,14 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from audioae.cli.threads import at_most
+from audioae.weight_files import names
 
 Command = Callable[..., Any]
-WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 def _shipped(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem | str]:
     """Completions of a model: names of the package without loading torch, else files."""
-    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
-    return [name for name in names if name.startswith(begun)] or [CompletionItem(begun, type="file")]
+    return [name for name in sorted(names()) if name.startswith(begun)] or [CompletionItem(begun, type="file")]
 
 
 def model(

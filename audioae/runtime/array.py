@@ -9,12 +9,12 @@ import torch
 
 from audioae.audio.layout import Audio, finite_or_warn, to_wave
 from audioae.errors import AudioaeWarning
-from audioae.modelfile import identity
 from audioae.nn.trained import StreamingModel, TrainedModel
 from audioae.runtime.onnx_run import resolved
 from audioae.runtime.segments import in_segments
 from audioae.runtime.streamer import Streamer
 from audioae.system.threads import for_sound
+from audioae.weight_files import identity
 
 BLOCK_SECONDS = 4.0
 """Length of the blocks of long audio: long enough for full speed, short enough for the processor's cache."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 Wave = NDArray[np.float32]
@@ -43,6 +42,8 @@ def true_peaks(wave: Wave, rate: int, above: float = 0.0) -> NDArray[np.float64]
     >>> round(float(abs(wave).max()), 3), round(float(true_peaks(wave, 48000)[100:300].max()), 2)
     (0.707, 1.0)
     """
+    from scipy.signal import oaconvolve  # importing it takes half a second, which recordings without a limiter avoid
+
     peaks = np.abs(wave).max(1, initial=0).astype(np.float64)
     factor = min(8, -(-OVERSAMPLED_RATE // rate))
     for start in range(0, len(wave) if factor > 1 else 0, SEGMENT):
@@ -52,7 +53,7 @@ def true_peaks(wave: Wave, rate: int, above: float = 0.0) -> NDArray[np.float64]
         first = max(0, start - TAPS)
         around = wave[first : stop + TAPS]
         for taps in _interpolator(factor):
-            between = scipy.signal.oaconvolve(around, taps[::-1, None], axes=0)[TAPS + start - first :]
+            between = oaconvolve(around, taps[::-1, None], axes=0)[TAPS + start - first :]
             peaks[start:stop] = np.maximum(peaks[start:stop], np.abs(between[: stop - start]).max(1))
     return peaks
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 import audioae
 from audioae.data.pairs import find_pairs
 from audioae.evaluate.pairs import NOISY, evaluate, means
-from audioae.modelfile import SHIPPED, info, save_tensors, shipped
+from audioae.modelfile import info, save_tensors, shipped
+from audioae.weight_files import SHIPPED
 
 ROOT = Path(__file__).parent.parent.parent
 SETS = {"16k": "16 kHz", "44k": "44.1 kHz"}

@@ -68,7 +68,7 @@ def train(names: Iterable[str], data: Path, runs: Path) -> None:
 
 def model_file(name: str, runs: Path) -> Path:
     """The model's file, of this folder or of the package."""
-    from audioae.modelfile import SHIPPED
+    from audioae.weight_files import SHIPPED
 
     own = runs / name / "best.safetensors"
     return own if own.is_file() else SHIPPED / f"{name}.safetensors"

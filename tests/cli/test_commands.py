@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from audioae.cli.app import main
 from audioae.cli.train import Duration
-from audioae.modelfile import SHIPPED, shipped
+from audioae.modelfile import shipped
+from audioae.weight_files import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("root")
 SMALL = ["train.steps=2", "data.seconds=0.5", "data.batch_size=2", "valid.at_most=1", "model.channels=8"]

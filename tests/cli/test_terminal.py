@@ -16,8 +16,8 @@ import soundfile
 import audioae
 from audioae.cli.app import main
 from audioae.cli.terminal import tell_bug
-from audioae.modelfile import SHIPPED
 from audioae.system.printable import printable
+from audioae.weight_files import SHIPPED
 
 PACKAGE = Path(audioae.__file__).parent
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

@@ -13,7 +13,8 @@ from audioae.cli.app import main
 from audioae.cli.evaluate import _entrants, _labels
 from audioae.data.pairs import Pair
 from audioae.evaluate.entrants import Command, Wave
-from audioae.modelfile import SHIPPED, shipped
+from audioae.modelfile import shipped
+from audioae.weight_files import SHIPPED
 
 
 def run(*arguments: object, code: int = 0) -> Result:

@@ -6,7 +6,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from audioae.audio.media.library import open_input
@@ -155,9 +154,9 @@ def _best(waves: list[Wave], decoded: list[Wave], margin: int) -> int | None:
         energy = float(np.square(wave, dtype=np.float64).sum())
         if energy < AUDIBLE**2 * len(wave):
             continue
-        size = scipy.fft.next_fast_len(len(there) + len(wave))
-        product = scipy.fft.rfft(there, size) * np.conj(scipy.fft.rfft(wave, size))
-        matches = scipy.fft.irfft(product, size)[: 2 * margin + 1]
+        size = 1 << (len(there) + len(wave) - 1).bit_length()
+        product = np.fft.rfft(there, size) * np.conj(np.fft.rfft(wave, size))
+        matches = np.fft.irfft(product, size)[: 2 * margin + 1]
         squares = np.cumsum(np.concatenate([[0.0], np.square(there, dtype=np.float64)]))
         powers = squares[len(wave) :] - squares[: -len(wave)]
         total += energy * matches / np.sqrt(np.maximum(powers, 1e-12) * energy)
