@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from audioae.errors import MissingExtraError
+from audioae.nn.trained import Strength
 from audioae.runtime.streamer import Streamer
 
 try:
@@ -12,12 +13,15 @@ try:
 except ImportError:
     raise MissingExtraError("AudioaeFrameProcessor needs the package livekit: pip install 'audioae[livekit]'") from None
 
+OFF = Strength(mix=0)
+
 
 class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
     """Removes noise from a LiveKit audio stream: ``AudioStream(track, noise_cancellation=AudioaeFrameProcessor())``.
 
     In LiveKit Agents it is the option ``noise_cancellation`` of the room's audio input. A frame in gives a frame of the same
-    size, :attr:`latency_samples` later; the first ones begin with silence. One processor is for one stream.
+    size, :attr:`latency_samples` later; the first ones begin with silence. One processor is for one stream. ``enabled``
+    turns noise reduction off and on with a crossfade; the latency stays.
 
     Args:
         model: a model of the package or a model file's path, best a causal one.
@@ -44,22 +48,24 @@ class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
 
     @property
     def enabled(self) -> bool:
-        """Whether frames are cleaned; they pass as they are where not."""
+        """Whether frames are cleaned; else they only come later."""
         return self._enabled
 
     @enabled.setter
     def enabled(self, value: bool) -> None:
-        if value != self._enabled:
-            self._streamer = None  # what comes next does not follow what came before
         self._enabled = value
+        if self._streamer is not None:
+            self._streamer.strength = self._strength
+
+    @property
+    def _strength(self) -> Strength:
+        return self._first.strength if self._enabled else OFF
 
     def _process(self, frame: AudioFrame) -> AudioFrame:
-        if not self._enabled:
-            return frame
         samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
         if self._streamer is None or self._shape != (frame.sample_rate, frame.num_channels):
-            strength = self._first.strength
-            self._streamer = Streamer(self._first.denoiser, frame.sample_rate, strength.atten_limit, strength.mix)
+            self._streamer = Streamer(self._first.denoiser, frame.sample_rate)
+            self._streamer.strength = self._strength
             self._shape = frame.sample_rate, frame.num_channels
             self.latency_samples = self._streamer.latency_samples
             self._ready = np.zeros((self.latency_samples, frame.num_channels), np.int16)

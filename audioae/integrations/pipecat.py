@@ -1,12 +1,12 @@
 """Noise reduction in a pipecat pipeline; the only module that knows pipecat."""
 
-import asyncio
 import os
 
 import numpy as np
 
 from audioae.errors import MissingExtraError
-from audioae.runtime.batch import Batch, BatchStream, Samples
+from audioae.nn.trained import Strength
+from audioae.runtime.batch import Batch, BatchStream
 
 try:
     from pipecat.audio.filters.base_audio_filter import BaseAudioFilter
@@ -15,13 +15,15 @@ except ImportError:
     raise MissingExtraError("AudioaeFilter needs the package pipecat-ai: pip install 'audioae[pipecat]'") from None
 
 FULL_SCALE = 32768
+OFF = Strength(mix=0)
 
 
 class AudioaeFilter(BaseAudioFilter):
     """Removes noise from the input of a transport: ``TransportParams(audio_in_filter=AudioaeFilter())``.
 
-    The audio of a pipeline comes 32 ms later with ``conv_dae``. A ``FilterEnableFrame`` turns it off and on; no sample is
-    lost or given twice. What has not come back when the transport stops is dropped.
+    The audio of a pipeline comes 32 ms later with ``conv_dae``, also while the filter is off: a ``FilterEnableFrame`` turns
+    noise reduction off and on with a crossfade, so no sample is lost, given twice or moved. Samples that have not come back
+    when the transport stops are dropped.
 
     Args:
         model: a model of the package or a model file's path, best a causal one.
@@ -46,8 +48,6 @@ class AudioaeFilter(BaseAudioFilter):
         self._own = batch is None
         self._stream: BatchStream | None = None
         self._enabled = True
-        self._rest: Samples = np.zeros(0, np.float32)
-        self._lock = asyncio.Lock()  # control frames and audio come from two tasks
 
     async def start(self, sample_rate: int) -> None:
         """Load the model for the transport's sample rate."""
@@ -57,27 +57,26 @@ class AudioaeFilter(BaseAudioFilter):
         assert self._batch is not None
         self._batch.check_rate(sample_rate)
         self._stream = self._batch.open()
+        self._set_strength()
 
     async def stop(self) -> None:
         """End the stream."""
-        self._stream, self._rest = None, self._rest[:0]
+        self._stream = None
 
     async def process_frame(self, frame: FilterControlFrame) -> None:
-        """Turn the filter on or off."""
-        if not isinstance(frame, FilterEnableFrame):
-            return
-        async with self._lock:
-            if self._enabled and not frame.enable and self._stream is not None and self._batch is not None:
-                self._rest = np.concatenate([self._rest, self._batch.flush(self._stream)])
+        """Turn the filter on or off, from the next chunk on."""
+        if isinstance(frame, FilterEnableFrame):
             self._enabled = frame.enable
+            self._set_strength()
+
+    def _set_strength(self) -> None:
+        if self._stream is not None and self._batch is not None:
+            self._stream.strength = self._batch.strength if self._enabled else OFF
 
     async def filter(self, audio: bytes) -> bytes:
         """Samples as 16-bit integers, mono, to those that are ready; empty at first."""
-        async with self._lock:
-            if self._stream is None or self._batch is None:
-                return audio
-            samples = (np.frombuffer(audio, "<i2") / FULL_SCALE).astype(np.float32)
-            if self._enabled:
-                samples = await self._batch.clean(self._stream, samples)
-            ready, self._rest = np.concatenate([self._rest, samples]), samples[:0]
+        if self._stream is None or self._batch is None:
+            return audio
+        samples = (np.frombuffer(audio, "<i2") / FULL_SCALE).astype(np.float32)
+        ready = await self._batch.clean(self._stream, samples)
         return np.rint(ready * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()

@@ -94,9 +94,9 @@ class Worker:
             self._requests.pop(number, None)
 
     async def stream(
-        self, args: dict[str, Any], chunks: AsyncIterator[bytes]
+        self, args: dict[str, Any], chunks: AsyncIterator[bytes | dict[str, Any]]
     ) -> AsyncGenerator[tuple[int | None, bytes], None]:
-        """Clean chunks of PCM while they come.
+        """Clean chunks of PCM while they come, with the arguments of an :class:`audioae.Strength` before some of them.
 
         Yields:
             First the latency in samples with no bytes, then what is ready.
@@ -111,8 +111,11 @@ class Worker:
         async def feed() -> None:
             try:
                 async for chunk in chunks:
-                    await free.acquire()
-                    await self._tell(pack({"id": number, "do": "feed"}, chunk))
+                    if isinstance(chunk, dict):
+                        await self._tell(pack({"id": number, "do": "strength", "args": chunk}))
+                    else:
+                        await free.acquire()
+                        await self._tell(pack({"id": number, "do": "feed"}, chunk))
             except AudioaeError as error:
                 if not request.answer.done():
                     request.answer.set_exception(error)

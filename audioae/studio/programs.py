@@ -118,8 +118,9 @@ async def stream(socket: WebSocket) -> None:
 
     The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
     ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
-    with what is ready. The text ``end`` asks for what is left, after which the server closes; other texts are refused. As
-    many samples come out as went in, equal to :class:`audioae.Streamer`'s.
+    with what is ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next sample on and
+    is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` asks for what is left, after which the
+    server closes; other texts are refused. As many samples come out as went in, equal to :class:`audioae.Streamer`'s.
     """
     hub: Hub = socket.app.state.hub
     await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
@@ -147,17 +148,38 @@ async def stream(socket: WebSocket) -> None:
             await socket.close(1008)
 
 
-async def _chunks(socket: WebSocket) -> AsyncIterator[bytes]:
+async def _chunks(socket: WebSocket) -> AsyncIterator[bytes | dict[str, Any]]:
+    """Samples, and strengths in between."""
     while True:
         message = await socket.receive()
         text = message.get("text")
         if message["type"] == "websocket.disconnect" or text == "end":
             return
-        if text is not None:  # a JSON object would be a control message
-            raise InputError(f"no such message: {text[:100]!r}: send samples as binary messages, then the text end")
+        if text is not None:
+            yield _strength(text)
+            continue
         data = message.get("bytes") or b""
         for start in range(0, max(1, len(data)), LARGEST_CHUNK):
             yield data[start : start + LARGEST_CHUNK]
+
+
+def _strength(text: str) -> dict[str, Any]:
+    """The strength that a control message sets.
+
+    Raises:
+        InputError: another message, or a value out of range.
+    """
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict) or not isinstance(given := message.pop("strength", None), dict) or message:
+        raise InputError(
+            f"no such message: {text[:100]!r}: send samples as binary messages, "
+            'strengths as {"strength": {"atten_limit": 12}}, and at the end the text end'
+        )
+    settings = uploads.settings(given, {"default": ""}, uploads.OF_STRENGTH)
+    return {"atten_limit": settings.atten_limit, "mix": settings.mix}
 
 
 def refused(_: Request, error: Exception) -> JSONResponse:

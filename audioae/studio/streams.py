@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from audioae.errors import InputError
+from audioae.nn.trained import Strength
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
 from audioae.studio.frames import CancelledError, Tell
@@ -31,11 +32,15 @@ class PcmStream:
             raise InputError(f"{args['count']} channels: give 1 to 64")
         self.pcm = Pcm(args["rate"], args["count"], args["encoding"])
         self.streamer = Streamer(denoiser(args["model"]), args["rate"], args["atten_limit"], args["mix"], args["channels"])
-        self.queue: Queue[bytes | None] = Queue()
+        self.queue: Queue[bytes | Strength | None] = Queue()
 
     def feed(self, data: bytes | None) -> None:
         """Take samples as bytes, of any number; None ends the stream."""
         self.queue.put(data)
+
+    def set_strength(self, atten_limit: float | None, mix: float) -> None:
+        """Change the strength, from the next sample on that is fed."""
+        self.queue.put(Strength(atten_limit, mix))
 
     def run(self, cancelled: threading.Event, tell: Tell) -> dict[str, Any]:
         """Clean until the end. Every chunk that was fed is answered by one with what is ready, empty where nothing is."""
@@ -44,6 +49,9 @@ class PcmStream:
         while (data := self.queue.get()) is not None:
             if cancelled.is_set():
                 raise CancelledError
+            if isinstance(data, Strength):
+                self.streamer.strength = data
+                continue
             rest += data
             whole = len(rest) // self.pcm.frame * self.pcm.frame
             ready = np.asarray(self.streamer.feed(self.pcm.decode(rest[:whole])), np.float32)

@@ -22,6 +22,7 @@ SPARE_BYTES = 2**28
 CHECK_BYTES = 2**24
 SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage")
 OF_STREAMS = SETTINGS[:4]
+OF_STRENGTH = SETTINGS[1:3]
 
 
 class TooLargeError(HTTPException):

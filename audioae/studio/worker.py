@@ -32,6 +32,8 @@ SHORT = {
 """Short requests by the module that has a function of this name; it takes the arguments and an event that cancels it."""
 LONG = {"clean": "cleaning", "fit": "fitting"}
 """Jobs that have a thread of their own and report their progress."""
+CONTROLS = ("cancel", "feed", "strength", "end", "forget")
+"""Messages about requests that are being answered."""
 
 
 class Worker:
@@ -50,29 +52,34 @@ class Worker:
     def handle(self, header: Header, payload: bytes) -> None:
         """Take a request; what it asks for is done in another thread."""
         number, what, args = header["id"], header["do"], header.get("args", {})
-        if what == "cancel":
-            if number in self._running:
-                self._running[number].set()
-            if number in self._streams:
-                self._streams[number].feed(None)
-        elif what == "feed":
-            if number in self._streams:
-                self._streams[number].feed(payload)
-        elif what == "end":
-            if number in self._streams:
-                self._streams[number].feed(None)
-        elif what == "forget":
-            _module("views").SOUNDS.forget(args["folder"])
+        if what in CONTROLS:
+            self._control(number, what, args, payload)
+            return
+        cancelled = self._running[number] = threading.Event()
+        if what in SHORT:
+            self._short.submit(self._answer, number, lambda: getattr(_module(SHORT[what]), what)(args, cancelled))
+        elif what in LONG:
+            self._in_thread(number, lambda: getattr(_module(LONG[what]), what)(args, cancelled, self._teller(number)))
+        elif what == "stream":
+            self._in_thread(number, lambda: self._stream(number, args, cancelled))
         else:
-            cancelled = self._running[number] = threading.Event()
-            if what in SHORT:
-                self._short.submit(self._answer, number, lambda: getattr(_module(SHORT[what]), what)(args, cancelled))
-            elif what in LONG:
-                self._in_thread(number, lambda: getattr(_module(LONG[what]), what)(args, cancelled, self._teller(number)))
-            elif what == "stream":
-                self._in_thread(number, lambda: self._stream(number, args, cancelled))
-            else:
-                self._send({"id": number, "event": "error", "error": f"no such request: {what}", "kind": "InputError"})
+            self._send({"id": number, "event": "error", "error": f"no such request: {what}", "kind": "InputError"})
+
+    def _control(self, number: int, what: str, args: dict[str, Any], payload: bytes) -> None:
+        """A message about a request that is being answered; it has no answer of its own."""
+        stream = self._streams.get(number)
+        if what == "forget":
+            _module("views").SOUNDS.forget(args["folder"])
+        if what == "cancel" and number in self._running:
+            self._running[number].set()
+        if stream is None:
+            return
+        if what == "feed":
+            stream.feed(payload)
+        elif what == "strength":
+            stream.set_strength(**args)
+        else:
+            stream.feed(None)
 
     def _in_thread(self, number: int, work: Callable[[], Answer]) -> None:
         threading.Thread(target=self._answer, args=(number, work), daemon=True).start()

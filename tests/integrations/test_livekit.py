@@ -41,21 +41,32 @@ def test_every_frame_keeps_its_size_and_comes_later_by_the_latency(noisy: np.nda
     assert np.abs(joined[late:].astype(int) - clean[:-late]).max() <= 1
 
 
-def test_off_passes_frames_and_on_begins_anew(noisy: np.ndarray) -> None:
-    processor = AudioaeFrameProcessor()
-    first, second, *_ = frames(np.stack([noisy, noisy], 1), 2)
-    begun = np.asarray(processor._process(first).data)
-    processor.enabled = False
-    assert processor._process(second) is second
-    processor.enabled = True
-    assert np.array_equal(processor._process(first).data, begun)
+def test_off_and_on_crossfade_and_keep_the_latency(noisy: np.ndarray) -> None:
+    processor, parts, switches = AudioaeFrameProcessor(atten_limit=15), [], {30: False, 60: True}
+    for number, frame in enumerate(frames(np.stack([noisy, noisy], 1), 2)):
+        processor.enabled = switches.get(number, processor.enabled)
+        parts.append(np.asarray(processor._process(frame).data).reshape(-1, 2)[:, 0])
+    made, late = np.concatenate(parts)[processor.latency_samples :].astype(int), processor.latency_samples
+    clean, off, on = audioae.denoise(noisy, RATE, "conv_dae", atten_limit=15), 30 * FRAME, 60 * FRAME
+    hop = audioae.Streamer("conv_dae", RATE).hop
+    assert np.abs(made[:off] - clean[:off]).max() <= 1
+    assert np.array_equal(made[off + hop : on], noisy[off + hop : on])
+    assert np.abs(made[on + hop :] - clean[on + hop : -late]).max() <= 1
     processor._close()
+
+
+def test_a_processor_that_is_off_from_the_beginning_only_delays(noisy: np.ndarray) -> None:
+    processor = AudioaeFrameProcessor()
+    processor.enabled = False
+    made = np.concatenate([np.asarray(processor._process(frame).data) for frame in frames(noisy)])
+    assert not processor.enabled
+    assert np.array_equal(made[processor.latency_samples :], noisy[: -processor.latency_samples])
 
 
 class Recorder(AudioaeFrameProcessor):
     """Keeps what goes in and what comes out, for a second: a track that waits for frames sends silence.
 
-    Then it is off, because a stream that gets frames faster than it processes them would never return to the event loop.
+    Then frames pass, because a stream that gets frames faster than it processes them would never return to the event loop.
     """
 
     def __init__(self) -> None:
@@ -64,10 +75,11 @@ class Recorder(AudioaeFrameProcessor):
         self.after: list[np.ndarray] = []
 
     def _process(self, frame: "rtc.AudioFrame") -> "rtc.AudioFrame":
+        if sum(map(len, self.after)) >= RATE:
+            return frame
         made = super()._process(frame)
         self.before.append(np.array(frame.data))
         self.after.append(np.array(made.data))
-        self.enabled = sum(map(len, self.after)) < RATE
         return made
 
 

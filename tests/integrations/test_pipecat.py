@@ -109,12 +109,17 @@ def test_a_file_is_cleaned_in_a_pipeline(noisy: np.ndarray) -> None:
 
 def test_off_and_on_lose_no_sample(noisy: np.ndarray) -> None:
     controls: dict[int, Frame] = {20: FilterEnableFrame(enable=False), 40: FilterEnableFrame(enable=True)}
-    made = asyncio.run(played(noisy, AudioaeFilter(), controls))
-    first, second = 20 * CHUNK, 40 * CHUNK
-    assert np.abs(made[:first].astype(int) - expected(noisy[:first])).max() <= 1
-    assert np.array_equal(made[first:second], noisy[first:second])
-    rest = made[second:]
-    assert np.abs(rest.astype(int) - expected(noisy[second:])[: len(rest)]).max() <= 1
+    made, streamer = asyncio.run(played(noisy, AudioaeFilter(), controls)), audioae.Streamer("conv_dae", RATE)
+    first, second, hop, clean = 20 * CHUNK, 40 * CHUNK, streamer.hop, expected(noisy).astype(int)
+    assert len(noisy) - streamer.latency_samples <= len(made) <= len(noisy)
+    assert np.abs(made[:first] - clean[:first]).max() <= 1
+    assert np.array_equal(made[first + hop : second], noisy[first + hop : second])
+    assert np.abs(made[second + hop :] - clean[second + hop : len(made)]).max() <= 1
+
+
+def test_a_filter_that_is_off_from_the_beginning_passes_the_input(noisy: np.ndarray) -> None:
+    made = asyncio.run(played(noisy, AudioaeFilter(), {0: FilterEnableFrame(enable=False)}))
+    assert len(made) > len(noisy) - 1000 and np.array_equal(made, noisy[: len(made)])
 
 
 def test_pipelines_share_a_batch(noisy: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """What the studio does for programs equals what the package does: files as the command line, streams as Streamer."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -131,6 +132,29 @@ def test_pcm_is_cleaned_as_by_a_streamer(studio: Studio, encoding: str, count: i
     assert max(map(len, answers[:-1])) > 0  # not all of it came at the end
 
 
+@pytest.mark.parametrize("size", [640, 999, 48_000])
+def test_strength_changes_at_a_sample_of_a_stream(studio: Studio, size: int) -> None:
+    wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac", dtype="float32", frames=24_000)
+    changes = {6001: {"mix": 0}, 12_000: {"atten_limit": 12, "mix": 0.9}, 18_000: {}}
+    streamer = audioae.Streamer(audioae.load("conv_dae"), rate)
+    wanted, answers = [], []
+    with open_stream(studio, f"rate={rate}&encoding=f32") as socket:
+        socket.recv()
+        for begin, end in itertools.pairwise([0, *changes, len(wave)]):
+            if begin in changes:
+                socket.send(json.dumps({"strength": changes[begin]}))
+                streamer.strength = audioae.Strength(**changes[begin])
+            wanted.append(streamer.feed(wave[begin:end]))
+            for at in range(begin, end, size):
+                socket.send(wave[at : min(end, at + size)].tobytes())
+                answers.append(socket.recv())
+        socket.send("end")
+        answers.append(socket.recv())
+    got = np.frombuffer(b"".join(answers), "<f4")
+    assert np.allclose(got, np.concatenate([*wanted, streamer.flush()]), atol=1e-5)
+    assert np.array_equal(got[6001 + streamer.hop : 12_000], wave[6001 + streamer.hop : 12_000])
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -145,11 +169,23 @@ def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str
         assert says in json.loads(socket.recv())["error"]
 
 
-def test_unknown_messages_to_a_stream_are_refused_in_a_line(studio: Studio) -> None:
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ('{"volume": 11}', "no such message"),
+        ("[1]", "no such message"),
+        ("louder", "no such message"),
+        ('{"strength": 12}', "no such message"),
+        ('{"strength": {}, "volume": 11}', "no such message"),
+        ('{"strength": {"mix": 2}}', "mix 2: give a number from 0 to 1"),
+        ('{"strength": {"model": "conv_dae"}}', "no such setting: model (there are atten_limit, mix)"),
+    ],
+)
+def test_unknown_messages_to_a_stream_are_refused_in_a_line(studio: Studio, message: str, says: str) -> None:
     with open_stream(studio, "rate=16000") as socket:
         assert "latency_samples" in json.loads(socket.recv())
-        socket.send('{"volume": 11}')
-        assert "no such message" in json.loads(socket.recv())["error"]
+        socket.send(message)
+        assert says in json.loads(socket.recv())["error"]
 
 
 @pytest.mark.parametrize("header", ["Origin", "Host", "Authorization"])
