@@ -37,13 +37,17 @@ def live(
 ) -> None:
     """Clean the microphone's sound and play it. Wear headphones to avoid feedback.
 
-    A status line shows the latency, the share of time that is spent on computing, and whether sound was lost.
+    A status line shows the strength, the latency, the share of time that is spent on computing, and whether sound was lost.
     With a virtual cable as the output, other programs can use the cleaned sound as their microphone.
+
+    Keys: + and - change the attenuation limit by 3 dB, the space bar turns noise reduction off and on, Ctrl-C ends.
 
     \b
       audioae live --list
       audioae live --input 3 --output "VB-Cable" --backend onnx
     """
+    from audioae.cli.keys import keys
+    from audioae.nn.trained import Strength
     from audioae.runtime.jobs import ModelChoice
     from audioae.runtime.live import Status, devices, run
     from audioae.runtime.streamer import Streamer
@@ -54,21 +58,64 @@ def live(
     denoiser = ModelChoice(model, device, backend).load()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
-    shown = False
+    limit, on, shown = streamer.strength.atten_limit, True, False
+
+    def press(key: str) -> None:
+        nonlocal limit, on
+        if key == " ":
+            on = not on
+        elif key in "+=":  # on many keyboards, the same key without shift
+            limit, on = stronger(limit), True
+        elif key in "-_":
+            limit, on = weaker(limit), True
+        else:
+            return
+        streamer.strength = Strength(limit, mix) if on else Strength(mix=0)
 
     def show(status: Status) -> None:
         nonlocal shown
+        for key in pressed() if pressed else "":
+            press(key)
+        if quiet:
+            return
         shown = True
-        text = (
-            f"{status.seconds:.0f} s: latency {1000 * status.latency:.0f} ms, busy {status.load:.0%}, "
-            f"{status.overruns} overruns, {status.underruns} underruns"
+        strength = "off" if not on else "no limit" if limit is None else f"at most {limit:g} dB"
+        rewrite(
+            f"{status.seconds:.0f} s: {strength}, latency {1000 * status.latency:.0f} ms, "
+            f"busy {status.load:.0%}, {status.overruns} overruns, {status.underruns} underruns"
         )
-        rewrite(text)
 
     try:
-        run(streamer, count or input_channels, source, sink, seconds, None if quiet else show)
+        with keys() as pressed:
+            if pressed and not quiet:
+                tell("keys: + and - change the strength, space turns noise reduction off and on, Ctrl-C ends")
+            run(streamer, count or input_channels, source, sink, seconds, show)
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:
         if shown:  # ends the line that it rewrites
             tell()
+
+
+STEP, MOST = 3.0, 30.0
+"""Of the attenuation limit in dB; a limit above the most is none."""
+
+
+def stronger(limit: float | None) -> float | None:
+    """The next larger attenuation limit in dB; None is no limit.
+
+    >>> stronger(10), stronger(30)
+    (12.0, None)
+    """
+    higher = MOST if limit is None else (limit // STEP + 1) * STEP
+    return higher if limit is not None and higher <= MOST else None
+
+
+def weaker(limit: float | None) -> float:
+    """The next smaller attenuation limit in dB.
+
+    >>> weaker(None), weaker(10), weaker(0)
+    (30.0, 9.0, 0.0)
+    """
+    lower = MOST if limit is None else (-(-limit // STEP) - 1) * STEP
+    return min(MOST, max(0.0, lower))

@@ -16,6 +16,8 @@ from audioae.runtime.streamer import Streamer
 
 WAITING = 8
 """Size of the input queue in blocks of one hop; further blocks are dropped and counted."""
+WATCH = 0.1
+"""Seconds between two reports."""
 
 
 @dataclass
@@ -62,7 +64,7 @@ def run(
         source: name or number of the input device; None for the default device.
         sink: name or number of the output device.
         seconds: duration; None for unlimited.
-        watch: called twice a second with the status.
+        watch: called ten times a second with the status; it may change the streamer's ``strength``.
 
     Raises:
         InputError: no such device, or an unsupported rate.
@@ -118,7 +120,7 @@ def run(
     try:
         with stream:
             while failure is None and (seconds is None or time.monotonic() - start < seconds):
-                time.sleep(0.5 if seconds is None else min(0.5, max(0.0, seconds - (time.monotonic() - start))))
+                time.sleep(WATCH if seconds is None else min(WATCH, max(0.0, seconds - (time.monotonic() - start))))
                 status.seconds = time.monotonic() - start
                 status.latency = sum(stream.latency) + (queued - played) / rate
                 status.load = busy / max(status.seconds, 1e-9)

@@ -118,9 +118,9 @@ async def stream(socket: WebSocket) -> None:
 
     The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
     ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
-    with what is ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next sample on and
-    is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` asks for what is left, after which the
-    server closes; other texts are refused. As many samples come out as went in, equal to :class:`audioae.Streamer`'s.
+    with what is ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next sample on.
+    It is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` asks for what is left, after which
+    the server closes; other texts are refused. As many samples come out as went in, equal to :class:`audioae.Streamer`'s.
     """
     hub: Hub = socket.app.state.hub
     await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
