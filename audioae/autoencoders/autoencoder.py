@@ -20,10 +20,10 @@ from audioae.autoencoders.models.autoencoder import Model as Network
 from audioae.errors import AudioaeWarning, InputError, ModelFileError
 from audioae.nn.trained import StreamingModel
 from audioae.recipe import recipe_of
+from audioae.signal.framing import HOP_SECONDS, hop_length
 from audioae.signal.phase import ITERATIONS, griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.seeds import checked_count, checked_seed, generator
-from audioae.signal.stft import HOP_SECONDS, hop_length
 from audioae.system.threads import for_sound
 
 LEVEL = 1.2e-3

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioae.errors import InputError
-from audioae.signal.stft import MAX_RATE, MIN_RATE
+from audioae.signal.framing import MAX_RATE, MIN_RATE
 from audioae.system.atomic import write_file
 
 MOST_BYTES = 2**26

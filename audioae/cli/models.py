@@ -56,7 +56,7 @@ def models(names: tuple[str, ...]) -> None:
 
 def _sound(each: "ModelInfo") -> dict[str, str]:
     """Sample rates and latency of denoisers and autoencoders; the one sample rate of other models."""
-    from audioae.signal.stft import MAX_RATE, MIN_RATE
+    from audioae.signal.framing import MAX_RATE, MIN_RATE
 
     if each.family in ("denoisers", "autoencoders"):
         return {"rates": f"{MIN_RATE // 1000}-{MAX_RATE // 1000} kHz", "latency": f"{1000 * each.latency:.0f} ms"}

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal, Self
 
 from audioae.settings.config import Config, Field, Positive, Share, model_validator
-from audioae.signal.stft import MAX_RATE, MIN_RATE
+from audioae.signal.framing import MAX_RATE, MIN_RATE
 
 MAX_SKIPPED = 0.1
 

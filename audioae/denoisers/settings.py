@@ -6,7 +6,7 @@ from audioae.nn.settings import ModelConfig
 from audioae.recipe import Recipe, without_autoencoders_sections
 from audioae.settings.config import Field, model_validator
 from audioae.signal.bands import BY_BINS, BandLayout
-from audioae.signal.stft import HOP_SECONDS
+from audioae.signal.framing import HOP_SECONDS
 
 MOST_BLOCKS = 64
 """Largest number of blocks or levels of a network."""

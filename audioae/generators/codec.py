@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from audioae.nn.spectral import LEVEL_BINS, SILENCE
-from audioae.signal.stft import hop_length
+from audioae.signal.framing import hop_length
 
 QUIETEST, LOUDEST = -45.0, 30.0
 """Levels in dB, relative to the recording, of the image values -1 and 1."""

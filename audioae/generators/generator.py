@@ -14,11 +14,11 @@ from audioae.audio.files import read
 from audioae.errors import InputError
 from audioae.generators.network import GeneratorConfig, GeneratorNetwork
 from audioae.nn.trained import TrainedModel
+from audioae.signal.framing import hop_length
 from audioae.signal.phase import griffin_lim
 from audioae.signal.resample import resample
 from audioae.signal.seeds import checked_count
 from audioae.signal.seeds import generator as seeded
-from audioae.signal.stft import hop_length
 from audioae.system.threads import for_sound
 
 AT_ONCE = 64

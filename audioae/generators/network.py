@@ -13,7 +13,7 @@ from audioae.generators.codec import SpectrogramImage
 from audioae.generators.groups import Groups
 from audioae.nn.settings import MOST_UNITS, ModelConfig
 from audioae.settings.config import Field, model_validator
-from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
+from audioae.signal.framing import MAX_RATE, MIN_RATE, hop_length
 
 SLOPE = 0.2
 BEYOND = 1.1

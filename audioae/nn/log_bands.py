@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from audioae.nn.spectral import LEVEL_BINS, SILENCE
-from audioae.signal.stft import hop_length
+from audioae.signal.framing import hop_length
 
 FLOOR = 1e-3
 """Lower limit of magnitudes relative to the level: -60 dB."""
@@ -18,7 +18,7 @@ MAX_GAIN_DB, MIN_GAIN_DB = 30.0, -40.0
 class LogBands(nn.Module):
     """Spectral magnitudes as standardised log-bands, and back.
 
-    Bins have the same spacing at every rate (:mod:`audioae.signal.stft`), so that spectra at any rate are accepted: bins
+    Bins have the same spacing at every rate (:mod:`audioae.signal.framing`), so that spectra at any rate are accepted: bins
     above ``rate / 2`` are ignored, and missing ones count as silence.
 
     Args:

@@ -3,7 +3,7 @@
 from typing import Self
 
 from audioae.settings.config import Config, field_validator
-from audioae.signal.stft import HOP_SECONDS, hops_of
+from audioae.signal.framing import HOP_SECONDS, hops_of
 
 MOST_UNITS = 2**22
 """Largest output of one layer for one image or patch."""

@@ -18,7 +18,8 @@ from audioae.errors import InputError, ModelFileError
 from audioae.nn.settings import ModelConfig
 from audioae.nn.stream import Stream
 from audioae.settings.registry import find
-from audioae.signal.stft import STFT, hop_length
+from audioae.signal.framing import hop_length
+from audioae.signal.stft import STFT
 from audioae.system.threads import for_sound
 
 State = dict[str, Tensor]

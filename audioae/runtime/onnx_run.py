@@ -15,7 +15,7 @@ from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, MissingExtraError, ModelFileError, RecipeError
 from audioae.nn.trained import SpectralNetwork, State, TrainedModel
 from audioae.runtime.onnx_export import READ, WAVES, onnx_bytes
-from audioae.signal.stft import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
+from audioae.signal.framing import HOP_SECONDS, MAX_RATE, MIN_RATE, window_length
 
 if TYPE_CHECKING:
     from audioae.autoencoders.autoencoder import Autoencoder

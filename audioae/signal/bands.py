@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from audioae.signal.stft import BIN_HZ
+from audioae.signal.framing import BIN_HZ
 
 IDENTITY_HZ = 4_000 / 3
 TOP_HZ = 24_000.0

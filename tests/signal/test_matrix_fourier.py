@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from audioae.signal.framing import window_length
 from audioae.signal.matrix_fourier import MatrixFourier, factors
-from audioae.signal.stft import window_length
 
 SIZES = sorted(
     {window_length(r, *t) for r in (8000, 11025, 44100, 48000) for t in ((0.016,), (0.024, 0.064))} | {2, 10, 706}

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioae.errors import InputError
-from audioae.signal.stft import BIN_HZ, STFT
+from audioae.signal.framing import BIN_HZ
+from audioae.signal.stft import STFT
 
 RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000, 192000]
 

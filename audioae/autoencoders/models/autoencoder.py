@@ -25,7 +25,7 @@ from audioae.nn.settings import MOST_UNITS, ModelConfig
 from audioae.nn.spectral import LEVEL_BINS, SILENCE, link, power_of, running_level, two_parts
 from audioae.nn.trained import SpectralNetwork, State
 from audioae.settings.config import Field, model_validator
-from audioae.signal.stft import MAX_RATE, MIN_RATE, hop_length
+from audioae.signal.framing import MAX_RATE, MIN_RATE, hop_length
 
 LEAK = 0.03
 """Share of the gradient that passes to inactive units of the code."""

@@ -14,7 +14,7 @@ from audioae.nn.log_bands import LogBands
 from audioae.nn.norm import BatchNorm
 from audioae.nn.settings import ModelConfig
 from audioae.settings.config import Field
-from audioae.signal.stft import MAX_RATE, MIN_RATE
+from audioae.signal.framing import MAX_RATE, MIN_RATE
 
 SLOPE = 0.1
 

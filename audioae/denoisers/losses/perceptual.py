@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from audioae.signal.fourier import rfft
-from audioae.signal.stft import hop_length
+from audioae.signal.framing import hop_length
 
 BANDS = 49
 TOP_HZ = 8_000.0
