@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ import torch
 from scipy.signal import correlate
 
 from audioae.data import degrade
-from audioae.data.config import DataConfig
+from audioae.data.config import Augment, DataConfig
 from audioae.data.gather import Sources
 from audioae.data.loader import batches
 from audioae.data.mixer import Mixer
-from audioae.errors import DataError
+from audioae.errors import DataError, RecipeError
 from audioae.settings.config import parse
 from audioae.signal.levels import active_rms, rms, to_db
 
@@ -41,11 +42,13 @@ augment:
   clipping: {share: 0}
   codec: {share: 0}
 """
-SECTIONS = [
-    "speed", "eq", "proximity", "high_pass", "band_limit", "reverb", "coloured", "babble", "hum", "clicks", "second_noise",
-    "gain_steps", "room_tone", "clipping", "codec", "noise_eq", "splice", "recoloured", "formants", "whisper", "effort",
-    "offset", "late_start", "banded", "rumble",
-]  # fmt: skip
+SECTIONS = sorted(name for name, kind in get_type_hints(Augment).items() if "share" in getattr(kind, "model_fields", {}))
+RANGES = [
+    (section, field)
+    for section, kind in sorted(get_type_hints(Augment).items())
+    for field in getattr(kind, "model_fields", {})
+    if field != "share"
+]
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -106,11 +109,44 @@ def test_shares_of_clean_and_of_noise_alone() -> None:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_section_changes_its_part_only(section: str) -> None:
-    on = [(n, c) for n, c, _ in examples(mixer(f"augment.{section}.share=1"), 4)]
-    off = [(n, c) for n, c, _ in examples(mixer(), 4)]
+    rate = "rate=48000" if section == "replication" else "rate=16000"  # replication fills the bands above 8 kHz
+    on = [(n, c) for n, c, _ in examples(mixer(rate, f"augment.{section}.share=1"), 4)]
+    off = [(n, c) for n, c, _ in examples(mixer(rate), 4)]
     assert any(not np.allclose(a, b, atol=1e-4) for (a, _), (b, _) in zip(on, off, strict=True))
     for noisy, clean in on:
         assert np.isfinite(noisy).all() and np.isfinite(clean).all() and clean.any()
+
+
+def altered(value: float) -> list[float]:
+    """Other values for a setting, of which its range admits at least one."""
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    return [0.6 * value, 1.5 * value, 1.0 - value, value - 20.0, value + 20.0]
+
+
+@pytest.mark.parametrize(("section", "field"), RANGES, ids=map(".".join, RANGES))
+def test_every_setting_of_a_section_has_an_effect(section: str, field: str, tmp_path: Path) -> None:
+    soundfile.write(
+        tmp_path / "room.wav", np.exp(-np.arange(4000) / 500) * np.random.default_rng(0).standard_normal(4000), 16000
+    )
+    base = [f"rir=[{tmp_path}]", "augment.level.mean=-40"]
+    if section in SECTIONS:
+        base += [f"augment.{section}.share=1"]
+    if field == "octaves":
+        base += ["augment.speed.glides=1"]
+    usual = getattr(getattr(mixer(*base).config.augment, section), field)
+    usual = 0.5 if usual == 0 else usual
+    before = examples(mixer(*base, f"augment.{section}.{field}={usual}"))
+    tried = 0
+    for value in altered(usual):
+        try:
+            made = mixer(*base, f"augment.{section}.{field}={value}")
+        except RecipeError:  # out of its range
+            continue
+        tried += 1
+        if any(not np.array_equal(one[:2], other[:2]) for one, other in zip(before, examples(made), strict=True)):
+            return
+    pytest.fail(f"none of {tried} values changes an example")
 
 
 def test_the_target_keeps_the_early_part_of_a_room() -> None:
