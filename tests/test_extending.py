@@ -139,7 +139,7 @@ for line in sys.argv[1].strip().splitlines():
 
 @pytest.fixture(scope="module")
 def said(checkout: Path) -> str:
-    """What ``audioae`` of the copy says while it runs the commands, all in one process."""
+    """Output of ``audioae`` of the copy for the commands, all in one process."""
     environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PROGRAM, COMMANDS]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)

@@ -58,7 +58,7 @@ def test_commands_run(commands: list[str]) -> None:
 
 
 def run(program: str) -> dict[str, Any]:
-    """What a program leaves behind, by its names."""
+    """Run a program; returns its variables by name."""
     names: dict[str, Any] = {}
     exec(program, names)
     return names

@@ -122,10 +122,11 @@ def model(name: str, source: str, device: str = "auto", atten_limit: float | Non
         device: where to run.
         atten_limit: largest attenuation in dB; None for no limit.
     """
-    return Function(name, partial(_load, source, device, atten_limit))
+    return Function(name, partial(loaded, source, device, atten_limit))
 
 
-def _load(source: str, device: str, atten_limit: float | None) -> worker.Enhance:
+def loaded(source: str, device: str, atten_limit: float | None) -> worker.Enhance:
+    """A function that cleans by a model, with the noise attenuated by at most ``atten_limit`` dB."""
     denoiser = load(source, device)
 
     def enhance(wave: Wave, rate: int) -> Wave:

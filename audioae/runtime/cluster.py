@@ -70,7 +70,7 @@ def _join(workers: int | None) -> None:
     """Connect to the cluster at ``RAY_ADDRESS``, or start one on this machine."""
     address = os.environ.get("RAY_ADDRESS", "")
     if not address:
-        _start(workers)
+        start(workers)
         return
     advice = "start one there (`ray start --head`), or unset RAY_ADDRESS to use this machine alone"
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
@@ -82,7 +82,7 @@ def _join(workers: int | None) -> None:
         raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({_line(error)}): {advice}") from None
 
 
-def _start(workers: int | None) -> None:
+def start(workers: int | None) -> None:
     """Start a cluster of this machine alone. Ray gives its processes 30 s, which is too little on a busy machine."""
     import ray
 
@@ -122,7 +122,7 @@ class _Task:
     place: _Place
     worker: Any
     number: int
-    """Of its submission. A worker cleans in this order."""
+    """Number of the submission. A worker cleans in this order."""
 
 
 class _Crew:

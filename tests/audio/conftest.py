@@ -14,7 +14,7 @@ Copy = Callable[..., tuple[AudioInfo, list[str]]]
 
 @pytest.fixture
 def copy(monkeypatch: pytest.MonkeyPatch) -> Copy:
-    """What cleaning does with a file, without the cleaning, a model, and waiting for the disk."""
+    """Copies a file by the reader and the writer of cleaning, without a model and without waiting for the disk."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     return _copy
 

@@ -15,7 +15,7 @@ Copy = Callable[..., tuple[AudioInfo, list[str]]]
 ENDINGS = {".wav", ".rf64", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".au", ".caf", ".w64"}
 """One for each container, and Opus, which is in the same one as Vorbis."""
 WITHOUT = {"RAW"}
-"""What has no header cannot be read without being told how."""
+"""Containers without a header: rate, channels and encoding are unknown to a reader."""
 FRAMES = 3003
 
 

@@ -46,7 +46,7 @@ def shuffled(rng: np.random.Generator, wave: np.ndarray) -> np.ndarray:
 
 
 def digit_accuracy(models: Sequence, digits: dict[str, list[Path]]) -> dict[str, float]:
-    """How often a logistic regression on codes of the first patch names the digit, also for principal components."""
+    """Share of digits that a logistic regression names from codes of the first patch, or from its principal components."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

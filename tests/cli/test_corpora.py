@@ -171,7 +171,7 @@ def is_there(process: psutil.Process) -> bool:
 
 
 def at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that are writing a result."""
+    """The processes that are writing a result."""
     found = []
     for each in processes:
         with contextlib.suppress(psutil.Error):

@@ -147,9 +147,9 @@ def test_a_command_is_run_without_a_shell(few: Path, tmp_path: Path) -> None:
 
 def test_the_attenuation_limit_bounds_the_removed_noise(few: Path) -> None:
     noisy, rate = read(few / "noisy/16k-fire.flac")
-    untouched = entrants._load("conv_dae", "cpu", 0.0)(noisy, rate)
+    untouched = entrants.loaded("conv_dae", "cpu", 0.0)(noisy, rate)
     assert np.allclose(untouched, noisy, atol=1e-5)
-    full, limited = (entrants._load("conv_dae", "cpu", limit)(noisy, rate) for limit in (None, 12.0))
+    full, limited = (entrants.loaded("conv_dae", "cpu", limit)(noisy, rate) for limit in (None, 12.0))
     share = 10 ** (-12 / 20)
     assert np.allclose(limited, (1 - share) * full + share * noisy, atol=1e-5)
 

@@ -52,7 +52,7 @@ class FileTransport(BaseInputTransport):
 
 
 class Heard(FrameProcessor):
-    """What comes behind the transport."""
+    """Collects the frames that leave the transport."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -68,7 +68,7 @@ class NeverLoads(ModelChoice):
 @pytest.fixture(scope="module", autouse=True)
 def joined() -> Iterator[None]:
     """A cluster of one worker, which all tests share."""
-    cluster._start(1)
+    cluster.start(1)
     yield
     ray.shutdown()
 
@@ -147,12 +147,12 @@ def test_a_cluster_that_starts_late_is_tried_again(failures: int, monkeypatch: p
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     if failures < 3:
-        cluster._start(1)
+        cluster.start(1)
     else:
         with pytest.raises(
             audioae.InputError, match=r"^Ray cannot be started on this machine \(The node timed out\): clean"
         ):
-            cluster._start(1)
+            cluster.start(1)
     assert len(tried) == 3
 
 

@@ -160,7 +160,7 @@ def lag(before: Path, after: Path, track: int = 0) -> float:
 
 
 def tracks(path: Path) -> list[dict[str, Any]]:
-    """What a file holds beside the packets of its sound: by PyAV's demuxer."""
+    """Everything in a file but the packets of its sound, read by PyAV's demuxer."""
     with av.open(str(path)) as container:
         found = []
         for stream in container.streams:

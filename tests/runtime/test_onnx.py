@@ -29,7 +29,7 @@ def speech(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
 
 pytestmark = pytest.mark.usefixtures("root", "export_once")
 ELSEWHERE = {"conv_dae_large", "crn_dae", "conv_dae"}
-"""What members give is tested with the model, `crn_dae` by many streams at once, `conv_dae` by all that follows."""
+"""Models of other tests: the members of `conv_dae_large` alone, `crn_dae` in many streams at once, `conv_dae` below."""
 
 
 def streamed(denoiser: audioae.Denoiser, wave: np.ndarray, rate: int, **strength: float) -> np.ndarray:
