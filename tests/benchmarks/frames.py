@@ -43,7 +43,7 @@ def frames(folder: Path) -> None:
 
 
 def exported(path: Path, name: str, rate: int) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], object]]:
-    """Runs the file of `audioae export`: a function of a spectrum, which carries the state on, and one of a hop of samples."""
+    """Runs the file of `audioae export`: a function of a spectrum, which carries the state on, and one of a hop."""
     import onnxruntime
 
     subprocess.run(
