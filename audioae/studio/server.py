@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from audioae.errors import AudioaeError, InputError, OutputError
 from audioae.studio import creations, fits, pages, programs, trainings
@@ -126,7 +127,8 @@ async def _serve(config: StudioConfig, listener: socket.socket, folder: Path, re
         endings,
         uvicorn.Config(
             app, log_level="critical", access_log=False, server_header=False, lifespan="on",
-            ws_max_size=MOST_MESSAGE, timeout_graceful_shutdown=FAREWELL_SECONDS, h11_max_incomplete_event_size=2**16,
+            ws=WSProtocol, ws_max_size=MOST_MESSAGE, timeout_graceful_shutdown=FAREWELL_SECONDS,
+            h11_max_incomplete_event_size=2**16,
         ),
     )  # fmt: skip
     task = asyncio.create_task(server.serve(sockets=[listener]))
