@@ -9,7 +9,7 @@ import click
 from audioae.cli import options
 
 if TYPE_CHECKING:
-    from audioae.data.pairs import Pair
+    from audioae.data.pairs import Pair, Recording
     from audioae.errors import AudioaeError
     from audioae.evaluate.entrants import Entrant
     from audioae.evaluate.pairs import Score
@@ -20,6 +20,7 @@ DEFAULT_MEASURES = (
     "pesq", "pesq_nb", "stoi", "estoi", "si_sdr", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl",
     "log_spectral_distance", "high_band_level",
 )  # fmt: skip
+RECOGNISERS = ("pocketsphinx", "moonshine")
 PLOTTED = ("si_sdr", "pesq")
 
 
@@ -47,6 +48,8 @@ class Named(click.ParamType):  # type: ignore[type-arg]
     metavar="PATH",
     help="Folder with noisy/ and clean/, or a manifest; may be given again.",
 )
+@click.option("--recordings", multiple=True, metavar="PATH",
+              help="Recordings without clean references: folder, glob or file; may be given again.")  # fmt: skip
 @click.option("--clean", "clean", multiple=True, metavar="PATH",
               help="Clean recordings, for autoencoders and generators: folder, glob or manifest.")  # fmt: skip
 @click.option("--components", multiple=True, metavar="PATH",
@@ -64,6 +67,8 @@ class Named(click.ParamType):  # type: ignore[type-arg]
 @click.option("--measure", "measures", multiple=True, metavar="NAME",
               help=f"Measure to take; may be given again.  [default: {', '.join(DEFAULT_MEASURES)}]")  # fmt: skip
 @click.option("--asr", is_flag=True, help="Also measure the word error rate, on pairs with a transcript.")
+@click.option("--recogniser", type=click.Choice(RECOGNISERS), default=RECOGNISERS[0], show_default=True,
+              help="Speech recogniser of --asr; moonshine makes fewer errors and needs the extra of its name.")  # fmt: skip
 @click.option(
     "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each model attenuate by at most DB decibels."
 )
@@ -90,6 +95,7 @@ def evaluate(
     models: tuple[str, ...],
     more_models: tuple[str, ...],
     entries: tuple[str, ...],
+    recordings: tuple[str, ...],
     clean: tuple[str, ...],
     components: tuple[str, ...],
     pictures: Path | None,
@@ -97,6 +103,7 @@ def evaluate(
     commands: tuple[tuple[str, str], ...],
     measures: tuple[str, ...],
     asr: bool,
+    recogniser: str,
     atten_limit: float | None,
     no_worse: bool,
     of_clean: bool,
@@ -109,7 +116,7 @@ def evaluate(
     device: str,
     quiet: bool,
 ) -> None:
-    """Measure models on recordings with clean references.
+    """Measure models on recordings, with or without clean references.
 
     The result is a Markdown table. MODEL is a model of the package or the path of a model file; without any, all denoisers
     of the package are measured. The noisy input is always in the table. Each mean is followed by its 95 % bootstrap
@@ -119,6 +126,9 @@ def evaluate(
     noisy, clean and, if known, snr_db and text (the transcript, for --asr). A file pairs.csv in or beside the folder may
     give file, snr_db and text.
 
+    --recordings takes recordings without clean references, for which the measures dnsmos_sig, dnsmos_bak and dnsmos_ovrl
+    are taken. Without MODEL, the models of the package are not measured then.
+
     Autoencoders are measured by reconstruction error and properties of their codes, on the clean side; those that were
     trained on noisy input are measured on the noisy side and as denoisers too. Classifiers are measured by accuracy,
     generators by as many sounds as there are recordings.
@@ -127,6 +137,7 @@ def evaluate(
       audioae evaluate --pairs samples
       audioae evaluate sparse_kl --pairs samples --components samples/train/clean --pictures pictures/
       audioae evaluate runs/conv_dae/best.safetensors conv_dae --pairs VoiceBank/test --by-snr --plot gain.png
+      audioae evaluate --recordings raw/ --entry mine=cleaned/ --csv scores.csv
       audioae evaluate --pairs samples --entry mine=cleaned/ --command 'copy=cp {in} {out}'
 
     Below the table, the recording with the smallest gain is named for each model. --no-worse lists all recordings that lost
@@ -144,7 +155,7 @@ def evaluate(
     writes what has been measured so far.
     """
     from audioae.cli.terminal import say
-    from audioae.data.pairs import find_pairs
+    from audioae.data.pairs import Recording, find_pairs, find_recordings
     from audioae.errors import DataError
     from audioae.evaluate import pairs as scoring
     from audioae.evaluate import report, worst
@@ -152,23 +163,27 @@ def evaluate(
     from audioae.system.atomic import write_text
 
     models = (*models, *more_models)
-    names = _known(measures)
+    names = _known(measures, without_reference=bool(recordings) and not entries)
     _check(
         (no_worse and not set(names) & set(worst.LIMITS), f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
     )
-    if not entries and not clean:
+    if not entries and not clean and not recordings:
         raise click.UsageError(_what_to_measure_on(models))
     _check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
-    denoisers, others = _by_family(models, bool(clean))
-    found = [pair for entry in entries for pair in find_pairs(entry)]
-    with_results = bool(denoisers or folders or commands)
+    without_models = bool(recordings) and not (models or entries or clean)
+    denoisers, others = ([], []) if without_models else _by_family(models, bool(clean))
+    pairs = [pair for entry in entries for pair in find_pairs(entry)]
+    found: list[Recording] = [*pairs, *find_recordings(recordings)]
+    with_results = bool(denoisers or folders or commands) or without_models
     _check(
         (plot and all(pair.snr_db is None for pair in found),
          "--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv"),
         (asr and not any(count(pair.text) for pair in found),
          "--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv"),
         ((pictures or components) and not others, "--pictures and --components need an autoencoder or a generator"),
-        (csv and not found, "--csv needs --pairs"),
+        (csv and not found, "--csv needs --pairs or --recordings"),
+        (others and recordings and not (pairs or clean), "autoencoders and generators need --pairs or --clean"),
+        ((no_worse or of_clean) and not pairs, "--no-worse and --of-clean need --pairs"),
         ((csv or plot) and not with_results, "--csv and --plot need a denoiser, --entry or --command"),
         ((no_worse or of_clean) and not with_results, "--no-worse and --of-clean need a denoiser, --entry or --command"),
     )  # fmt: skip
@@ -180,11 +195,11 @@ def evaluate(
     entrants: list[Entrant] = []
     if with_results:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
-        scores, failures = _score(entrants, found, names, asr, of_clean, quiet)
+        scores, failures = _score(entrants, found, names, recogniser if asr else "", of_clean, quiet)
     interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
     if others and not interrupted:
-        rows = _figures(measured, found, clean, components, pictures, device, overwrite)
+        rows = _figures(measured, pairs, clean, components, pictures, device, overwrite)
     tables = [report.markdown(scores, entrants, found, by_snr)] if scores else []
     losses = worst.worse(scores) if no_worse else []
     tables += [report.worse_table(losses)] if no_worse and scores else []
@@ -253,7 +268,12 @@ def _check(*rules: tuple[object, str]) -> None:
 
 
 def _score(
-    entrants: "Sequence[Entrant]", pairs: "Sequence[Pair]", names: Sequence[str], asr: bool, of_clean: bool, quiet: bool
+    entrants: "Sequence[Entrant]",
+    pairs: "Sequence[Recording]",
+    names: Sequence[str],
+    recogniser: str,
+    of_clean: bool,
+    quiet: bool,
 ) -> "tuple[list[Score], Failures]":
     """Scores of programs that return sound, with a progress bar, and the errors of those that failed."""
     from audioae.cli.progress import above, bar
@@ -272,7 +292,7 @@ def _score(
             if isinstance(error, AudioaeError):
                 above(f"audioae: {error}")
 
-        return scoring.score(entrants, pairs, names, asr, progress, failed, of_clean), failures
+        return scoring.score(entrants, pairs, names, recogniser, progress, failed, of_clean), failures
 
 
 def _figures(
@@ -312,8 +332,8 @@ def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list
     return ([] if clean_only else denoisers), others
 
 
-def _known(measures: Sequence[str]) -> list[str]:
-    from audioae.measures.table import MEASURES
+def _known(measures: Sequence[str], without_reference: bool) -> list[str]:
+    from audioae.measures.table import MEASURES, WITHOUT_REFERENCE
     from audioae.settings.registry import did_you_mean
 
     for name in measures:
@@ -321,14 +341,20 @@ def _known(measures: Sequence[str]) -> list[str]:
             raise click.BadParameter(
                 f"{name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}", param_hint="--measure"
             )
-    return list(dict.fromkeys(measures or DEFAULT_MEASURES))
+        if without_reference and name not in WITHOUT_REFERENCE:
+            raise click.BadParameter(f"{name!r} needs clean references: give --pairs", param_hint="--measure")
+    default = [name for name in DEFAULT_MEASURES if name in WITHOUT_REFERENCE or not without_reference]
+    return list(dict.fromkeys(measures or default))
 
 
 def _what_to_measure_on(models: Sequence[str]) -> str:
     folders = [model for model in models if Path(model).is_dir()]
     if folders:
         return f"{folders[0]} is a folder: if it holds noisy/ and clean/, give it as --pairs {folders[0]}"
-    return "give recordings to measure on: --pairs FOLDER with noisy/ and clean/ below it, or --pairs MANIFEST.csv"
+    return (
+        "give recordings to measure on: --pairs FOLDER with noisy/ and clean/ below it, --pairs MANIFEST.csv, or "
+        "--recordings FOLDER without clean references"
+    )
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:
@@ -343,7 +369,7 @@ def _entrants(
     models: Mapping[str, str],
     folders: Sequence[tuple[str, str]],
     commands: Sequence[tuple[str, str]],
-    pairs: "Sequence[Pair]",
+    pairs: "Sequence[Recording]",
     device: str,
     atten_limit: float | None,
 ) -> "list[Entrant]":

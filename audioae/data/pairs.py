@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audioae.audio.folders import is_recording, recordings
-from audioae.data.sources import check_skipped, examine, manifest
+from audioae.data.sources import check_skipped, examine, list_files, manifest
 from audioae.errors import DataError, InputError
 
 Skipped = list[tuple[Path, str]]
@@ -15,13 +15,12 @@ NOISY, CLEAN = "noisy", "clean"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A recording and its clean reference, of equal length and sample rate.
+class Recording:
+    """A recording to be measured.
 
     Attributes:
         name: without folder and ending.
         noisy: the recording.
-        clean: the reference.
         rate: Hz.
         frames: N.
         snr_db: SNR from the manifest, or None.
@@ -30,7 +29,6 @@ class Pair:
 
     name: str
     noisy: Path
-    clean: Path
     rate: int
     frames: int
     snr_db: float | None = None
@@ -40,6 +38,31 @@ class Pair:
     def seconds(self) -> float:
         """Length."""
         return self.frames / self.rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair(Recording):
+    """A recording and its clean reference, of equal length and sample rate.
+
+    Attributes:
+        clean: the reference.
+    """
+
+    clean: Path
+
+
+def find_recordings(entries: Sequence[str]) -> list[Recording]:
+    """Recordings without a reference: of folders, globs, files, and manifests with the columns of :func:`list_files`.
+
+    Raises:
+        DataError: an entry without recordings.
+        InputError: an unreadable file.
+    """
+    found = []
+    for path in list_files(entries):
+        about = examine(path)
+        found.append(Recording(path.stem, path, about.rate, about.frames))
+    return found
 
 
 def find_pairs(entry: str, skipped: Skipped | None = None) -> list[Pair]:
@@ -144,4 +167,4 @@ def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:
         value = float(snr) if snr else None
     except ValueError:
         raise DataError(f"{noisy}: snr_db {snr!r} is not a number") from None
-    return Pair(noisy.stem, noisy, clean, first.rate, first.frames, value, notes.get("text") or None)
+    return Pair(noisy.stem, noisy, first.rate, first.frames, value, notes.get("text") or None, clean=clean)

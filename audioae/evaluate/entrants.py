@@ -23,7 +23,7 @@ from audioae.audio.files import Reader, probe, read
 from audioae.audio.folders import recordings
 from audioae.audio.formats import format_for
 from audioae.audio.writer import Writer
-from audioae.data.pairs import Pair
+from audioae.data.pairs import Recording
 from audioae.errors import AudioaeError, DataError, InputError
 from audioae.evaluate import launch, worker
 from audioae.modelfile import load
@@ -57,7 +57,7 @@ class Entrant:
         """Computing time per second of audio; NaN if unknown."""
         return self.work / self.sound if self.sound else float("nan")
 
-    def enhance(self, pair: Pair) -> Wave:
+    def enhance(self, pair: Recording) -> Wave:
         """The processed recording ``(N, C)``.
 
         Raises:
@@ -91,7 +91,7 @@ class Function(Entrant):
         self._make = make
         self._pool: ProcessPoolExecutor | None = None
 
-    def enhance(self, pair: Pair) -> Wave:
+    def enhance(self, pair: Recording) -> Wave:
         """See :meth:`Entrant.enhance`."""
         try:
             if self._pool is None:
@@ -146,7 +146,7 @@ class Folder(Entrant):
 
     takes_recordings = False
 
-    def __init__(self, name: str, folder: Path, pairs: Sequence[Pair]) -> None:
+    def __init__(self, name: str, folder: Path, pairs: Sequence[Recording]) -> None:
         super().__init__(name)
         if not folder.is_dir():
             raise DataError(f"{folder}: there is no such folder with the results of {name}")
@@ -162,7 +162,7 @@ class Folder(Entrant):
             _fits_rate(probe(there[pair.name]).rate, pair, str(there[pair.name]))
         self._files = there
 
-    def enhance(self, pair: Pair) -> Wave:
+    def enhance(self, pair: Recording) -> Wave:
         """See :meth:`Entrant.enhance`."""
         return _read_result(self._files[pair.name], pair, str(self._files[pair.name]))
 
@@ -192,7 +192,7 @@ class Command(Entrant):
         if shutil.which(self._words[0]) is None:
             raise InputError(f"command {name}: there is no program {self._words[0]!r} that could be run")
 
-    def enhance(self, pair: Pair) -> Wave:
+    def enhance(self, pair: Recording) -> Wave:
         """See :meth:`Entrant.enhance`."""
         with tempfile.TemporaryDirectory(prefix="audioae-") as folder:
             source, target, report = (Path(folder) / name for name in (f"{pair.name}.wav", "out.wav", "report.json"))
@@ -229,7 +229,7 @@ def _copy(source: Path, target: Path) -> None:
             writer.write(block)
 
 
-def _read_result(path: Path, pair: Pair, what: str) -> Wave:
+def _read_result(path: Path, pair: Recording, what: str) -> Wave:
     try:
         result, rate = read(path)
     except AudioaeError as error:
@@ -238,12 +238,12 @@ def _read_result(path: Path, pair: Pair, what: str) -> Wave:
     return _fitting(result, pair, what)
 
 
-def _fits_rate(rate: int, pair: Pair, what: str) -> None:
+def _fits_rate(rate: int, pair: Recording, what: str) -> None:
     if rate != pair.rate:
         raise InputError(f"{what} has {rate} Hz, the recording {pair.rate} Hz: resample it first")
 
 
-def _fitting(result: Wave, pair: Pair, what: str) -> Wave:
+def _fitting(result: Wave, pair: Recording, what: str) -> Wave:
     """The result, trimmed or padded with zeros if its length differs by up to a hop."""
     channels = probe(pair.noisy).channels
     if result.ndim != 2 or result.shape[1] != channels:

@@ -1,4 +1,4 @@
-"""Measures results for noisy recordings with clean references."""
+"""Measures results for recordings, with or without clean references."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from audioae.audio.files import read
-from audioae.data.pairs import Pair
+from audioae.data.pairs import Pair, Recording
 from audioae.errors import AudioaeError
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant, Wave
 from audioae.evaluate.summary import Mean, mean
-from audioae.measures.table import LOWER_IS_BETTER, measure
+from audioae.measures.table import LOWER_IS_BETTER, WITHOUT_REFERENCE, measure
 from audioae.nn.trained import StreamingModel
 
 NOISY = "noisy input"
@@ -32,15 +32,15 @@ class Score:
     """
 
     model: str
-    pair: Pair
+    pair: Recording
     figures: dict[str, float]
 
 
 def score(
     entrants: Sequence[Entrant],
-    pairs: Sequence[Pair],
+    pairs: Sequence[Recording],
     measures: Sequence[str],
-    recognise: bool = False,
+    recogniser: str = "",
     progress: Callable[[str], None] | None = None,
     failed: Callable[[str, AudioaeError | KeyboardInterrupt], None] | None = None,
     of_clean: bool = False,
@@ -49,9 +49,10 @@ def score(
 
     Args:
         entrants: entrants of the comparison; each is closed when it is done.
-        pairs: recordings.
+        pairs: recordings. Measures that compare with a reference are NaN for those without one.
         measures: names of :data:`audioae.measures.table.MEASURES`.
-        recognise: also measure the word error rate ``wer`` of pairs with a transcript, and that of the clean reference.
+        recogniser: one of :data:`audioae.evaluate.words.RECOGNISERS`: also measure the word error rate of pairs with
+            a transcript, and that of the clean reference.
         progress: called with a name after every recording.
         failed: called with the name and the error of an entrant that failed. It is left out, and the others continue, except
             after Ctrl-C. By default, the error is raised.
@@ -62,26 +63,25 @@ def score(
         MissingExtraError: a measure needs a package that is not installed.
     """
 
-    def figures(estimate: Wave, clean: Wave, pair: Pair) -> dict[str, float]:
-        found = measure(measures, estimate, clean, pair.rate)
-        if recognise:
-            found[words.WER] = words.error_rate(estimate, pair.rate, pair.text)
+    def figures(estimate: Wave, clean: Wave | None, pair: Recording) -> dict[str, float]:
+        found = _figures(measures, recogniser, estimate, clean, pair)
         return found | ({OF_CLEAN: math.nan} if of_clean else {})
 
-    def processed(entrant: Entrant, pair: Pair) -> Score:
-        clean = read(pair.clean)[0]
+    def processed(entrant: Entrant, pair: Recording) -> Score:
+        clean = _reference(pair)
         found = figures(entrant.enhance(pair), clean, pair)
-        if of_clean and entrant.takes_recordings:
+        if of_clean and entrant.takes_recordings and clean is not None and isinstance(pair, Pair):
             kept = entrant.enhance(replace(pair, noisy=pair.clean))
             found[OF_CLEAN] = measure(["si_sdr"], kept, clean, pair.rate)["si_sdr"]
         return Score(entrant.name, pair, found)
 
-    def unprocessed(pair: Pair) -> list[Score]:
-        noisy, clean = read(pair.noisy)[0], read(pair.clean)[0]
-        found = [Score(NOISY, pair, figures(noisy, clean, pair))]
-        if recognise:
+    def unprocessed(pair: Recording) -> list[Score]:
+        clean = _reference(pair)
+        found = [Score(NOISY, pair, figures(read(pair.noisy)[0], clean, pair))]
+        if recogniser and clean is not None:
             nothing = dict.fromkeys([*measures, *([OF_CLEAN] if of_clean else ())], math.nan)
-            found.append(Score(CLEAN, pair, nothing | {words.WER: words.error_rate(clean, pair.rate, pair.text)}))
+            errors = words.error_rate(clean, pair.rate, pair.text, recogniser)
+            found.append(Score(CLEAN, pair, nothing | {words.MEASURES[recogniser]: errors}))
         return found
 
     progress = progress or (lambda name: None)
@@ -107,6 +107,23 @@ def score(
     return scores
 
 
+def _reference(pair: Recording) -> Wave | None:
+    return read(pair.clean)[0] if isinstance(pair, Pair) else None
+
+
+def _figures(
+    measures: Sequence[str], recogniser: str, estimate: Wave, clean: Wave | None, pair: Recording
+) -> dict[str, float]:
+    if clean is None:
+        own = [name for name in measures if name in WITHOUT_REFERENCE]
+        found = dict.fromkeys(measures, math.nan) | measure(own, estimate, estimate, pair.rate)
+    else:
+        found = measure(measures, estimate, clean, pair.rate)
+    if recogniser:
+        found[words.MEASURES[recogniser]] = words.error_rate(estimate, pair.rate, pair.text, recogniser)
+    return found
+
+
 def evaluate(denoisers: Sequence[StreamingModel], pairs: Sequence[Pair], measures: Sequence[str]) -> list[Score]:
     """:func:`score` of loaded models in this process, without measuring their cost.
 
@@ -122,7 +139,7 @@ class _Loaded(Entrant):
         super().__init__(denoiser.name)
         self._denoiser = denoiser
 
-    def enhance(self, pair: Pair) -> Wave:
+    def enhance(self, pair: Recording) -> Wave:
         with torch.inference_mode():
             return self._denoiser(read(pair.noisy)[0], pair.rate)
 
@@ -138,7 +155,7 @@ def summaries(scores: Sequence[Score]) -> dict[str, dict[str, Mean]]:
         models[model] = {
             name: mean(
                 [s.figures[name] for s in own],
-                [words.count(s.pair.text) for s in own] if name == words.WER else None,
+                [words.count(s.pair.text) for s in own] if name in words.PACKAGES else None,
             )
             for name in own[0].figures
         }

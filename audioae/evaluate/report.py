@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audioae.data.pairs import Pair
+from audioae.data.pairs import Pair, Recording
 from audioae.evaluate import words
 from audioae.evaluate.entrants import Entrant
 from audioae.evaluate.pairs import OF_CLEAN, Score, by_snr, summaries
@@ -17,12 +17,14 @@ from audioae.evaluate.worst import Change, worse, worst
 from audioae.measures.table import libraries, library
 from audioae.system.printable import printable
 
-_DIGITS = {"stoi": 3, "estoi": 3, words.WER: 3}
+_DIGITS = {"stoi": 3, "estoi": 3} | dict.fromkeys(words.PACKAGES, 3)
 _DECIDING = ("si_sdr", "pesq")
 """Measures by which the worst recording is found."""
 
 
-def markdown(scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Pair], each_snr: bool = False) -> str:
+def markdown(
+    scores: Sequence[Score], entrants: Sequence[Entrant], pairs: Sequence[Recording], each_snr: bool = False
+) -> str:
     """Tables of means with their intervals, for all pairs and optionally for each SNR, and the libraries of the measures.
 
     The number of recordings follows the name of a measure that does not apply to all.
@@ -61,7 +63,7 @@ def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
 def as_json(
     scores: Sequence[Score],
     entrants: Sequence[Entrant],
-    pairs: Sequence[Pair],
+    pairs: Sequence[Recording],
     inner: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
     """All tables, also by SNR, and the figures of each file; null for NaN."""
@@ -102,8 +104,9 @@ def as_csv(scores: Sequence[Score]) -> str:
     return text.getvalue()
 
 
-def _number_of(pairs: Sequence[Pair]) -> str:
-    return f"{len(pairs)} pair{'s' * (len(pairs) != 1)}, {sum(pair.seconds for pair in pairs):.0f} s"
+def _number_of(pairs: Sequence[Recording]) -> str:
+    kind = "pair" if all(isinstance(pair, Pair) for pair in pairs) else "recording"
+    return f"{len(pairs)} {kind}{'s' * (len(pairs) != 1)}, {sum(pair.seconds for pair in pairs):.0f} s"
 
 
 def _table(rows: dict[str, dict[str, Mean]], names: Sequence[str], entrants: Sequence[Entrant]) -> str:
@@ -175,7 +178,9 @@ def _computed_by(names: Sequence[str]) -> str:
 
 
 def _library(name: str) -> str:
-    return libraries(words.PACKAGES) if name == words.WER else library("si_sdr" if name == OF_CLEAN else name)
+    if name in words.PACKAGES:
+        return libraries(words.PACKAGES[name])
+    return library("si_sdr" if name == OF_CLEAN else name)
 
 
 def _plain(rows: dict[str, dict[str, Mean]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audioae.data.pairs import Pair
+from audioae.data.pairs import Recording
 from audioae.evaluate.pairs import CLEAN, NOISY, OF_CLEAN, Score
 from audioae.measures.table import LOWER_IS_BETTER
 
@@ -26,7 +26,7 @@ class Change:
     """
 
     model: str
-    pair: Pair
+    pair: Recording
     measure: str
     before: float
     after: float

@@ -15,6 +15,9 @@ Measure = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
 MEASURES: dict[str, Measure] = public_functions(perceptual, signal, dnsmos)
 """Name to function ``(estimate, clean, rate) -> float``: every public function of the measure modules."""
 
+WITHOUT_REFERENCE = frozenset(public_functions(dnsmos))
+"""Measures of the estimate alone."""
+
 LOWER_IS_BETTER = frozenset({"log_spectral_distance"})
 PACKAGES = {
     "pesq": ("pesq",),

@@ -104,6 +104,29 @@ def test_mistakes_are_reported_before_anything_runs(few: Path, arguments: list[s
     assert message in " ".join(output.replace("│", " ").split()), output
 
 
+def test_recordings_without_references_are_scored(few: Path, tmp_path: Path) -> None:
+    table = tmp_path / "scores.csv"
+    output = run("--recordings", few / "noisy", "--entry", f"perfect={few}/clean", "--csv", table).stdout
+    lines = output.splitlines()
+    assert lines[0].startswith("2 recordings, ")
+    assert lines[2] == "| model | dnsmos_sig | dnsmos_bak | dnsmos_ovrl | rtf | peak MB |"
+    rows = list(csv.DictReader(table.open()))
+    assert {row["model"] for row in rows} == {"noisy input", "perfect"}
+    # As with references, which these measures do not use.
+    against = tmp_path / "against.csv"
+    run("--pairs", few, "--entry", f"perfect={few}/clean", "--measure", "dnsmos_ovrl", "--csv", against)
+    known = {(row["model"], row["file"]): row["dnsmos_ovrl"] for row in csv.DictReader(against.open())}
+    assert all(row["dnsmos_ovrl"] == known[row["model"], row["file"]] for row in rows)
+
+
+def test_recordings_alone_are_scored_without_models(few: Path, tmp_path: Path) -> None:
+    table = tmp_path / "scores.csv"
+    run("--recordings", few / "noisy", "--recordings", few / "clean/16k-fire.flac", "--csv", table)
+    rows = list(csv.DictReader(table.open()))
+    assert [row["model"] for row in rows] == ["noisy input"] * 3
+    assert all(1 <= float(row["dnsmos_ovrl"]) <= 5 for row in rows)
+
+
 @pytest.fixture
 def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands alone are quicker: a model starts a process of its own."""

@@ -23,7 +23,7 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 def pair(name: str) -> Pair:
-    return Pair(name, Path(f"{name}.wav"), Path(f"{name}-clean.wav"), 16_000, 16_000)
+    return Pair(name, Path(f"{name}.wav"), 16_000, 16_000, clean=Path(f"{name}-clean.wav"))
 
 
 def scores(**figures: tuple[list[float], list[float]]) -> list[Score]:
