@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from audioae.classifiers.classifier import Classifier
     from audioae.denoisers.denoiser import Denoiser
     from audioae.generators.generator import Generator
-    from audioae.nn.trained import Strength
+    from audioae.nn.strength import Strength
     from audioae.runtime.array import denoise
     from audioae.runtime.codes import Codes, decode, encode, interpolate, reconstruct, sample
     from audioae.runtime.generate import generate
+    from audioae.runtime.loading import load
     from audioae.runtime.onnx_export import export
-    from audioae.runtime.onnx_run import load
     from audioae.runtime.streamer import Streamer
 
 __version__ = "0.1.0"
@@ -70,11 +70,11 @@ _LAZY = {
     "Denoiser": "audioae.denoisers.denoiser",
     "Generator": "audioae.generators.generator",
     "Streamer": "audioae.runtime.streamer",
-    "Strength": "audioae.nn.trained",
+    "Strength": "audioae.nn.strength",
     "denoise": "audioae.runtime.array",
     "export": "audioae.runtime.onnx_export",
     "generate": "audioae.runtime.generate",
-    "load": "audioae.runtime.onnx_run",
+    "load": "audioae.runtime.loading",
 }
 
 

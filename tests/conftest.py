@@ -2,6 +2,7 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -54,12 +55,25 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 
+CACHES: list[tempfile.TemporaryDirectory[str]] = []
+
+
 def pytest_configure() -> None:
-    """Workers share the cores: threads that wait for each other cost more than they bring."""
+    """Workers share the cores: threads that wait for each other cost more than they bring. They also share a folder of
+    exported models, which is not the user's."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        CACHES.append(tempfile.TemporaryDirectory(prefix="audioae-tests-"))
+        os.environ["XDG_CACHE_HOME"] = CACHES[0].name
     if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
         threads = max(1, (os.cpu_count() or 1) // int(workers))
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for the commands that tests start
         torch.set_num_threads(threads)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder of exported models."""
+    while CACHES:
+        CACHES.pop().cleanup()
 
 
 @pytest.fixture(scope="session")
@@ -174,8 +188,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
 @pytest.fixture
 def export_once(exported: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes models of the package from ``exported``, whatever asks for them in this process."""
-    for module in ("onnx_export", "onnx_run"):
-        monkeypatch.setattr(f"audioae.runtime.{module}.onnx_bytes", exported)
+    monkeypatch.setattr("audioae.runtime.onnx_export.onnx_bytes", exported)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ OF_FAMILIES = {
     "cli.codes",
     "cli.generate",
     "studio.creating",
-    *(f"runtime.{n}" for n in "codes generate onnx_run onnx_export onnx_step".split()),
+    *(f"runtime.{n}" for n in "codes generate loading onnx_cache onnx_export onnx_step".split()),
 }
 """Modules that may import a family by name: they hold functions and commands of that family alone, or its exported types."""
 MODULES = {

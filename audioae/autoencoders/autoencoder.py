@@ -20,6 +20,7 @@ from audioae.autoencoders.models.autoencoder import Model as Network
 from audioae.errors import AudioaeWarning, InputError, ModelFileError
 from audioae.nn.trained import StreamingModel
 from audioae.recipe import recipe_of
+from audioae.signal.arrays import as_tensor
 from audioae.signal.framing import HOP_SECONDS, hop_length
 from audioae.signal.phase import ITERATIONS, griffin_lim
 from audioae.signal.resample import resample
@@ -96,7 +97,7 @@ class Autoencoder(StreamingModel):
             ModelFileError: the model gives codes that are not finite, or its weights are not float32.
         """
         self.check_precision()
-        wave = _one(to_wave(audio)[0])
+        wave = _one(as_tensor(to_wave(audio)[0]))
         with torch.inference_mode(), for_sound(wave.numel(), whole_rate(rate)):
             found = self.patches(wave, whole_rate(rate))
             patches, level = found.values, found.level / self.transform(whole_rate(rate)).hop
@@ -148,7 +149,8 @@ class Autoencoder(StreamingModel):
         if phase not in ("input", "griffin_lim"):
             raise InputError(f"phase {phase!r}: give 'input' or 'griffin_lim'")
         self.check_precision()
-        wave, back = to_wave(audio)
+        own, back = to_wave(audio)
+        wave = as_tensor(own)
         if phase == "griffin_lim":
             return back(torch.from_numpy(self.decode(self.encode(audio, rate)).T.copy()).unsqueeze(0))
         network = self.network

@@ -32,7 +32,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool, device: str, qu
     from audioae.audio.files import read
     from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.runtime import codes
-    from audioae.runtime.onnx_run import resolved
+    from audioae.runtime.loading import resolved
 
     _check(out, source, overwrite)
     wave, rate = read(source)
@@ -69,7 +69,7 @@ def decode(
     from audioae.errors import InputError
     from audioae.modelfile import shipped
     from audioae.runtime import codes
-    from audioae.runtime.onnx_run import resolved
+    from audioae.runtime.loading import resolved
 
     _check(out, source, overwrite)
     held = codes.Codes.load(source)
@@ -105,7 +105,7 @@ def reconstruct(
     from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.plot import save_spectrograms
     from audioae.runtime import codes
-    from audioae.runtime.onnx_run import resolved
+    from audioae.runtime.loading import resolved
 
     _check(out, source, overwrite)
     if plot is not None:
@@ -146,7 +146,7 @@ def interpolate(
     from audioae.audio.files import read
     from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.runtime import codes
-    from audioae.runtime.onnx_run import resolved
+    from audioae.runtime.loading import resolved
 
     loaded, ends = resolved(model, Autoencoder, device), []
     for path in (first, second):

@@ -16,7 +16,7 @@ from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 
 if TYPE_CHECKING:
     from audioae.errors import AudioaeError
-    from audioae.nn.trained import StreamingModel
+    from audioae.nn.streaming import Streaming
     from audioae.runtime.corpus import Outcome
     from audioae.runtime.files import Report
     from audioae.runtime.journal import Journal
@@ -256,7 +256,7 @@ def _one_by_one(
 
 
 def _clean(
-    denoiser: "StreamingModel",
+    denoiser: "Streaming[Any]",
     job: Job,
     chosen: DenoiseOptions,
     begun: "Callable[[Job], bool]",

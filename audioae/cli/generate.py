@@ -63,7 +63,7 @@ def generate(
     from audioae.generators.generator import Generator
     from audioae.modelfile import load
     from audioae.plot import save_patches
-    from audioae.runtime.onnx_run import of_family
+    from audioae.runtime.loading import of_family
     from audioae.system.places import check_place
 
     chosen = options.one_model(argument, model)

@@ -47,7 +47,7 @@ def live(
       audioae live --input 3 --output "VB-Cable" --backend onnx
     """
     from audioae.cli.keys import keys
-    from audioae.nn.trained import Strength
+    from audioae.nn.strength import Strength
     from audioae.runtime.jobs import ModelChoice
     from audioae.runtime.live import Status, devices, run
     from audioae.runtime.streamer import Streamer

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from audioae.errors import MissingExtraError
-from audioae.nn.trained import Strength
+from audioae.nn.strength import Strength
 from audioae.runtime.batch import Batch, BatchStream
 
 try:

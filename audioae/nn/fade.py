@@ -1,12 +1,9 @@
 """Strength of the noise reduction that changes in the middle of a stream, without a click."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from audioae.nn.trained import Strength
+from audioae.nn.strength import Strength
 
 
 class Fade:
@@ -23,7 +20,6 @@ class Fade:
     Attributes:
         strength: may be set at any moment, by any thread; it holds from the next sample on.
 
-    >>> from audioae.nn.trained import Strength
     >>> fade = Fade(Strength(), hop=4, delay=0)
     >>> fade.feed(2)
     >>> fade.strength = Strength(mix=0)
@@ -32,7 +28,7 @@ class Fade:
     [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
-    def __init__(self, strength: "Strength", hop: int, delay: int) -> None:
+    def __init__(self, strength: Strength, hop: int, delay: int) -> None:
         self.strength, self.hop = strength, hop
         self._last = strength  # of the last sample that was fed
         self._share = strength.dry  # before all changes
@@ -50,7 +46,7 @@ class Fade:
         self._last = now
         self._fed += samples
 
-    def shares(self, samples: int) -> "Strength | NDArray[np.float32]":
+    def shares(self, samples: int) -> Strength | NDArray[np.float32]:
         """The shares in the next samples of the result, ``(N,)``, or the strength that all of them have."""
         begin, end = self._next, self._next + samples
         self._next = end

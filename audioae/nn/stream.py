@@ -1,18 +1,19 @@
 """One pass of a model over waves, in chunks of any length. Whole arrays, files, live audio and training all use it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from audioae.errors import InputError
 from audioae.nn.fade import Fade
+from audioae.nn.strength import Strength
+from audioae.signal.arrays import Wave, copied, joined, part, zeros
 
 if TYPE_CHECKING:
-    from audioae.nn.trained import State, StreamingModel, Strength
+    from audioae.nn.streaming import Streaming
 
 
-class Stream:
+class Stream(Generic[Wave]):
     """Collects chunks until there are whole hops, runs the model's ``step`` on them, and removes its delay.
 
     As many samples come out as went in, without delay. Gradients pass, and nothing is checked but the shape of the chunks.
@@ -27,31 +28,30 @@ class Stream:
         hop: samples of which ``step`` takes a whole multiple.
         delay: samples by which the result of ``step`` lags.
         fade: its ``strength`` may be changed between chunks.
-        state: state of the STFT and the model, a flat dict of tensors; None before the first chunk.
+        state: state of the STFT and the model, a flat dict of arrays or tensors; None before the first chunk.
 
-    >>> import audioae
-    >>> from audioae.nn.trained import Strength
+    >>> import audioae, torch
     >>> stream = Stream(audioae.load("conv_dae"), 16000, Strength(), linked=True)
     >>> wave = torch.zeros(1, 1, 1000)
     >>> stream.feed(wave).shape, stream.feed(wave, last=True).shape
     (torch.Size([1, 1, 512]), torch.Size([1, 1, 1488]))
     """
 
-    def __init__(self, model: "StreamingModel", rate: int, strength: "Strength", linked: bool) -> None:
+    def __init__(self, model: "Streaming[Wave]", rate: int, strength: Strength, linked: bool) -> None:
         self.model, self.rate, self.linked = model, rate, linked
         self.hop, self.delay = model.hop(rate), model.delay(rate)
         self.fade = Fade(strength, self.hop, self.delay)
-        self.state: State | None = None
-        self._rest: list[Tensor] = []  # of the last chunks, less than a hop
+        self.state: dict[str, Wave] | None = None
+        self._rest: list[Wave] = []  # of the last chunks, less than a hop
         self._held = 0  # samples in _rest
         self._lead = self.delay  # samples of the next results that lie before the first sample of the stream
         self._missing = 0  # samples that were fed and have not come out
 
-    def feed(self, wave: Tensor, last: bool = False) -> Tensor:
+    def feed(self, wave: Wave, last: bool = False) -> Wave:
         """Take a chunk ``(B, C, N)``, which may be empty, and return what is ready, ``(B, C, M)``.
 
         Args:
-            wave: on the model's device.
+            wave: of the type that the model takes, on its device.
             last: end the stream: return all that is missing. No other chunk may follow.
 
         Raises:
@@ -61,32 +61,34 @@ class Stream:
         batch, channels, samples = wave.shape
         if self.state is None:
             self.state = self.model.initial_state(batch, channels, self.rate, self.linked)
-            self._rest = [wave[..., :0].clone()]
+            self._rest = [copied(part(wave, 0, 0))]
         before, now = tuple(self._rest[0].shape[:2]), (batch, channels)
         if before != now:
             raise InputError(f"chunk of (batch, channels) {now} in a stream of {before}: call reset() to begin another")
         self.fade.feed(samples)
         self._missing += samples
         if last and self._missing:
-            zeros = wave.new_zeros(batch, channels, -(self._held + samples) % self.hop + self.delay)
-            wave = torch.cat([wave, zeros], dim=-1)
+            wave = joined([wave, zeros(wave, batch, channels, -(self._held + samples) % self.hop + self.delay)])
         held = self._held + wave.shape[-1]
         if held < self.hop:
             if samples:
                 # A copy, because the caller may reuse the chunk's memory, and a view would keep all of it alive.
-                self._rest.append(wave.clone())
+                self._rest.append(copied(wave))
             self._held = held
-            return wave[..., :0]
-        joined = torch.cat([*self._rest, wave], dim=-1) if self._held else wave
+            return part(wave, 0, 0)
+        both = joined([*self._rest, wave]) if self._held else wave
         whole = held // self.hop * self.hop
-        self._rest, self._held = [joined[..., whole:].clone()], held - whole
-        ready, self.state = self.model.step(joined[..., :whole], self.state, self.rate, self.fade.shares(whole), self.linked)
+        self._rest, self._held = [copied(part(both, whole, held))], held - whole
+        shares = self.fade.shares(whole)
+        ready, self.state = self.model.step(part(both, 0, whole), self.state, self.rate, shares, self.linked)
         early = min(self._lead, ready.shape[-1])
         self._lead -= early
-        ready = ready[..., early : early + self._missing]
+        ready = part(ready, early, early + self._missing)
         self._missing -= ready.shape[-1]
         return ready
 
-    def flush(self) -> Tensor:
+    def flush(self) -> Wave:
         """End the stream: return all that is missing."""
-        return self.feed(self._rest[0][..., :0], last=True) if self._rest else torch.zeros(1, 1, 0)
+        if not self._rest:
+            return self.model.taken(np.zeros((1, 1, 0), np.float32))
+        return self.feed(part(self._rest[0], 0, 0), last=True)

@@ -4,59 +4,23 @@
 """
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audioae.audio.layout import Audio, finite, finite_or_warn, to_wave, whole_rate
-from audioae.errors import InputError, ModelFileError
+from audioae.audio.layout import AnyWave, Audio, checked
+from audioae.errors import ModelFileError
 from audioae.nn.settings import ModelConfig
-from audioae.nn.stream import Stream
+from audioae.nn.streaming import Part, Streaming
 from audioae.settings.registry import find
-from audioae.signal.framing import hop_length
+from audioae.signal.arrays import as_tensor
 from audioae.signal.stft import STFT
 from audioae.system.threads import for_sound
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Strength:
-    """Strength of the noise reduction, for whole recordings and streams alike.
-
-    Args:
-        atten_limit: largest attenuation in dB: the noisy input remains in the result at this level. None for no limit.
-        mix: share of the cleaned signal: 1 for the cleaned signal, 0 for the input.
-
-    Raises:
-        InputError: a negative limit, or a mix outside 0 to 1.
-
-    >>> round(Strength(atten_limit=20).dry, 6)
-    0.1
-    """
-
-    atten_limit: float | None = None
-    mix: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.atten_limit is not None and not self.atten_limit >= 0:
-            raise InputError(f"attenuation limit {self.atten_limit} dB: give 0 or more, or none for no limit")
-        if not 0 <= self.mix <= 1:
-            raise InputError(f"mix {self.mix}: give a number from 0 (input) to 1 (cleaned)")
-
-    @property
-    def dry(self) -> float:
-        """Share of the noisy input in the result."""
-        floor = 0.0 if self.atten_limit is None else 10 ** (-self.atten_limit / 20)
-        return 1 - self.mix * (1 - floor)
-
-
-FULL = Strength()
 
 
 class SpectralNetwork(nn.Module):
@@ -147,38 +111,42 @@ class TrainedModel(nn.Module):
         Raises:
             ModelFileError: samples are NaN or infinite.
         """
-        if finite(wave)[1] and not wave.isfinite().all():  # samples beyond [-1, 1] are limited by the writer
-            raise ModelFileError(f"{self.name}: gives samples that are NaN or infinite: use another model")
-        return wave
+        return checked(wave, self.name)
 
 
-class StreamingModel(TrainedModel):
+class StreamingModel(TrainedModel, Streaming[Tensor]):
     """A model from waves to waves, whole or in chunks, at 8 to 192 kHz and with any number of channels."""
 
     network: SpectralNetwork
 
-    @property
-    def rebuilds_noise(self) -> bool:
-        """Whether the model was not trained to remove noise."""
-        return False
-
-    def hop(self, rate: int) -> int:
-        """Hop in samples; :meth:`step` takes whole hops.
+    def parts(self, rate: int) -> Sequence[Part[Tensor]]:
+        """The transform at ``rate`` Hz with the network.
 
         Raises:
             InputError: the rate is not within 8 to 192 kHz.
         """
-        return hop_length(rate, self.settings.hop_seconds)
+        return [Part(self.transform(rate), self.network)]
 
-    def receptive_field_samples(self, rate: int) -> int | None:
-        """Receptive field in samples, looking back; None if unbounded."""
-        field = self.network.receptive_field
-        return None if field is None else (field + self.transform(rate).late) * self.hop(rate)
+    @property
+    def takes_batches(self) -> bool:
+        """Whether several recordings at a time are faster: on a GPU."""
+        return self.device.type != "cpu"
 
-    def delay(self, rate: int) -> int:
-        """Delay of :meth:`step` in samples: the overlap of the STFT and the network's look-ahead."""
-        stft = self.transform(rate)
-        return stft.hop * (stft.late + self.network.delay)
+    def taken(self, wave: AnyWave) -> Tensor:
+        """A wave as a tensor on the model's device."""
+        return as_tensor(wave).to(self.device)
+
+    def inference(self) -> AbstractContextManager[object]:
+        """Without gradients."""
+        return torch.inference_mode()
+
+    def checked(self, wave: Tensor) -> Tensor:
+        """Check that a result of this model is finite.
+
+        Raises:
+            ModelFileError: samples are NaN or infinite.
+        """
+        return checked(wave, self.name)
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros.
@@ -187,69 +155,11 @@ class StreamingModel(TrainedModel):
             ModelFileError: the weights are not float32.
         """
         self.check_precision()
-        stft = self.transform(rate)
-        streams = (batch, channels) if linked else (batch * channels, 1)
-        state = {f"model.{k}": v for k, v in self.network.initial_state(*streams, stft.bins).items()}
-        state |= {"analysis": stft.carry(batch, channels), "synthesis": stft.carry(batch, channels)}
-        return state | {"noisy": state["analysis"].new_zeros(batch, channels, self.delay(rate))}
+        return super().initial_state(batch, channels, rate, linked)
 
-    def step(
-        self,
-        wave: Tensor,
-        state: State,
-        rate: int,
-        strength: Strength | NDArray[np.float32] = FULL,
-        linked: bool = True,
-    ) -> tuple[Tensor, State]:
-        """One forward pass over whole hops, with a delay of :meth:`delay` samples.
-
-        Args:
-            wave: ``(B, C, T * hop)``, finite.
-            state: from :meth:`initial_state` or the previous step.
-            rate: Hz.
-            strength: strength of the noise reduction, or the share of the input in each sample of the result, ``(T * hop,)``
-                or ``(B, 1, T * hop)``.
-            linked: one mask for all channels, which keeps the stereo image, or one per channel.
-
-        Returns:
-            The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, and the next state.
-
-        Raises:
-            InputError: the length of the wave is not a whole number of hops.
-        """
-        if wave.shape[-1] % self.hop(rate):
-            raise InputError(f"{wave.shape[-1]} samples are not a whole number of hops of {self.hop(rate)}: feed a Streamer")
-        with self._threads(wave, rate):
-            result, after = self._step(wave, state, rate, linked)
-            noisy = torch.cat([state["noisy"], wave], dim=-1)
-            after["noisy"] = noisy[..., wave.shape[-1] :].clone()
-            noisy = noisy[..., : wave.shape[-1]]
-            if not isinstance(strength, Strength):
-                result = torch.lerp(result, noisy, torch.from_numpy(strength).to(wave.device))
-            elif strength.dry > 0:
-                result = torch.lerp(result, noisy, strength.dry)
-            return result, after
-
-    def _threads(self, wave: Tensor, rate: int) -> AbstractContextManager[None]:
+    def _threads(self, samples: int, rate: int) -> AbstractContextManager[None]:
         """One thread for a short wave; no change in training."""
-        return nullcontext() if self.training else for_sound(wave.numel(), rate)
-
-    def _step(self, wave: Tensor, state: State, rate: int, linked: bool) -> tuple[Tensor, State]:
-        """:meth:`step` without the input in the result, and without ``noisy`` in the state."""
-        stft = self.transform(rate)
-        after: State = {}
-        spec, after["analysis"] = stft.analyze(wave, state["analysis"])
-        streams = spec if linked else spec.flatten(0, 1).unsqueeze(1)
-        inner = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-        clean, inner = self.network(streams, inner)
-        clean = clean if linked else clean.reshape(spec.shape)
-        after |= {f"model.{k}": v for k, v in inner.items()}
-        result, after["synthesis"] = stft.synthesize(clean, state["synthesis"])
-        return result, after
-
-    def clean(self, wave: Tensor, rate: int, strength: Strength = FULL, linked: bool = True) -> Tensor:
-        """A whole wave ``(B, C, N)`` to its cleaned ``(B, C, N)``, without delay. Gradients pass."""
-        return Stream(self, rate, strength, linked).feed(wave, last=True)
+        return nullcontext() if self.training else for_sound(samples, rate)
 
     def forward(
         self,
@@ -259,29 +169,8 @@ class StreamingModel(TrainedModel):
         mix: float = 1.0,
         channels: str = "linked",
     ) -> Audio:
-        """Clean a recording that fits in memory.
-
-        Args:
-            audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; floats in [-1, 1], or int16.
-            rate: sample rate in Hz, 8 000 to 192 000.
-            atten_limit: largest attenuation in dB.
-            mix: 1 for the cleaned signal, 0 for the input, or between.
-            channels: ``linked`` for one mask on all channels, ``independent`` for one each.
-
-        Returns:
-            The cleaned recording, of the same type, shape, dtype and device.
-
-        Raises:
-            InputError: an unusable array, rate or setting.
-            ModelFileError: the model gives samples that are not finite.
-
-        Warns:
-            AudioaeWarning: NaN or infinite samples, which are taken as zero.
-        """
-        wave, back = to_wave(audio)
-        strength, linked = Strength(atten_limit, mix), is_linked(channels)
-        clean = self.clean(finite_or_warn(wave).to(self.device), whole_rate(rate), strength, linked)
-        return back(self.checked(clean).to(wave.device))
+        """:meth:`~audioae.nn.streaming.Streaming.recording`."""
+        return self.recording(audio, rate, atten_limit, mix, channels)
 
     if TYPE_CHECKING:  # for type checkers, because torch declares the result as Any
 
@@ -289,14 +178,3 @@ class StreamingModel(TrainedModel):
             self, audio: Audio, rate: int, atten_limit: float | None = None, mix: float = 1.0, channels: str = "linked"
         ) -> Audio:
             """See :meth:`forward`."""
-
-
-def is_linked(channels: str) -> bool:
-    """Whether ``channels`` is ``linked``, not ``independent``.
-
-    Raises:
-        InputError: any other word.
-    """
-    if channels not in ("linked", "independent"):
-        raise InputError(f"channels {channels!r}: give 'linked' or 'independent'")
-    return channels == "linked"

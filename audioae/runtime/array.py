@@ -1,19 +1,23 @@
 """Cleans arrays in one call."""
 
+import math
 import os
 import warnings
 from contextlib import nullcontext
 from functools import lru_cache
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from audioae.audio.layout import Audio, finite_or_warn, to_wave
+from audioae.audio.layout import AnyWave, Audio, finite_or_warn, to_wave
 from audioae.errors import AudioaeWarning
-from audioae.nn.trained import StreamingModel, TrainedModel
-from audioae.runtime.onnx_run import resolved
+from audioae.nn.streaming import Streaming
+from audioae.runtime.loading import streaming
 from audioae.runtime.segments import in_segments
 from audioae.runtime.streamer import Streamer
-from audioae.system.threads import for_sound
+from audioae.signal.arrays import as_array, joined, split
+from audioae.system.threads import count, for_sound
 from audioae.weight_files import identity
 
 BLOCK_SECONDS = 4.0
@@ -23,7 +27,7 @@ BLOCK_SECONDS = 4.0
 def denoise(
     audio: Audio,
     rate: int,
-    model: str | os.PathLike[str] | StreamingModel = "default",
+    model: str | os.PathLike[str] | Streaming[Any] = "default",
     atten_limit: float | None = None,
     mix: float = 1.0,
     channels: str = "linked",
@@ -58,42 +62,41 @@ def denoise(
     (4410, 2)
     """
     wave, back = to_wave(audio)
-    if isinstance(model, TrainedModel):
-        denoiser = resolved(model, StreamingModel)
-    else:
+    if isinstance(model, str | os.PathLike):
         denoiser = _load_once(os.fspath(model), device, identity(model))
+    else:
+        denoiser = streaming(model)
     if denoiser.rebuilds_noise:
         warnings.warn(why_no_denoiser(denoiser.name), AudioaeWarning, stacklevel=2)
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
-    batch, count, samples = wave.shape
-    workers = torch.get_num_threads()
-    with for_sound(wave.numel(), streamer.rate):
+    batch, channel_count, samples = wave.shape
+    workers = count()
+    with for_sound(math.prod(wave.shape), streamer.rate):
         wave = finite_or_warn(wave)
         if not samples:
             return back(wave)
-        with in_segments(streamer, workers, samples, count) if batch == 1 else nullcontext(streamer) as cleaning:
+        with in_segments(streamer, workers, samples, channel_count) if batch == 1 else nullcontext(streamer) as cleaning:
             block = int(BLOCK_SECONDS * streamer.rate)
-            parts: list[torch.Tensor] = [cleaning.feed_wave(part) for part in wave.split(block, dim=-1)]
-            clean = torch.cat([*parts, cleaning.flush_wave()], dim=-1)
-    return back((clean if loudness is None else _levelled(clean, streamer.rate, loudness)).to(wave.device))
+            parts: list[AnyWave] = [cleaning.feed_wave(part) for part in split(wave, block)]
+            clean = joined([*parts, cleaning.flush_wave()])
+    return back(clean if loudness is None else _levelled(as_array(clean), streamer.rate, loudness))
 
 
-def _levelled(wave: torch.Tensor, rate: int, loudness: float) -> torch.Tensor:
+def _levelled(wave: NDArray[np.float32], rate: int, loudness: float) -> NDArray[np.float32]:
     """Each recording of a batch ``(B, C, N)`` with this loudness."""
     from audioae.runtime.loudness import level
 
-    made = [torch.from_numpy(level(each.T.cpu().numpy(), rate, loudness).T) for each in wave]
-    return torch.stack(made)
+    return np.stack([level(each.T, rate, loudness).T for each in wave])
 
 
 @lru_cache(maxsize=1)
-def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> StreamingModel:
+def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Streaming[Any]:
     """The model, cached until another model is asked for or its file changes."""
-    return resolved(model, StreamingModel, device)
+    return streaming(model, device)
 
 
 def why_no_denoiser(name: str) -> str:
-    """Message for a model of this name that :attr:`~audioae.nn.trained.StreamingModel.rebuilds_noise`."""
+    """Message for a model of this name that :attr:`~audioae.nn.streaming.Streaming.rebuilds_noise`."""
     return (
         f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
         "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"

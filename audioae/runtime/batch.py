@@ -5,19 +5,22 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from audioae.audio.layout import finite, whole_rate
+from audioae.audio.layout import AnyWave, finite, whole_rate
 from audioae.errors import InputError
 from audioae.nn.fade import Fade
-from audioae.nn.trained import State, StreamingModel, Strength
-from audioae.runtime.onnx_run import resolved
+from audioae.nn.streaming import Streaming
+from audioae.nn.strength import Strength
+from audioae.runtime.loading import streaming
+from audioae.signal.arrays import as_array, copied, joined
 from audioae.system.threads import limited
 
 Samples = NDArray[np.float32]
+State = dict[str, AnyWave]
 
 
 @dataclass(eq=False)
@@ -65,12 +68,13 @@ class Batch:
 
     def __init__(
         self,
-        denoiser: StreamingModel | str | os.PathLike[str] = "conv_dae",
+        denoiser: Streaming[Any] | str | os.PathLike[str] = "conv_dae",
         rate: int = 16_000,
         atten_limit: float | None = None,
         mix: float = 1.0,
     ) -> None:
-        self.denoiser, self.rate = resolved(denoiser, StreamingModel), whole_rate(rate)
+        self.denoiser: Streaming[Any] = streaming(denoiser)
+        self.rate = whole_rate(rate)
         self.strength = Strength(atten_limit, mix)
         self.hop, self.delay = self.denoiser.hop(self.rate), self.denoiser.delay(self.rate)
         self.latency_samples = self.delay + self.hop - 1
@@ -106,7 +110,7 @@ class Batch:
             raise InputError("two chunks of one stream at a time: feed them one after the other")
         together: defaultdict[int, list[BatchStream]] = defaultdict(list)
         for stream, chunk in chunks:
-            wave = finite(torch.from_numpy(np.ascontiguousarray(chunk, np.float32)))[0].numpy()
+            wave = finite(np.ascontiguousarray(chunk, np.float32))[0]
             stream.held = np.concatenate([stream.held, wave])
             stream.fade.strength = stream.strength
             stream.fade.feed(len(wave))
@@ -120,15 +124,15 @@ class Batch:
 
     def _step(self, streams: list[BatchStream], samples: int) -> list[Samples]:
         """The first samples that streams hold, cleaned."""
-        wave = torch.from_numpy(np.stack([stream.held[:samples] for stream in streams])[:, None])
-        state = {name: torch.cat([stream.state[name] for stream in streams]) for name in streams[0].state}
-        with torch.inference_mode(), limited(1):
-            clean, after = self.denoiser.step(wave.to(self.denoiser.device), state, self.rate, _shares(streams, samples))
-            made = self.denoiser.checked(clean)[:, 0].cpu().numpy()
+        wave = self.denoiser.taken(np.stack([stream.held[:samples] for stream in streams])[:, None])
+        state = {name: joined([stream.state[name] for stream in streams], axis=0) for name in streams[0].state}
+        with self.denoiser.inference(), limited(1):
+            clean, after = self.denoiser.step(wave, state, self.rate, _shares(streams, samples))
+            made = as_array(self.denoiser.checked(clean))[:, 0]
         results = []
         for number, (stream, result) in enumerate(zip(streams, made, strict=True)):
             stream.held = stream.held[samples:]
-            stream.state = {name: value[number : number + 1].clone() for name, value in after.items()}
+            stream.state = {name: copied(value[number : number + 1]) for name, value in after.items()}
             early = min(stream.lead, samples)  # lies before the first sample
             stream.lead -= early
             stream.returned += samples - early

@@ -19,6 +19,7 @@ from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.corpus import Outcome
 from audioae.runtime.files import Report, denoise_file
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
+from audioae.system.threads import use
 
 ATTEMPTS = 3
 """Attempts for a recording whose worker is lost."""
@@ -248,9 +249,8 @@ class Worker:
     def problem(self) -> AudioaeError | None:
         """Load the model; returns the error if that fails, for example if the machine does not have the model."""
         try:
-            import torch
-
-            torch.set_num_threads(1)
+            os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it if it is loaded later
+            use(1)
             self.denoiser = self.choice.load()
         except AudioaeError as error:
             return error

@@ -12,7 +12,7 @@ from audioae.autoencoders.autoencoder import MOST_SOUNDS, Autoencoder
 from audioae.autoencoders.codes import Codes
 from audioae.errors import InputError
 from audioae.modelfile import shipped
-from audioae.runtime.onnx_run import resolved
+from audioae.runtime.loading import resolved
 from audioae.signal.seeds import checked_count
 
 __all__ = ["Codes", "decode", "encode", "interpolate", "reconstruct", "sample"]

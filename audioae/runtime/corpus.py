@@ -11,15 +11,15 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-
-import torch
+from typing import Any
 
 from audioae.errors import AudioaeError, InputError
-from audioae.nn.trained import StreamingModel
+from audioae.nn.streaming import Streaming
 from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.files import Report, denoise_file
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.runtime.signals import unwind_on_signals
+from audioae.system.threads import count, use
 
 AHEAD = 2
 """Recordings per process that are submitted in advance."""
@@ -46,7 +46,7 @@ def clean(
     waiting = deque(jobs)
     running: dict[Future[Report | AudioaeError], tuple[Job, DenoiseOptions]] = {}
     lost: set[Job] = set()
-    processes = processes or torch.get_num_threads()
+    processes = processes or count()
     pool = _pool(choice, processes)
     try:
         while waiting or running:
@@ -105,13 +105,13 @@ def _outcome(future: "Future[Report | AudioaeError]", job: Job) -> Report | Audi
 
 
 def _pool(choice: ModelChoice, processes: int) -> ProcessPoolExecutor:
-    threads = max(1, torch.get_num_threads() // processes)
+    threads = max(1, count() // processes)
     # Not forked, because torch's threads do not exist in forked processes.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(choice, threads))
 
 
-_denoiser: StreamingModel | AudioaeError | None = None
+_denoiser: Streaming[Any] | AudioaeError | None = None
 
 
 def _begin(choice: ModelChoice, threads: int) -> None:
@@ -120,7 +120,8 @@ def _begin(choice: ModelChoice, threads: int) -> None:
     unwind_on_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent also gets Ctrl-C, and ends its children
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it if it is loaded later
+    use(threads)
     try:
         _denoiser = choice.load()
     except AudioaeError as error:

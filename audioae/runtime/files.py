@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from audioae.audio.formats import AudioInfo
-from audioae.audio.layout import finite
+from audioae.audio.layout import AnyWave, finite
 from audioae.audio.standard import write_output
 from audioae.errors import InputError, OutputError
-from audioae.nn.trained import StreamingModel
+from audioae.nn.streaming import Streaming
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 from audioae.runtime.containers import Result, Source, carry, open_recording, open_result
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
@@ -26,6 +25,7 @@ from audioae.runtime.loudness import Levelled
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
 from audioae.runtime.streamer import Streamer
+from audioae.signal.arrays import as_array, split
 from audioae.system.places import check_place
 
 Wave = NDArray[np.float32]
@@ -124,7 +124,7 @@ class _Waiting:
 
 
 def denoise_file(
-    denoiser: StreamingModel,
+    denoiser: Streaming[Any],
     source: Path,
     target: Path,
     options: DenoiseOptions | None = None,
@@ -166,7 +166,7 @@ def denoise_file(
 
 
 def _denoise(
-    denoiser: StreamingModel,
+    denoiser: Streaming[Any],
     source: Path,
     target: Path,
     options: DenoiseOptions,
@@ -218,7 +218,7 @@ def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
 
 
 def _run(
-    denoiser: StreamingModel,
+    denoiser: Streaming[Any],
     reader: Source,
     result: Result,
     rest: Result | None,
@@ -239,11 +239,11 @@ def _run(
 
     block_frames = max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
 
-    def take(ready: torch.Tensor) -> None:
+    def take(ready: AnyWave) -> None:
         # Segments are split, because the computations on a block need several times its memory.
-        for part in ready[0].cpu().split(block_frames, dim=-1):
-            if part.numel():
-                take_block(np.ascontiguousarray(part.T.numpy()))
+        for part in split(as_array(ready)[0], block_frames):
+            if part.size:
+                take_block(np.ascontiguousarray(part.T))
 
     def take_block(clean: Wave) -> None:
         nonlocal done
@@ -260,10 +260,10 @@ def _run(
 
     with in_background(streamer, options.workers, info.frames, info.channels) as cleaning:
         for block in reader.blocks(block_frames):
-            wave, bad = finite(torch.from_numpy(np.ascontiguousarray(block.T)).unsqueeze(0))
+            wave, bad = finite(np.ascontiguousarray(block.T)[None])
             report.non_finite += bad
             clipping.feed(block)
-            waiting.put(wave[0].T.numpy())
+            waiting.put(wave[0].T)
             take(cleaning.feed_wave(wave))
         if not waiting.count and not done:
             raise InputError(f"{reader.path}: holds no samples")

@@ -9,7 +9,7 @@ from audioae.autoencoders.autoencoder import Autoencoder
 from audioae.errors import InputError
 from audioae.generators.generator import Generator
 from audioae.nn.trained import TrainedModel
-from audioae.runtime.onnx_run import of_family, resolved
+from audioae.runtime.loading import of_family, resolved
 
 
 def generate(

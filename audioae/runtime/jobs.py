@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioae.system.atomic import sweep
 from audioae.system.places import place_of
 
 if TYPE_CHECKING:
-    from audioae.nn.trained import StreamingModel
+    from audioae.nn.streaming import Streaming
 
 STANDARD = Path("-")
 """Standard input or output."""
@@ -59,24 +59,23 @@ class DenoiseOptions:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Arguments of :func:`audioae.runtime.onnx_run.load`: for other processes."""
+    """Arguments of :func:`audioae.load`: for other processes."""
 
     model: str = "default"
     device: str = "cpu"
     backend: str = "torch"
 
-    def load(self) -> "StreamingModel":
+    def load(self) -> "Streaming[Any]":
         """The model, ready to run.
 
         Raises:
             ModelFileError: no such model or device, or a model that was not trained on noise.
         """
         from audioae.errors import ModelFileError
-        from audioae.nn.trained import StreamingModel
         from audioae.runtime.array import why_no_denoiser
-        from audioae.runtime.onnx_run import load, of_family
+        from audioae.runtime.loading import streaming
 
-        denoiser = of_family(load(self.model, self.device, self.backend), StreamingModel)
+        denoiser = streaming(self.model, self.device, self.backend)
         if denoiser.rebuilds_noise:
             raise ModelFileError(why_no_denoiser(denoiser.name))
         return denoiser

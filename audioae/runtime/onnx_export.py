@@ -24,14 +24,10 @@ from audioae.denoisers.layers.offset import window_spectrum
 from audioae.errors import InputError, MissingExtraError, ModelFileError, OutputError
 from audioae.modelfile import model_section
 from audioae.nn.trained import TrainedModel
+from audioae.runtime.onnx_run import FORMAT, WAVES
 from audioae.runtime.onnx_step import SpectrumStep, WaveStep
 from audioae.system.atomic import write_file
 
-FORMAT = "audioae onnx 3"
-READ = ("audioae onnx 2", FORMAT)
-"""Supported formats; the file lists its states."""
-WAVES = "audioae onnx waves 1"
-"""Format of files that process samples."""
 OPSET = 18
 PRECISIONS = ("fp32", "fp16", "int8")
 SMALLEST = 64
@@ -58,8 +54,8 @@ def export(
     Otherwise it processes spectra. The inputs are ``spectrum`` ``(batch, channels, F, 2)``, one frame, and the states. The
     outputs are ``clean``, of the same shape, and the new rows of each state. States are queues along their second axis: new
     rows are appended at the end, and as many are removed at the front. All start as zeros. ``past`` holds, per frame, one
-    row for each residual block of a group with similar receptive fields. Metadata have ``n_fft``, ``window`` and ``delay``
-    (in frames, without the overlap) in place of ``latency`` and ``receptive_field``.
+    row for each residual block of a group with similar receptive fields. Metadata have ``n_fft``, ``window``,
+    ``hop_seconds``, ``window_seconds`` and ``delay`` (in frames, without the overlap) in place of ``latency``.
 
     Args:
         denoiser: from :func:`audioae.load`.
@@ -111,14 +107,17 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves
         "precision": precision,
         "states": json.dumps(list(step.state)),
     }
+    reach = denoiser.receptive_field_samples(rate)
+    facts["receptive_field"] = "" if reach is None else str(reach)
     if waves:
-        reach = denoiser.receptive_field_samples(rate)
-        facts |= {"latency": str(denoiser.delay(rate)), "receptive_field": "" if reach is None else str(reach)}
+        facts["latency"] = str(denoiser.delay(rate))
     else:
         stft = denoiser.transform(rate)
         facts |= {
             "n_fft": str(stft.n_fft),
             "window": WINDOW if stft.n_fft == 2 * stft.hop else LONGER,
+            "hop_seconds": repr(denoiser.settings.hop_seconds),
+            "window_seconds": repr(denoiser.settings.window_seconds),
             "delay": str(parts[0].network.delay),
         }
     onnx.helper.set_model_props(proto, facts)

@@ -4,18 +4,21 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from audioae.audio.layout import Audio, finite_or_warn, to_wave, whole_rate
+from audioae.audio.layout import AnyWave, Audio, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
 from audioae.nn.stream import Stream
-from audioae.nn.trained import State, StreamingModel, Strength, is_linked
-from audioae.runtime.onnx_run import resolved
+from audioae.nn.streaming import Streaming
+from audioae.nn.strength import Strength, is_linked
+from audioae.runtime.loading import streaming
+from audioae.signal.arrays import copied, part
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Streamer:
@@ -53,13 +56,14 @@ class Streamer:
 
     def __init__(
         self,
-        denoiser: StreamingModel | str | os.PathLike[str],
+        denoiser: Streaming[Any] | str | os.PathLike[str],
         rate: int,
         atten_limit: float | None = None,
         mix: float = 1.0,
         channels: str = "linked",
     ) -> None:
-        self.denoiser, self.rate = resolved(denoiser, StreamingModel), whole_rate(rate)
+        self.denoiser: Streaming[Any] = streaming(denoiser)
+        self.rate = whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
         self._lock = threading.Lock()
         self.reset()
@@ -89,15 +93,15 @@ class Streamer:
         return Streamer(self.denoiser, self.rate, self.strength.atten_limit, self.strength.mix, channels)
 
     @property
-    def state(self) -> State | None:
-        """State of the STFT and the model, a flat dict of tensors; None before the first chunk."""
+    def state(self) -> dict[str, AnyWave] | None:
+        """State of the stream, a flat dict of tensors, or of arrays with onnxruntime; None before the first chunk."""
         return self._stream.state
 
     def reset(self) -> None:
         """Forget everything: the next chunk begins a new stream, of any shape."""
         self._stream = Stream(self.denoiser, self.rate, self.strength, self.linked)
         # An empty chunk of the type of the last one, which is the type that flush() returns.
-        self._empty: np.ndarray | Tensor | None = None
+        self._empty: AnyWave | None = None
 
     def feed(self, audio: Audio) -> Audio:
         """Take a chunk of any length, one sample or none included, and return what is ready, of the same type.
@@ -113,30 +117,26 @@ class Streamer:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
         """
         wave, back = to_wave(audio)
-        device = wave.device
         ready = self.feed_wave(finite_or_warn(wave))
-        self._empty = audio[:0].copy() if isinstance(audio, np.ndarray) else audio[..., :0].clone()
-        return back(ready.to(device))
+        self._empty = audio[:0].copy() if isinstance(audio, np.ndarray) else copied(part(audio, 0, 0))
+        return back(ready)
 
-    def flush(self) -> NDArray[np.generic] | Tensor:
+    def flush(self) -> "NDArray[np.generic] | Tensor":
         """End the stream: return what is still to come, of the type of the last chunk, and start anew."""
         if self._empty is None:
             self.reset()
             return np.zeros(0, np.float32)
-        empty = self._empty
-        if isinstance(empty, Tensor):
-            return to_wave(empty)[1](self.flush_wave().to(empty.device))
-        return to_wave(empty)[1](self.flush_wave())
+        return to_wave(self._empty)[1](self.flush_wave())
 
-    def feed_wave(self, wave: Tensor) -> Tensor:
-        """:meth:`feed` for finite waves ``(B, C, N)``."""
-        with self._alone(), torch.inference_mode():
+    def feed_wave(self, wave: AnyWave) -> AnyWave:
+        """:meth:`feed` for finite waves ``(B, C, N)``; results are as the model gives them."""
+        with self._alone(), self.denoiser.inference():
             self._stream.fade.strength = self.strength
-            return self.denoiser.checked(self._stream.feed(wave.to(self.denoiser.device)))
+            return self.denoiser.checked(self._stream.feed(self.denoiser.taken(wave)))
 
-    def flush_wave(self) -> Tensor:
+    def flush_wave(self) -> AnyWave:
         """:meth:`flush` for waves ``(B, C, N)``."""
-        with self._alone(), torch.inference_mode():
+        with self._alone(), self.denoiser.inference():
             rest = self._stream.flush()
             self.reset()
             return self.denoiser.checked(rest)

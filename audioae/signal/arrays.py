@@ -3,6 +3,7 @@
 torch is not imported: a tensor exists only after another module has imported it.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -16,23 +17,38 @@ Wave = TypeVar("Wave", bound="NDArray[Any] | Tensor")
 """A numpy array or a torch tensor; results are of the same type and on the same device."""
 
 
+def is_tensor(x: object) -> bool:
+    """Whether this is a torch tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
 def as_array(x: "NDArray[Any] | Tensor") -> NDArray[Any]:
     """The values as a numpy array, without a copy where that is possible."""
     return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
 
 
-def joined(parts: Sequence[Wave]) -> Wave:
-    """Concatenation along the last axis.
+def as_tensor(x: "NDArray[Any] | Tensor") -> "Tensor":
+    """The values as a tensor, without a copy where that is possible."""
+    if not isinstance(x, np.ndarray):
+        return x
+    import torch
+
+    return torch.from_numpy(x if x.flags.writeable else x.copy())  # torch warns of read-only memory
+
+
+def joined(parts: Sequence[Wave], axis: int = -1) -> Wave:
+    """Concatenation, by default along the last axis.
 
     >>> joined([np.zeros((2, 3)), np.ones((2, 1))]).shape
     (2, 4)
     """
     first: Any = parts[0]
     if isinstance(first, np.ndarray):
-        return cast(Wave, np.concatenate(cast(Any, parts), axis=-1))
+        return cast(Wave, np.concatenate(cast(Any, parts), axis=axis))
     import torch
 
-    return cast(Wave, torch.cat(cast(Any, parts), dim=-1))
+    return cast(Wave, torch.cat(cast(Any, parts), dim=axis))
 
 
 def copied(x: Wave) -> Wave:
@@ -45,9 +61,14 @@ def zeros(like: Wave, *shape: int) -> Wave:
     return cast(Wave, np.zeros(shape, like.dtype) if isinstance(like, np.ndarray) else cast(Any, like).new_zeros(shape))
 
 
+def part(x: Wave, start: int, stop: int | None = None) -> Wave:
+    """From ``start`` to ``stop`` along the last axis, as a view."""
+    return cast(Wave, x[..., start:stop])
+
+
 def split(x: Wave, size: int) -> list[Wave]:
     """Parts of this size along the last axis, as views; the last one may be shorter."""
-    return [cast(Wave, x[..., at : at + size]) for at in range(0, max(1, x.shape[-1]), size)]
+    return [part(x, at, at + size) for at in range(0, max(1, x.shape[-1]), size)]
 
 
 def swapped(x: Wave) -> Wave:

@@ -20,7 +20,7 @@ from audioae.generators.generator import Generator
 from audioae.generators.latent import Latent, sound_of
 from audioae.runtime.codes import encode, interpolate
 from audioae.runtime.codes import sample as sampled
-from audioae.runtime.onnx_run import resolved
+from audioae.runtime.loading import resolved
 from audioae.signal.framing import HOP_SECONDS
 from audioae.signal.seeds import generator as seeded
 from audioae.studio.views import spectrogram

@@ -2,19 +2,20 @@
 
 import threading
 from functools import lru_cache
+from typing import Any
 
-from audioae.nn.trained import StreamingModel
+from audioae.nn.streaming import Streaming
 from audioae.runtime.jobs import ModelChoice
 
 _loading = threading.Lock()
 
 
 @lru_cache(maxsize=6)
-def _loaded(model: str) -> StreamingModel:
+def _loaded(model: str) -> Streaming[Any]:
     return ModelChoice(model, "cpu", "torch").load()
 
 
-def denoiser(model: str) -> StreamingModel:
+def denoiser(model: str) -> Streaming[Any]:
     """A denoiser by its name or path; state belongs to each stream, so that all may share it.
 
     Raises:

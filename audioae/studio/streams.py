@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from audioae.errors import InputError
-from audioae.nn.trained import Strength
+from audioae.nn.strength import Strength
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
 from audioae.studio.frames import CancelledError, Tell

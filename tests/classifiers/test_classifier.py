@@ -8,7 +8,7 @@ from audioae.classifiers.models.classifier import Config, Model
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import ModelFileError, RecipeError
 from audioae.recipe import Recipe
-from audioae.runtime.onnx_run import of_family
+from audioae.runtime.loading import of_family
 from audioae.settings.config import parse
 
 RECIPE = """

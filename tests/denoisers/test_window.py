@@ -12,7 +12,7 @@ from audioae.errors import InputError, RecipeError
 from audioae.modelfile import info, save_model
 from audioae.recipe import Recipe
 from audioae.runtime.onnx_export import export
-from audioae.runtime.onnx_run import load
+from audioae.runtime.loading import load
 from audioae.runtime.streamer import Streamer
 from audioae.settings.config import parse
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioae.nn.fade import Fade
-from audioae.nn.trained import FULL, Strength
+from audioae.nn.strength import FULL, Strength
 
 STRENGTHS = st.sampled_from([FULL, Strength(mix=0), Strength(atten_limit=6), Strength(atten_limit=20, mix=0.5)])
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from audioae.denoisers.denoiser import Denoiser
 from audioae.denoisers.models import conv_dae
 from audioae.nn.stream import Stream
-from audioae.nn.trained import FULL
+from audioae.nn.strength import FULL
 
 
 @pytest.fixture(scope="module")

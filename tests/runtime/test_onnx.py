@@ -1,5 +1,6 @@
 """A model as an ONNX file gives what torch gives, whatever runs around it."""
 
+import pickle
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from audioae.cli.app import main
 from audioae.denoisers.denoiser import Denoiser
 from audioae.modelfile import save_model, shipped
 from audioae.recipe import Recipe
-from audioae.runtime.onnx_run import ROOM, OnnxModel, Queue, Queues
+from audioae.runtime.onnx_run import ROOM, OnnxDenoiser, Queue
 from audioae.settings.config import dump, parse
 
 
@@ -56,7 +57,7 @@ def test_ten_minutes_stay_within_a_ten_thousandth(tmp_path: Path) -> None:
 
 def test_backend_onnx_runs_at_the_recordings_own_rate() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
-    assert isinstance(denoiser.network, OnnxModel)
+    assert isinstance(denoiser, OnnxDenoiser)
     wave = speech(44100, 2)
     made = denoiser(wave, 44100, atten_limit=12, mix=0.9)
     assert np.abs(made - audioae.load("conv_dae")(wave, 44100, atten_limit=12, mix=0.9)).max() < 1e-5
@@ -74,36 +75,35 @@ def test_many_streams_at_once() -> None:
 
 def test_a_state_can_be_gone_on_from_more_than_once() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
-    first, second, third = torch.from_numpy(speech(16000, 3).T)[None, ..., : 3 * 8192].split(8192, -1)
+    first, second, third = np.split(speech(16000, 3).T[None, ..., : 3 * 8192], 3, -1)
     begun = denoiser.step(first, denoiser.initial_state(1, 1, 16000), 16000)[1]
-    kept = {name: value.clone() for name, value in begun.items()}
+    kept = {name: value.copy() for name, value in begun.items()}
     once, after = denoiser.step(second, begun, 16000)
     denoiser.step(third, begun, 16000)  # another way on from the same place
-    assert all(torch.equal(value, kept[name]) for name, value in begun.items())
-    assert torch.equal(denoiser.step(second, begun, 16000)[0], once)
-    assert torch.equal(
+    assert all(np.array_equal(value, kept[name]) for name, value in begun.items())
+    assert np.array_equal(denoiser.step(second, begun, 16000)[0], once)
+    assert np.array_equal(
         denoiser.step(third, after, 16000)[0], denoiser.step(third, denoiser.step(second, kept, 16000)[1], 16000)[0]
     )
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (5, 1), (5, 5), (3, 2)])
-def test_a_queue_holds_the_last_frames(length: int, count: int, tmp_path: Path) -> None:
+def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
     rng = np.random.default_rng(0)
-    queues = Queues()
     queue, held = Queue(np.zeros((2, length, 3), np.float32)), np.zeros((2, length, 3), np.float32)
-    tensors = []
+    states = []
     for _ in range(3 * ROOM + 7):
         new = rng.normal(size=(2, count, 3)).astype(np.float32)
         held = np.concatenate([held, new], 1)[:, -length:]
-        queue = queues.of(queues.tensor(queue))
+        assert Queue.of(queue.rows) is queue  # no copy
         queue.push(new)
-        tensors.append((queues.tensor(queue), held))
-    for tensor, expected in tensors:  # nothing that came later was written over them
-        np.testing.assert_array_equal(tensor.numpy(), expected)
-    torch.save(queues.tensor(queue), tmp_path / "state")
-    for copy in (queues.tensor(queue).clone(), deepcopy(queues.tensor(queue)), torch.load(tmp_path / "state")):
-        copy.zero_()
-        assert not queues.of(copy).held.any() and queue.held.any()
+        states.append((queue.rows, held))
+    for rows, expected in states:  # nothing that came later was written over them
+        np.testing.assert_array_equal(rows, expected)
+    for copy in (queue.rows.copy(), deepcopy(queue.rows), pickle.loads(pickle.dumps(queue.rows)), queue.rows * 1):
+        np.testing.assert_array_equal(copy, queue.held)
+        copy[:] = 0
+        assert not Queue.of(copy).held.any() and queue.held.any()
 
 
 def test_fewer_bits_keep_the_quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

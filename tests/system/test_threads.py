@@ -18,7 +18,7 @@ import audioae
 from audioae.cli.app import main
 from audioae.cli.threads import WAITING, at_most, wait_passively
 from audioae.denoisers.denoiser import Denoiser
-from audioae.runtime import onnx_run
+from audioae.runtime.onnx_run import OnnxNetwork
 from audioae.signal.phase import griffin_lim
 from audioae.system import threads
 
@@ -129,8 +129,9 @@ def test_a_training_leaves_cores_to_those_that_mix_unless_told(monkeypatch: pyte
 @pytest.mark.usefixtures("export_once")
 def test_frames_by_onnx_are_run_by_the_thread_that_calls() -> None:
     pytest.importorskip("onnxruntime")
-    denoiser = onnx_run.load("conv_dae", backend="onnx")
-    options = denoiser.network.session(129).get_session_options()
+    (part,) = audioae.load("conv_dae", backend="onnx").parts(RATE)
+    assert isinstance(part.network, OnnxNetwork)
+    options = part.network.session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
