@@ -12,6 +12,7 @@ from audioae.cli.threads import at_most
 from audioae.weight_files import names
 
 Command = Callable[..., Any]
+_PURPOSE = "audioae.purpose"
 
 
 def _shipped(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem | str]:
@@ -144,8 +145,23 @@ def media(command: Command) -> Command:
     return command
 
 
+def _limit(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """The attenuation limit, which ``--for`` sets too."""
+    from audioae.nn.strength import FOR_ASR
+
+    if not context.meta.get(_PURPOSE):
+        return value
+    if value is not None:
+        raise click.UsageError(f"--for asr sets --atten-limit to {FOR_ASR:g} dB: give one of the two", context)
+    return FOR_ASR
+
+
+def _purpose(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    context.meta[_PURPOSE] = value
+
+
 def strength(command: Command) -> Command:
-    """``--atten-limit``, ``--mix`` and ``--channels``."""
+    """``--atten-limit``, ``--for``, ``--mix`` and ``--channels``."""
     for option in (
         click.option(
             "--channels",
@@ -161,9 +177,10 @@ def strength(command: Command) -> Command:
             show_default=True,
             help="Share of the cleaned sound in the result: 1 is cleaned, 0 is the input.",
         ),
-        click.option(
-            "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Attenuate noise by at most DB decibels."
-        ),
-    ):
+        click.option("--for", type=click.Choice(["asr"]), is_eager=True, expose_value=False, callback=_purpose,
+                     help="asr: the attenuation limit that costs a speech recogniser the fewest words."),
+        click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", callback=_limit,
+                     help="Attenuate noise by at most DB decibels."),
+    ):  # fmt: skip
         command = option(command)
     return command

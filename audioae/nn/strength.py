@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from audioae.errors import InputError
 
+FOR_ASR = 12.0
+"""Attenuation limit in dB with the fewest errors of speech recognition; see `recipes/report/denoisers.md`."""
+
 
 @dataclass(frozen=True)
 class Strength:

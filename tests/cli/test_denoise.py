@@ -14,6 +14,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 from audioae.cli.app import main
+from audioae.nn.strength import FOR_ASR
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -102,6 +103,9 @@ def test_strength_and_channels_do_what_they_say(tmp_path: Path) -> None:
     quantum = 2 / 32768
     assert np.abs(result("--mix", 0.25) - (0.25 * full + 0.75 * noisy)).max() < quantum
     assert np.abs(result("--atten-limit", 12) - (full + 10 ** (-12 / 20) * (noisy - full))).max() < quantum
+    assert np.array_equal(result("--for", "asr"), result("--atten-limit", FOR_ASR))
+    both = run(source, "-o", tmp_path / "none.wav", "--for", "asr", "--atten-limit", 3, code=2)
+    assert "give one of the two" in both.output and not (tmp_path / "none.wav").exists()
     assert np.abs(result("--channels", "independent") - full).max() > 10 * quantum
     assert np.abs(result("--model", "crn_dae") - full).max() > 10 * quantum
 
