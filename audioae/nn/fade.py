@@ -4,6 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioae.nn.strength import Strength
+from audioae.signal.arrays import Wave, blended
+
+
+def mixed(clean: Wave, noisy: Wave, shares: "Strength | NDArray[np.float32]") -> Wave:
+    """Cleaned samples with a share of the input.
+
+    Args:
+        clean: ``(B, C, N)``.
+        noisy: the input at the same moments.
+        shares: a strength, or the share in each sample, ``(N,)`` or ``(B, 1, N)``.
+    """
+    share = shares if isinstance(shares, np.ndarray) else shares.dry
+    return blended(clean, noisy, share) if isinstance(share, np.ndarray) or share > 0 else clean
 
 
 class Fade:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Generic
 import numpy as np
 
 from audioae.errors import InputError
-from audioae.nn.fade import Fade
+from audioae.nn.fade import Fade, mixed
 from audioae.nn.strength import Strength
 from audioae.signal.arrays import Wave, copied, joined, part, zeros
 
@@ -23,11 +23,13 @@ class Stream(Generic[Wave]):
         rate: Hz.
         strength: strength of the noise reduction at the beginning.
         linked: one mask for all channels, or one for each.
+        pairs: keep :attr:`pair`.
 
     Attributes:
         hop: samples of which ``step`` takes a whole multiple.
         delay: samples by which the result of ``step`` lags.
         fade: its ``strength`` may be changed between chunks.
+        pair: the input and the cleaned result without any of the input, for the samples that :meth:`feed` returned last.
         state: state of the STFT and the model, a flat dict of arrays or tensors; None before the first chunk.
 
     >>> import audioae, torch
@@ -37,10 +39,12 @@ class Stream(Generic[Wave]):
     (torch.Size([1, 1, 512]), torch.Size([1, 1, 1488]))
     """
 
-    def __init__(self, model: "Streaming[Wave]", rate: int, strength: Strength, linked: bool) -> None:
+    def __init__(self, model: "Streaming[Wave]", rate: int, strength: Strength, linked: bool, pairs: bool = False) -> None:
         self.model, self.rate, self.linked = model, rate, linked
         self.hop, self.delay = model.hop(rate), model.delay(rate)
         self.fade = Fade(strength, self.hop, self.delay)
+        self.pair: tuple[Wave, Wave] | None = None
+        self._pairs = pairs
         self.state: dict[str, Wave] | None = None
         self._rest: list[Wave] = []  # of the last chunks, less than a hop
         self._held = 0  # samples in _rest
@@ -75,17 +79,27 @@ class Stream(Generic[Wave]):
                 # A copy, because the caller may reuse the chunk's memory, and a view would keep all of it alive.
                 self._rest.append(copied(wave))
             self._held = held
-            return part(wave, 0, 0)
+            return self._ready(part(wave, 0, 0), part(wave, 0, 0), part(wave, 0, 0))
         both = joined([*self._rest, wave]) if self._held else wave
         whole = held // self.hop * self.hop
         self._rest, self._held = [copied(part(both, whole, held))], held - whole
         shares = self.fade.shares(whole)
-        ready, self.state = self.model.step(part(both, 0, whole), self.state, self.rate, shares, self.linked)
-        early = min(self._lead, ready.shape[-1])
+        hops = part(both, 0, whole)
+        if not self._pairs:
+            ready, self.state = self.model.step(hops, self.state, self.rate, shares, self.linked)
+            return self._ready(ready)
+        clean, noisy, self.state = self.model.pair(hops, self.state, self.rate, self.linked)
+        return self._ready(mixed(clean, noisy, shares), noisy, clean)
+
+    def _ready(self, result: Wave, *pair: Wave) -> Wave:
+        """What of the model's next samples is to be returned; the pair is kept if there is one."""
+        early = min(self._lead, result.shape[-1])
         self._lead -= early
-        ready = part(ready, early, early + self._missing)
-        self._missing -= ready.shape[-1]
-        return ready
+        end = min(early + self._missing, result.shape[-1])
+        self._missing -= end - early
+        if pair:
+            self.pair = part(pair[0], early, end), part(pair[1], early, end)
+        return part(result, early, end)
 
     def flush(self) -> Wave:
         """End the stream: return all that is missing."""

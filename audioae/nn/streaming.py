@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from audioae.audio.layout import AnyWave, Audio, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
+from audioae.nn.fade import mixed
 from audioae.nn.stream import Stream
 from audioae.nn.strength import FULL, Strength, is_linked
-from audioae.signal.arrays import Wave, blended, copied, joined, mean, zeros
+from audioae.signal.arrays import Wave, copied, joined, mean, zeros
 from audioae.signal.framing import Framing
 
 
@@ -174,24 +175,38 @@ class Streaming(Generic[Wave]):
         Raises:
             InputError: the length of the wave is not a whole number of hops.
         """
+        with self._threads(math.prod(wave.shape), rate):
+            clean, noisy, after = self._pair(wave, state, rate, linked)
+            return mixed(clean, noisy, strength), after
+
+    def pair(self, wave: Wave, state: dict[str, Wave], rate: int, linked: bool = True) -> tuple[Wave, Wave, dict[str, Wave]]:
+        """:meth:`step` without the input in the result, and the input at the same moments.
+
+        Returns:
+            The cleaned wave ``(B, C, T * hop)``, delayed by :meth:`delay`, the input with this delay, and the next state.
+
+        Raises:
+            InputError: the length of the wave is not a whole number of hops.
+        """
+        with self._threads(math.prod(wave.shape), rate):
+            return self._pair(wave, state, rate, linked)
+
+    def _pair(self, wave: Wave, state: dict[str, Wave], rate: int, linked: bool) -> tuple[Wave, Wave, dict[str, Wave]]:
         parts, samples = self.parts(rate), wave.shape[-1]
         hop = parts[0].framing.hop
         if samples % hop:
             raise InputError(f"{samples} samples are not a whole number of hops of {hop}: feed a Streamer")
         results: list[Wave] = []
         after: dict[str, Wave] = {}
-        with self._threads(math.prod(wave.shape), rate):
-            for prefix, part in _named(parts):
-                own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-                result, later = part.step(wave, own, linked)
-                if "wait" in own:  # members with a smaller delay are delayed
-                    result, later["wait"] = _late(own["wait"], result)
-                results.append(result)
-                after |= {prefix + name: value for name, value in later.items()}
-            noisy, after["noisy"] = _late(state["noisy"], wave)
-            share = strength.dry if isinstance(strength, Strength) else strength
-            result = mean(results)
-            return (blended(result, noisy, share) if isinstance(share, np.ndarray) or share > 0 else result), after
+        for prefix, part in _named(parts):
+            own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            result, later = part.step(wave, own, linked)
+            if "wait" in own:  # members with a smaller delay are delayed
+                result, later["wait"] = _late(own["wait"], result)
+            results.append(result)
+            after |= {prefix + name: value for name, value in later.items()}
+        noisy, after["noisy"] = _late(state["noisy"], wave)
+        return mean(results), noisy, after
 
     def _threads(self, samples: int, rate: int) -> AbstractContextManager[None]:
         """Limits the threads of a step over so many samples."""
