@@ -217,6 +217,12 @@ class Offset(Config):
     share: Share = 0.0
 
 
+class NoLeadIn(Config):
+    """Speech that begins after a pause and with the first sample, so that nothing precedes the first word."""
+
+    share: Share = 0.0
+
+
 class LateStart(Config):
     """Up to a second of digital silence on both sides before a recording that starts abruptly."""
 
@@ -262,6 +268,7 @@ class Augment(Config):
     clipping: Clipping = Clipping()
     codec: Codec = Codec()
     offset: Offset = Offset()
+    no_lead_in: NoLeadIn = NoLeadIn()
     late_start: LateStart = LateStart()
 
 

@@ -161,6 +161,8 @@ class Mixer:
                 break
         joined = np.concatenate(parts)[:samples] if parts else np.zeros(0, np.float32)
         wave = np.pad(joined, (0, samples - len(joined)))
+        if self.config.augment.no_lead_in.share and rng.random() < self.config.augment.no_lead_in.share:
+            wave = voices.from_first_word(rng, wave, rate)
         if replicate:
             wave = degrade.replicate(rng, wave, rate, *REPLICATION_DB)
         return self._voiced(rng, wave, rate)

@@ -16,6 +16,9 @@ WINDOW_SECONDS, QUEFRENCY_SECONDS = 0.032, 0.0017
 """Window of the transform, and largest quefrency of the spectral envelope, below that of a pitch."""
 LARGEST_DB = 30.0
 """Largest gain of a bin in :func:`moved_formants`."""
+ONSET_DB, ONSET_PAUSE_SECONDS, ONSET_SHARE = -25.0, 0.15, 0.5
+"""First words of :func:`from_first_word`: level of a frame of 10 ms relative to the loudest, length of the pause before it,
+and largest share of the wave that is cut off."""
 
 
 def gliding(rng: np.random.Generator, wave: Wave, rate: int, speed: float, octaves: float) -> Wave:
@@ -84,3 +87,21 @@ def _log_envelope(spec: Tensor, rate: int) -> Tensor:
     kept = round(QUEFRENCY_SECONDS * rate)
     cepstrum[:, kept + 1 : -kept] = 0
     return torch.fft.rfft(cepstrum).real.T
+
+
+def from_first_word(rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
+    """The wave from the first sample of a word after a pause, as long as before, with silence at its end.
+
+    Unchanged if no word begins after a pause in the first half.
+    """
+    hop = max(1, rate // 100)
+    frames = wave[: len(wave) // hop * hop].reshape(-1, hop)
+    level = np.sqrt(np.square(frames).mean(1)) if len(frames) else np.zeros(1)
+    loud = level > level.max() * 10 ** (ONSET_DB / 20)
+    pause = round(ONSET_PAUSE_SECONDS * 100)
+    quiet = np.convolve(loud, np.ones(pause))[: len(loud)]  # loud frames among the last ones, the current one included
+    onsets = [at for at in range(pause, int(ONSET_SHARE * len(loud))) if loud[at] and not quiet[at - 1]]
+    if not onsets:
+        return wave
+    start = onsets[int(rng.integers(len(onsets)))] * hop
+    return np.concatenate([wave[start:], np.zeros(start, wave.dtype)])

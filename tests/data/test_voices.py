@@ -97,3 +97,20 @@ def test_a_raised_voice_has_attenuated_low_frequencies() -> None:
     change = 10 * np.log10(after / before)
     assert -16 < change[(hz > 50) & (hz < 200)].mean() < -3
     assert abs(change[hz > 5000].mean()) < 1
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_first_word_begins_with_the_first_sample(rate: int) -> None:
+    hop = rate // 100
+    wave = np.zeros(3 * rate, np.float32)
+    wave[: rate // 4] = 0.1  # the middle of a word
+    word = slice(50 * hop, 120 * hop)
+    wave[word] = 0.2
+    found = voices.from_first_word(np.random.default_rng(0), wave, rate)
+    assert len(found) == len(wave)
+    assert np.array_equal(found[: len(wave) - word.start], wave[word.start :]) and not found[len(wave) - word.start :].any()
+    # Nothing to begin with: no pause, a pause that is too short, silence, and no sample.
+    short = np.ones(rate, np.float32)
+    short[20 * hop : 30 * hop] = 0
+    for other in (np.ones(rate, np.float32), short, np.zeros(rate, np.float32), np.zeros(0, np.float32)):
+        assert np.array_equal(voices.from_first_word(np.random.default_rng(0), other, rate), other)

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,23 @@ def test_differences_in_closed_form() -> None:
     zeros = torch.zeros(2, 1, 1000)
     assert float(temporal.l1(zeros + 0.5, zeros, 8000)) == pytest.approx(0.5)
     assert float(temporal.mse(zeros + 0.5, zeros, 8000)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_attenuated_starts_in_closed_form(rate: int) -> None:
+    _, clean = waves(rate)
+    halved = clean.clone()
+    halved[..., : rate // 4] *= 0.5
+    start = partial(intelligibility.attenuated_start, target=clean, rate=rate)
+    assert float(start(halved, seconds=0.25)) == pytest.approx(0.5, abs=1e-4)
+    assert float(start(halved, seconds=0.5)) == pytest.approx(0.25, abs=1e-4)
+    assert float(start(2 * clean)) == 0  # too loud is no loss of speech
+    late = clean.clone()
+    late[..., rate // 4 :] = 0
+    assert float(start(late, seconds=0.25)) == 0
+    silent = clean.clone()
+    silent[..., : rate // 4] *= 1e-3  # a pause counts as kept
+    assert float(intelligibility.attenuated_start(torch.zeros_like(clean), silent, rate, 0.25)) == 0
 
 
 @pytest.mark.parametrize("rate", RATES)

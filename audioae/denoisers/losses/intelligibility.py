@@ -1,4 +1,4 @@
-"""A loss on intelligibility, after ESTOI. It takes ``(estimate, target)``, float waves ``(B, C, N)``, to a scalar."""
+"""Losses on intelligibility. Every function takes ``(estimate, target)``, float waves ``(B, C, N)``, to a scalar."""
 
 from functools import lru_cache
 
@@ -82,3 +82,23 @@ def _third_octaves(rate: int) -> Tensor:
     hz = torch.arange(size // 2 + 1) * rate / size
     middle = LOWEST_HZ * 2 ** (torch.arange(BANDS)[:, None] / 3)
     return ((hz >= middle * 2 ** (-1 / 6)) & (hz < middle * 2 ** (1 / 6))).float()
+
+
+def attenuated_start(estimate: Tensor, target: Tensor, rate: int, seconds: float = 0.5) -> Tensor:
+    """Mean attenuation of the speech with which an example begins, 0 (kept) to 1 and more (lost or inverted).
+
+    The first ``seconds`` are divided into blocks of 50 ms. The gain of a block is the projection of the estimate onto the
+    target. Only gains below 1 count, and only blocks whose level is at most 30 dB below the example's. A model knows least
+    at the start, and in other losses the rest of the example outweighs the start. Like the over-suppression loss of Eskimez
+    et al., "Human Listening and Live Captioning", 2021, it is asymmetric.
+    """
+    size = max(1, round(0.05 * rate))
+    blocks = min(round(seconds * rate), target.shape[-1]) // size
+    if blocks == 0:
+        return estimate.new_zeros(())
+    estimates, targets = (wave[..., : blocks * size].unflatten(-1, (blocks, size)) for wave in (estimate, target))
+    energy = targets.square().mean(-1)
+    gain = (estimates * targets).mean(-1) / energy.clamp_min(1e-8)
+    speech = (energy > 0.001 * target.square().mean(-1, keepdim=True)) & (energy > 1e-6)
+    # Divided by all blocks, so that shares of a batch on several processes agree.
+    return ((1 - gain).clamp_min(0) * speech).mean()
