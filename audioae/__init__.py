@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from audioae.runtime.generate import generate
     from audioae.runtime.loading import load
     from audioae.runtime.onnx_export import export
+    from audioae.runtime.speech import speech_segments
     from audioae.runtime.streamer import Streamer
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ __all__ = [
     "load",
     "reconstruct",
     "sample",
+    "speech_segments",
 ]
 
 # Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
@@ -75,6 +77,7 @@ _LAZY = {
     "export": "audioae.runtime.onnx_export",
     "generate": "audioae.runtime.generate",
     "load": "audioae.runtime.loading",
+    "speech_segments": "audioae.runtime.speech",
 }
 
 

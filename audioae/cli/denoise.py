@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @options.strength
 @click.option("--save-removed", metavar="PATH", help="Write the removed noise: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
+@options.vad
 @click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of results in lossy codecs."
               "  [default: that of the input]")  # fmt: skip
 @options.media
@@ -61,6 +62,8 @@ def denoise(
     channels: str,
     save_removed: str | None,
     plot: str | None,
+    vad: str | None,
+    vad_format: str | None,
     bitrate: int | None,
     codec: str | None,
     track: int | None,
@@ -93,7 +96,7 @@ def denoise(
 
     if engine == "ray" and "-" in (*inputs, out):
         raise click.UsageError("--engine ray takes files: - is cleaned by this process")
-    planned = plan(inputs, out, recursive, save_removed, plot)
+    planned = plan(inputs, out, recursive, save_removed, plot, vad, vad_format)
     if report is not None:
         check_report(Path(report), planned.jobs)
         check_text(Path(report), overwrite)
@@ -270,7 +273,7 @@ def _clean(
         _make_folders(job)
     if not begun(job):
         return None
-    return denoise_file(denoiser, job.source, job.target, chosen, job.removed, job.picture, watch)
+    return denoise_file(denoiser, job.source, job.target, chosen, job.removed, job.picture, watch, job.speech)
 
 
 def _side_by_side(
@@ -320,6 +323,8 @@ def _in_words(result: "Report", verbose: bool) -> str:
     text = f"{result.output}: {result.seconds:.1f} s in {result.elapsed:.1f} s ({result.speed:.0f}x)"
     if result.loudness is not None:
         text += f"; loudness {result.loudness:.1f} LUFS, true peak {result.true_peak:.1f} dBTP"
+    if result.speech is not None:
+        text += f"; {result.speech:.1f} s of speech"
     if verbose:
         text += (
             f"; {result.rate} Hz, {result.channels} channels; level {result.level_before:.1f} to "

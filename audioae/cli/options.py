@@ -160,6 +160,18 @@ def _purpose(context: click.Context, parameter: click.Parameter, value: str | No
     context.meta[_PURPOSE] = value
 
 
+def vad(command: Command) -> Command:
+    """``--vad`` and ``--vad-format``."""
+    for option in (
+        click.option("--vad-format", type=click.Choice(["json", "csv", "rttm", "srt"]), help="Format of --vad."
+                     "  [default: by its ending; json in a folder]"),
+        click.option("--vad", metavar="PATH", help="Write where speech is: a file (.json, .csv, .rttm or .srt), or a folder "
+                     "for several."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def strength(command: Command) -> Command:
     """``--atten-limit``, ``--for``, ``--mix`` and ``--channels``."""
     for option in (

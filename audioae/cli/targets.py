@@ -9,6 +9,7 @@ import click
 
 from audioae.audio.folders import is_recording, recordings
 from audioae.audio.globs import is_glob, matches
+from audioae.audio.speech_files import SPEECH_ENDINGS
 from audioae.audio.spool import is_pipe
 from audioae.runtime.jobs import Job
 
@@ -41,6 +42,8 @@ def plan(
     recursive: bool = False,
     removed: str | None = None,
     plot: str | None = None,
+    speech: str | None = None,
+    speech_format: str | None = None,
 ) -> Plan:
     """Expand ``inputs`` (files, globs, folders, ``-``) and pair each recording with its output paths.
 
@@ -57,6 +60,7 @@ def plan(
     avoid = _place(out) if folder and out else None
     if several and out is not None:
         check_folder(out)
+    further = ((removed, ""), (plot, ".png"), (speech, _speech_ending(speech, speech_format, several)))
     found: dict[Path, tuple[Path, Path]] = {}
     unread: dict[Path, str] = {}
     for name in inputs:
@@ -68,7 +72,7 @@ def plan(
         for source, relative in here:  # circular links make globs find a file many times
             found.setdefault(_place(source.parent) / source.name, (source, relative))
     jobs = [
-        Job(source, _target(source, relative, out, bool(folder)), *_further_outputs(removed, plot, relative, several))
+        Job(source, _target(source, relative, out, bool(folder)), *_further_outputs(further, relative, several))
         for source, relative in found.values()
     ]
     _check_places(jobs)
@@ -79,11 +83,15 @@ def check_folder(out: str) -> None:
     """Check that ``out`` can be the folder of several results.
 
     Raises:
-        click.UsageError: it has the ending of an audio file or picture and is no folder.
+        click.UsageError: it has the ending of an audio file, picture or file of segments, and is no folder.
     """
     path = Path(out)
     ending = path.suffix.lower()
-    if not out.endswith(("/", "\\")) and not path.is_dir() and (is_recording(path) or ending in PICTURES):
+    if (
+        not out.endswith(("/", "\\"))
+        and not path.is_dir()
+        and (is_recording(path) or ending in (*PICTURES, *SPEECH_ENDINGS))
+    ):
         raise click.UsageError(f"{out} names one file, but there are several results: give a folder, such as {path.stem}/")
 
 
@@ -116,9 +124,29 @@ def _place(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _further_outputs(removed: str | None, plot: str | None, relative: Path, several: bool) -> Iterator[Path | None]:
-    """Paths of further results: the path itself, or for several files the job's name in that folder."""
-    for path, ending in ((removed, ""), (plot, ".png")):
+def _speech_ending(path: str | None, chosen: str | None, several: bool) -> str:
+    """Ending of files with segments of speech: that of the option, or of the path, or ``.json`` in a folder.
+
+    Raises:
+        click.UsageError: none of the formats, or an option that says another one than the path.
+    """
+    if path is None:
+        if chosen is not None:
+            raise click.UsageError("--vad-format needs --vad PATH")
+        return ""
+    own = Path(path).suffix.lower()
+    if several or path == STANDARD or path.endswith(("/", "\\")) or Path(path).is_dir():
+        return f".{chosen or 'json'}"
+    if own not in SPEECH_ENDINGS:
+        raise click.UsageError(f"{path}: --vad writes {', '.join(SPEECH_ENDINGS)}: give one of these endings, or a folder")
+    if chosen is not None and own != f".{chosen}":
+        raise click.UsageError(f"{path} is not of --vad-format {chosen}: leave one of them out")
+    return own
+
+
+def _further_outputs(further: Sequence[tuple[str | None, str]], relative: Path, several: bool) -> Iterator[Path | None]:
+    """Paths of further results: the path itself, or for several files the job's name with the ending in that folder."""
+    for path, ending in further:
         if path is None:
             yield None
         elif path == STANDARD:

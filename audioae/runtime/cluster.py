@@ -260,7 +260,8 @@ class Worker:
 
     def clean(self, job: Job, options: DenoiseOptions) -> Any:
         """The report on a recording or its error, which is returned because Ray would wrap a raised error."""
-        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, options, job.removed, job.picture), job)
+        paths = (job.removed, job.picture, None, job.speech)
+        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, options, *paths), job)
 
 
 def _line(error: Exception) -> str:
@@ -273,7 +274,7 @@ def _everywhere(choice: ModelChoice) -> ModelChoice:
 
 
 def _absolute(job: Job) -> Job:
-    places = (path and path.absolute() for path in (job.source, job.target, job.removed, job.picture))
-    source, target, removed, picture = places
+    places = (path and path.absolute() for path in (job.source, job.target, job.removed, job.picture, job.speech))
+    source, target, *others = places
     assert source is not None and target is not None, "every job has both"
-    return Job(source, target, removed, picture)
+    return Job(source, target, *others)

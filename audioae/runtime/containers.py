@@ -1,6 +1,6 @@
 """Opens recordings and results by libsndfile, or by PyAV for media files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from audioae.audio import bitrate, tags
@@ -15,6 +15,7 @@ from audioae.audio.writer import Writer
 from audioae.errors import InputError, OutputError
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
 from audioae.runtime.loudness import Levelled
+from audioae.signal.speech import Segment
 
 Source = Reader | MediaReader
 Result = Writer | MediaWriter | Levelled
@@ -104,6 +105,18 @@ def carry(reader: Source, result: Result) -> list[str]:
     return tags.carry(reader, result)
 
 
+def on_clock(segments: Sequence[Segment], reader: Source) -> list[Segment]:
+    """Segments in seconds from the first sample to those of the recording's own clock, as players show it.
+
+    In media files the sound may begin late and have gaps.
+    """
+    if not isinstance(reader, MediaReader):
+        return list(segments)
+    timeline, rate, begin = reader.track.timeline, reader.info.rate, reader.begins
+    times = ((timeline.time(round(edge * rate)) - begin for edge in segment) for segment in segments)
+    return [Segment(*(round(max(0.0, float(time)), 3) for time in pair)) for pair in times]
+
+
 def _keeps_container(path: Path, source: Path) -> bool:
     """Whether the result is of the recording's container: the same ending, or none to go by."""
     if source == STANDARD:
@@ -111,4 +124,4 @@ def _keeps_container(path: Path, source: Path) -> bool:
     return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)
 
 
-__all__ = ["CONTAINER", "Result", "Source", "carry", "open_recording", "open_result"]
+__all__ = ["CONTAINER", "Result", "Source", "carry", "on_clock", "open_recording", "open_result"]

@@ -135,7 +135,8 @@ def _clean(job: Job, options: DenoiseOptions) -> Report | AudioaeError:
     assert denoiser is not None, "every process loads the model first"
     if isinstance(denoiser, AudioaeError):
         return denoiser
-    return attempt(lambda: denoise_file(denoiser, job.source, job.target, options, job.removed, job.picture), job)
+    paths = (job.removed, job.picture, None, job.speech)
+    return attempt(lambda: denoise_file(denoiser, job.source, job.target, options, *paths), job)
 
 
 def _end_with_parent() -> None:

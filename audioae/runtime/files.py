@@ -8,25 +8,32 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioae.audio.formats import AudioInfo
 from audioae.audio.layout import AnyWave, finite
+from audioae.audio.speech_files import check_ending, speech_text
 from audioae.audio.standard import write_output
 from audioae.errors import InputError, OutputError
+from audioae.nn.fade import mixed
 from audioae.nn.streaming import Streaming
+from audioae.nn.strength import Strength
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
-from audioae.runtime.containers import Result, Source, carry, open_recording, open_result
+from audioae.runtime.containers import Result, Source, carry, on_clock, open_recording, open_result
 from audioae.runtime.jobs import STANDARD, DenoiseOptions
 from audioae.runtime.loudness import Levelled
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
 from audioae.runtime.streamer import Streamer
 from audioae.signal.arrays import as_array, split
+from audioae.system.atomic import write_file
 from audioae.system.places import check_place
+
+if TYPE_CHECKING:
+    from audioae.signal.finder import SpeechFinder
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
@@ -55,6 +62,7 @@ class Report:
         clipped_output: samples of the result that were clipped to full scale.
         loudness: integrated loudness of the result in LUFS if one was requested; None for silence.
         true_peak: true peak of the result in dBTP, before a lossy codec, if a loudness was requested.
+        speech: seconds of speech, if the segments of speech were requested.
         non_finite: NaN or infinite samples, which were set to zero.
         broken: reason why only a part of the recording was read; empty otherwise.
         notes: further notes, such as tags that the result cannot hold.
@@ -74,6 +82,7 @@ class Report:
     clipped_output: int = 0
     loudness: float | None = None
     true_peak: float | None = None
+    speech: float | None = None
     non_finite: int = 0
     broken: str = ""
     notes: list[str] = field(default_factory=list)
@@ -131,6 +140,7 @@ def denoise_file(
     removed: Path | None = None,
     plot: Path | None = None,
     progress: Callable[[int, int, int], None] | None = None,
+    speech: Path | None = None,
 ) -> Report:
     """Clean one file into another of the same rate, channels, length, bit depth and tags.
 
@@ -143,21 +153,24 @@ def denoise_file(
         removed: path for the removed part; with integer samples, it and the result sum to the input exactly.
         plot: path for spectrograms of input, result and removed part.
         progress: called with the number of frames done, of all frames, and the rate.
+        speech: path for the segments of speech, with an ending of :data:`~audioae.audio.speech_files.SPEECH_ENDINGS`.
 
     Raises:
         InputError: the file cannot be read, or is truncated.
         OutputError: a result cannot be written, exists already, or is the input itself.
     """
     options = options or DenoiseOptions()
-    for path in (target, removed, plot):
+    if speech is not None:
+        check_ending(speech)
+    for path in (target, removed, plot, speech):
         check_target(path, source, options.overwrite or options.again)
     if removed is not None and removed == target:
         raise OutputError(f"{removed}: the removed part and the result need different files")
     if target != STANDARD:
-        return _denoise(denoiser, source, target, options, removed, plot, progress)
+        return _denoise(denoiser, source, target, options, removed, plot, progress, speech)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "result.wav"
-        report = _denoise(denoiser, source, place, options, removed, plot, progress)
+        report = _denoise(denoiser, source, place, options, removed, plot, progress, speech)
         report.output = str(STANDARD)
         with open(place, "rb") as file:
             while data := file.read(COPIED):
@@ -173,6 +186,7 @@ def _denoise(
     removed: Path | None,
     plot: Path | None,
     progress: Callable[[int, int, int], None] | None,
+    speech: Path | None,
 ) -> Report:
     with ExitStack() as stack:
         reader = open_recording(source, (target, removed), options)
@@ -184,7 +198,8 @@ def _denoise(
         rest = open_result(removed, source, reader, options) if removed else None
         if rest is not None:
             stack.enter_context(rest)
-        report = _run(denoiser, reader, result, rest, picture, options, progress)
+        finder = _finder(reader.info.rate) if speech else None
+        report = _run(denoiser, reader, result, rest, picture, options, progress, finder)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
@@ -201,7 +216,18 @@ def _denoise(
             before, after = np.concatenate(picture.before), np.concatenate(picture.after)
             waves = {f"before: {source.name}": before, "after": after, "removed": before - after}
             save_spectrograms(waves, reader.info.rate, plot, overwrite=options.overwrite)
+        if speech and finder:
+            segments = finder.finish()
+            report.speech = sum(segment.end - segment.start for segment in segments)
+            text = speech_text(on_clock(segments, reader), speech, source, report.seconds)
+            write_file(speech, text.encode("utf-8", "backslashreplace"), options.overwrite, options.again)
     return report
+
+
+def _finder(rate: int) -> "SpeechFinder":
+    from audioae.signal.finder import SpeechFinder  # loads scipy, which cleaning alone need not wait for
+
+    return SpeechFinder(rate)
 
 
 def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
@@ -225,11 +251,15 @@ def _run(
     picture: _Excerpt | None,
     options: DenoiseOptions,
     progress: Callable[[int, int, int], None] | None,
+    finder: "SpeechFinder | None",
 ) -> Report:
     info: AudioInfo = reader.info
     report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
     try:
-        streamer = Streamer(denoiser, info.rate, options.atten_limit, options.mix, options.channels)
+        strength = Strength(options.atten_limit, options.mix)
+        # Speech is found in the cleaned sound alone, which the input is mixed with afterwards.
+        limits = (None, 1.0) if finder else (options.atten_limit, options.mix)
+        streamer = Streamer(denoiser, info.rate, *limits, options.channels)
     except InputError as error:
         raise InputError(f"{reader.path}: {error}") from None
     meter, clipping = Meter(), Clipping()
@@ -248,6 +278,9 @@ def _run(
     def take_block(clean: Wave) -> None:
         nonlocal done
         noisy = waiting.take(len(clean))
+        if finder is not None:
+            finder.feed(noisy, clean)
+            clean = mixed(clean, noisy, strength)
         result.write(clean)
         if rest is not None:
             rest.write(noisy - result.stored(clean))

@@ -16,17 +16,18 @@ STANDARD = Path("-")
 
 @dataclass(frozen=True)
 class Job:
-    """One file to clean, with the paths of the result, the removed part and the picture."""
+    """One file to clean, with the paths of the result, the removed part, the picture and the segments of speech."""
 
     source: Path
     target: Path
     removed: Path | None = None
     picture: Path | None = None
+    speech: Path | None = None
 
     @property
     def outputs(self) -> list[Path]:
         """All files that the job writes."""
-        return [path for path in (self.target, self.removed, self.picture) if path not in (None, STANDARD)]
+        return [path for path in (self.target, self.removed, self.picture, self.speech) if path not in (None, STANDARD)]
 
     def sweep(self) -> bool:
         """Remove temporary files of killed processes from the output folders. Returns whether none are left."""

@@ -15,10 +15,12 @@ from audioae.nn.stream import Stream
 from audioae.nn.streaming import Streaming
 from audioae.nn.strength import Strength, is_linked
 from audioae.runtime.loading import streaming
-from audioae.signal.arrays import copied, part
+from audioae.signal.arrays import as_array, copied, part
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from audioae.signal.activity import SpeechActivity
 
 
 class Streamer:
@@ -33,6 +35,7 @@ class Streamer:
         atten_limit: largest attenuation in dB.
         mix: 1 for the cleaned signal, 0 for the input, or between.
         channels: ``linked`` or ``independent``.
+        speech: also find speech; see :attr:`speech`.
 
     Attributes:
         strength: an :class:`audioae.Strength`, which may be replaced at any moment, by any thread. The result crossfades
@@ -61,11 +64,13 @@ class Streamer:
         atten_limit: float | None = None,
         mix: float = 1.0,
         channels: str = "linked",
+        speech: bool = False,
     ) -> None:
         self.denoiser: Streaming[Any] = streaming(denoiser)
         self.rate = whole_rate(rate)
         self.strength, self.linked = Strength(atten_limit, mix), is_linked(channels)
         self._lock = threading.Lock()
+        self._finds_speech = speech
         self.reset()
         self.hop, self.delay = self._stream.hop, self._stream.delay
         self.latency_samples = self.delay + self.hop - 1
@@ -90,16 +95,49 @@ class Streamer:
     def clone(self) -> "Streamer":
         """Another one of the same settings, at its beginning."""
         channels = "linked" if self.linked else "independent"
-        return Streamer(self.denoiser, self.rate, self.strength.atten_limit, self.strength.mix, channels)
+        limit, mix = self.strength.atten_limit, self.strength.mix
+        return Streamer(self.denoiser, self.rate, limit, mix, channels, self._finds_speech)
 
     @property
     def state(self) -> dict[str, AnyWave] | None:
         """State of the stream, a flat dict of tensors, or of arrays with onnxruntime; None before the first chunk."""
         return self._stream.state
 
+    @property
+    def speech(self) -> NDArray[np.float32]:
+        """The probability of speech in each frame that the last :meth:`feed` or :meth:`flush` completed.
+
+        They do not depend on :attr:`strength`. Nothing is muted.
+
+        Returns:
+            ``(T,)``, or ``(B, T)`` of several streams. Joined from the first chunk on, value k is that of the returned
+            samples from ``k * speech_frame`` to ``(k + 1) * speech_frame``, the highest of the channels.
+
+        Raises:
+            InputError: the streamer was made without ``speech=True``.
+        """
+        self._activity_there()
+        return self._speech[0] if len(self._speech) == 1 else self._speech
+
+    @property
+    def speech_frame(self) -> int:
+        """Samples of a frame of :attr:`speech`, 16 ms at any rate and with any model.
+
+        Raises:
+            InputError: the streamer was made without ``speech=True``.
+        """
+        return self._activity_there().frame
+
+    def _activity_there(self) -> "SpeechActivity":
+        if self._activity is None:
+            raise InputError("this Streamer does not find speech: make it with speech=True")
+        return self._activity
+
     def reset(self) -> None:
         """Forget everything: the next chunk begins a new stream, of any shape."""
-        self._stream = Stream(self.denoiser, self.rate, self.strength, self.linked)
+        self._stream = Stream(self.denoiser, self.rate, self.strength, self.linked, pairs=self._finds_speech)
+        self._activity = _activity(self.rate) if self._finds_speech else None
+        self._speech = np.zeros((1, 0), np.float32)
         # An empty chunk of the type of the last one, which is the type that flush() returns.
         self._empty: AnyWave | None = None
 
@@ -132,11 +170,28 @@ class Streamer:
         """:meth:`feed` for finite waves ``(B, C, N)``; results are as the model gives them."""
         with self._alone(), self.denoiser.inference():
             self._stream.fade.strength = self.strength
-            return self.denoiser.checked(self._stream.feed(self.denoiser.taken(wave)))
+            ready = self.denoiser.checked(self._stream.feed(self.denoiser.taken(wave)))
+            self._speech = self._heard()
+            return ready
 
     def flush_wave(self) -> AnyWave:
         """:meth:`flush` for waves ``(B, C, N)``."""
         with self._alone(), self.denoiser.inference():
             rest = self._stream.flush()
+            heard = [self._heard()] + ([] if self._activity is None else [self._activity.flush()])
             self.reset()
+            self._speech = np.concatenate(heard, axis=-1)
             return self.denoiser.checked(rest)
+
+    def _heard(self) -> NDArray[np.float32]:
+        """Probabilities of the frames that the stream has just completed."""
+        if self._activity is None or self._stream.pair is None:
+            return np.zeros((1, 0), np.float32)
+        noisy, clean = map(as_array, self._stream.pair)
+        return self._activity.feed(noisy, clean)
+
+
+def _activity(rate: int) -> "SpeechActivity":
+    from audioae.signal.activity import SpeechActivity  # loads scipy, which cleaning alone need not wait for
+
+    return SpeechActivity(rate)

@@ -152,8 +152,14 @@ class Temporary:
         self.discard()
 
 
-def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True) -> None:
+def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True, again: bool = False) -> None:
     """Write a file atomically. Missing parent folders are created.
+
+    Args:
+        path: path of the file.
+        data: its contents.
+        overwrite: replace an existing file.
+        again: accept a file that is there, if it has these contents, as the result of an earlier attempt has.
 
     Raises:
         OutputError: see :class:`Temporary`.
@@ -163,14 +169,14 @@ def write_file(path: str | os.PathLike[str], data: bytes, overwrite: bool = True
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target}: cannot make its folder: {error.strerror or error}") from None
-    with Temporary(target, overwrite) as temporary:
+    with Temporary(target, overwrite, again) as temporary:
         temporary.write(data)
         try:
             if temporary.path.read_bytes() != data:
                 raise temporary.failed("what is read back is not what was written")
         except OSError as error:
             raise temporary.failed(error) from None
-        temporary.commit()
+        temporary.commit(lambda: target.read_bytes() == data)
 
 
 def write_text(path: Path, text: str, overwrite: bool) -> None:

@@ -533,3 +533,19 @@ def test_an_earlier_result_is_kept_and_the_input_too(copy: Callable[..., Report]
     with pytest.raises(OutputError, match="is the input itself"):
         copy(source, source, overwrite=True)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def test_segments_of_speech_have_the_times_of_the_players_clock(tmp_path: Path, samples: Path, denoiser: Denoiser) -> None:
+    sentence, rate = soundfile.read(samples / "clean/48k-waves.flac", dtype="float32")
+    quiet = 1e-4 * np.random.default_rng(0).normal(size=rate).astype(np.float32)
+    one = np.concatenate([quiet, sentence, quiet])
+    expected = audioae.speech_segments(one, rate, denoiser)
+    seconds, start, pause = len(one) / rate, 1.5, 5.0
+    maker = Maker(tmp_path / "talk.mkv").video("mpeg4", 3 * seconds)
+    maker.sound("flac", np.tile(one, 2), rate, start, layout="mono", pauses={seconds: pause}).close()
+    report = denoise_file(denoiser, tmp_path / "talk.mkv", tmp_path / "out.mkv", speech=tmp_path / "speech.json")
+    made = [(each["start"], each["end"]) for each in json.loads((tmp_path / "speech.json").read_text())["segments"]]
+    later = start + seconds + pause
+    times = [(begin + shift, end + shift) for shift in (start, later) for begin, end in expected]
+    assert made == [pytest.approx(each, abs=0.06) for each in times]
+    assert report.speech == pytest.approx(2 * sum(end - begin for begin, end in expected), abs=0.2)

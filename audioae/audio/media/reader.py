@@ -103,6 +103,11 @@ class MediaReader:
         return str(self._container.format.name).partition(",")[0]
 
     @property
+    def begins(self) -> Fraction:
+        """Time of the beginning of the file in seconds, which players show as zero."""
+        return Fraction(self._container.start_time or 0, 1_000_000)
+
+    @property
     def left_out(self) -> list[str]:
         """Kinds of all tracks except sound."""
         others = [each.type for each in self._container.streams if each.index != self._stream.index]
