@@ -137,6 +137,8 @@ def save_patches(
     panels = figure.subplots(len(rows), count, squeeze=False)
     low, high = np.percentile(np.concatenate([patches.ravel() for patches in rows.values()]), [1, 99])
     for line, (name, patches) in zip(panels, rows.items(), strict=True):
+        for axes in line[len(patches) :]:
+            axes.set_axis_off()
         for place, (axes, patch) in enumerate(zip(line, patches, strict=False)):
             axes.imshow(patch, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high, interpolation="nearest")
             axes.set_xticks([])

@@ -1,4 +1,4 @@
-"""In a worker: cleaning files, in turn."""
+"""Worker side of cleaning files: several at a time, which take turns."""
 
 import os
 import threading
@@ -10,24 +10,24 @@ import torch
 
 from audioae.runtime.files import denoise_file
 from audioae.runtime.jobs import DenoiseOptions
-from audioae.studio.frames import CancelledError, Tell
 from audioae.studio.loaded import denoiser
+from audioae.studio.messages import CancelledError, Notify
 from audioae.studio.turns import Turns
 
-TELL_SECONDS = 0.1
-"""Progress is told at most this often."""
+NOTIFY_SECONDS = 0.1
+"""Shortest time between two reports of progress."""
 PARTS = torch.get_num_threads()
-"""Parts of a long recording that are cleaned side by side: as many as the command line takes."""
+"""Segments of a long recording that are cleaned in parallel, as on the command line."""
 OPEN = Turns(10)
-"""Recordings that are under way at a time; the others wait, so that memory does not grow with their number."""
+"""Limits the recordings in progress; others wait, so that memory does not grow with their number."""
 TURNS = Turns(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
-def clean(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[str, Any]:
-    """Clean a file as ``audioae denoise`` does; the report.
+def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
+    """Clean a file as ``audioae denoise`` does, and return the report.
 
     Raises:
-        CancelledError: on the way.
+        CancelledError: the request was cancelled.
         AudioaeError: see :func:`~audioae.runtime.files.denoise_file`.
     """
     torch.set_num_threads(1)
@@ -37,24 +37,27 @@ def clean(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[
         channels=args["channels"],
         salvage=args["salvage"],
         bitrate=1000 * (args["bitrate"] or 0),
+        codec=args["codec"],
+        track=args["track"],
+        loudness=args["loudness"],
         workers=PARTS,
-        overwrite=True,  # a try before this one may have been killed
+        overwrite=True,  # an earlier process may have been killed
     )
-    told = 0.0
+    notified = 0.0
 
     def progress(done: int, frames: int, rate: int) -> None:
-        nonlocal told
+        nonlocal notified
         if cancelled.is_set():
             raise CancelledError
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
-            tell(done=done / max(frames, 1))
+        if time.monotonic() - notified >= NOTIFY_SECONDS:
+            notified = time.monotonic()
+            notify(done=done / max(frames, 1))
         TURNS.pass_on()
 
     with OPEN.taken(), TURNS.taken():
         if cancelled.is_set():
             raise CancelledError
-        tell(done=0.0)
+        notify(done=0.0)
         report = denoise_file(
             denoiser(args["model"]), Path(args["source"]), Path(args["target"]), options, progress=progress
         )

@@ -1,4 +1,4 @@
-"""In the worker: sounds that generators draw and that autoencoders make from codes, changed by a few numbers."""
+"""Worker side of the page Sounds: sounds of generators, and recordings decoded from edited codes."""
 
 import math
 import threading
@@ -28,14 +28,14 @@ from audioae.studio.views import spectrogram
 AXES = 8
 """Directions that have a slider."""
 LONGEST_SECONDS = 20.0
-"""Of a recording that is turned into codes: more takes too long to answer at once."""
+"""Longest part of a recording that is encoded, so that the answer comes soon."""
 DRAFT_SECONDS, DRAFT_ITERATIONS = 4.0, 16
-"""What is reconstructed while a slider moves, so that it is heard at once."""
+"""Length of the preview while a slider moves, and its iterations of Griffin-Lim."""
 MOST_SOUNDS = 48
 ROWS, COLUMNS = 64, 128
 Answer = tuple[dict[str, Any], bytes]
 _alone = threading.Lock()
-"""Drawing takes turns: the phase begins with numbers of torch's one generator."""
+"""Held while a sound is made, because Griffin-Lim draws its initial phase from torch's global random state."""
 
 
 @lru_cache(maxsize=8)
@@ -49,7 +49,7 @@ def _autoencoder(model: str) -> Autoencoder:
 
 
 def draw(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
-    """New sounds, as ``audioae generate`` draws them: images as bytes ``(count, K, P)``, then waves as float32.
+    """Generate sounds as ``audioae generate`` does: images as bytes ``(count, K, P)``, then waves as float32.
 
     Args:
         args: ``model``, ``count``, ``seed``, ``label`` and ``truncation``.
@@ -62,11 +62,12 @@ def draw(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answ
 
 
 def change(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
-    """One of those sounds after a move along the principal directions, or on the way to another one; behind its wave the
-    random numbers that it is made from, float32.
+    """Generate one edited sound: moved along the principal directions, or interpolated with another one. The bytes end with
+    its latent vector, float32.
 
     Args:
-        args: ``sound`` and, for a way, ``to``, each as in :func:`draw` with ``index`` and ``moves``; ``share`` of the way.
+        args: ``sound`` and, to interpolate, ``to``, each as in :func:`draw` with ``index`` and ``moves``; ``share``, the
+            position between them, 0 to 1.
     """
     sound = args["sound"]
     model = _generator(sound["model"])
@@ -94,13 +95,18 @@ def _numbers(model: Generator, sound: dict[str, Any]) -> tuple[Tensor, int | Non
     limit = math.inf if sound["truncation"] is None else sound["truncation"]
     numbers = generator.draw(count, seeded(sound["seed"]), limit)[index]
     moves = torch.tensor(sound["moves"][:AXES], dtype=torch.float32)
-    numbers = numbers + moves @ directions(generator)[: len(moves)]
+    numbers = numbers + moves @ _directions(sound["model"])[: len(moves)]
     classes = generator.config.classes
     if not classes:
         return numbers, None
     if sound["label"] is not None and sound["label"] not in classes:
         raise InputError(f"class {sound['label']!r}: there are {', '.join(classes)}")
     return numbers, index % len(classes) if sound["label"] is None else classes.index(sound["label"])
+
+
+@lru_cache(maxsize=8)
+def _directions(model: str) -> Tensor:
+    return directions(_generator(model).network)
 
 
 def directions(generator: Any) -> Tensor:
@@ -118,7 +124,7 @@ def directions(generator: Any) -> Tensor:
 
 
 def _between(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """On the arc from one draw to another, which are as far from 0 as draws are; their lengths go along."""
+    """Spherical interpolation between two latent vectors; their lengths are interpolated linearly."""
     a, b = first.norm(), second.norm()
     cosine = torch.clamp(first @ second / (a * b), -1, 1)
     angle = torch.acos(cosine)
@@ -147,16 +153,16 @@ def _encoded(path: str, changed: int, model: str) -> _Encoded:
 
 
 def codes(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
-    """A recording reconstructed from its codes, which are moved along their principal axes or towards another recording's.
+    """Reconstruct a recording from its codes, moved along their principal axes or interpolated with another recording's.
 
-    The header's ``parts`` name what the bytes hold one after the other, each with its type and shape: ``code`` and
+    The header's ``parts`` list the contents of the bytes in order, each with its type and shape: ``code`` and
     ``moved``, the code before and after as bytes ``(D, M)`` from ``low`` to ``high``; ``image`` and ``wave`` of the
     reconstruction; and ``input_image`` and ``input_wave`` where ``with_input`` is set.
 
     Args:
         args: ``path``, ``model``, ``moves`` in standard deviations, ``to``, the path of another recording or None,
-            ``share``, ``with_input`` and ``draft``: None, or the patch from which on some seconds are reconstructed quickly.
-        cancelled: not looked at.
+            ``share``, ``with_input`` and ``draft``: None, or the first patch of a preview of some seconds.
+        cancelled: ignored.
     """
     model = _autoencoder(args["model"])
     path, to, draft = args["path"], args.get("to"), args.get("draft")
@@ -190,7 +196,7 @@ def codes(args: dict[str, Any], cancelled: threading.Event | None = None) -> Ans
 
 
 def _part(made: Codes, values: NDArray[np.float32], first: int, seconds: float, rate: int) -> Codes:
-    """The codes of ``DRAFT_SECONDS`` from a patch on; a patch is so many seconds."""
+    """The codes of ``DRAFT_SECONDS`` from a patch on; a patch is ``seconds`` long."""
     first = min(first, values.shape[1] - 1)
     last = min(values.shape[1], first + max(1, round(DRAFT_SECONDS / seconds)))
     samples = min(made.samples, round(last * seconds * rate)) - round(first * seconds * rate)
@@ -224,7 +230,7 @@ def _shares(deviations: NDArray[np.float32]) -> list[float]:
 
 
 def sample(args: dict[str, Any], cancelled: threading.Event | None = None) -> Answer:
-    """New sounds of a variational autoencoder, as ``audioae sample`` draws them.
+    """Sample sounds from a variational autoencoder, as ``audioae generate`` does.
 
     Args:
         args: ``model``, ``count``, ``seed`` and ``patches``.

@@ -1,4 +1,4 @@
-"""What the page "Sounds" asks for: sounds that generators draw, and recordings by way of an autoencoder's codes."""
+"""Routes of the page Sounds: generated sounds, and recordings decoded from an autoencoder's codes."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from starlette.routing import BaseRoute, Route
 
 from audioae.errors import InputError
 from audioae.studio import uploads
-from audioae.studio.pages import hub_of, session_of
+from audioae.studio.pages import session_of, studio_of
+from audioae.studio.processes import WorkerProcess
 
 MOST_MOVES = 8
 
 
 def routes() -> list[BaseRoute]:
-    """Of these."""
+    """Routes of this module."""
     return [
         Route("/api/sounds/draw", draw, methods=["POST"]),
         Route("/api/sounds/change", change, methods=["POST"]),
@@ -26,13 +27,13 @@ def routes() -> list[BaseRoute]:
 
 
 async def draw(request: Request) -> Response:
-    """A grid of new sounds: ``model``, ``count``, ``seed``, ``label`` and ``truncation``, as of ``audioae generate``."""
+    """Generate a grid of sounds: ``model``, ``count``, ``seed``, ``label`` and ``truncation``, as ``audioae generate``."""
     return await _answer(request, "draw", await _sound(request, await uploads.json_of(request)))
 
 
 async def change(request: Request) -> Response:
-    """One of them, ``sound`` with its ``index``, after ``moves`` along the model's directions, or a ``share`` of the way
-    ``to`` another one.
+    """Edit a generated sound: ``sound`` with its ``index`` and ``moves`` along the model's directions, or interpolated with
+    ``to`` at the position ``share``.
     """
     given = await uploads.json_of(request)
     args: dict[str, Any] = {"sound": await _sound(request, given.get("sound"))}
@@ -44,7 +45,7 @@ async def change(request: Request) -> Response:
 
 
 async def sample(request: Request) -> Response:
-    """New sounds of a variational autoencoder: ``model``, ``count``, ``seed`` and ``patches``."""
+    """Sample a variational autoencoder: ``model``, ``count``, ``seed`` and ``patches``."""
     given = await uploads.json_of(request)
     args = {
         "model": await _model(request, "autoencoders", given),
@@ -56,13 +57,14 @@ async def sample(request: Request) -> Response:
 
 
 async def codes(request: Request) -> Response:
-    """A ``recording`` reconstructed from the codes of ``model``, after ``moves`` or a ``share`` of the way ``to`` another
-    one; see :func:`audioae.studio.creating.codes` for ``with_input`` and ``draft``.
+    """Reconstruct a ``recording`` by ``model`` from its codes, after ``moves`` or interpolated with ``to`` at ``share``.
+
+    ``with_input`` and ``draft`` are those of :func:`audioae.studio.creating.codes`.
     """
     given = await uploads.json_of(request)
-    hub, session = hub_of(request), session_of(request)
-    recording = hub.store.recording(session, str(given.get("recording")))
-    other = None if given.get("to") is None else hub.store.recording(session, str(given["to"]))
+    studio, session = studio_of(request), session_of(request)
+    recording = studio.store.recording(session, str(given.get("recording")))
+    other = None if given.get("to") is None else studio.store.recording(session, str(given["to"]))
     args = {
         "path": str(recording.path),
         "to": None if other is None else str(other.path),
@@ -72,8 +74,10 @@ async def codes(request: Request) -> Response:
         "with_input": given.get("with_input", True) is True,
         "draft": None if given.get("draft") is None else int(uploads.number(given, "draft", 0, 10_000)),
     }
+    # A slider that moves again does not wait for the whole reconstruction: another worker makes that.
+    worker = studio.creating if args["draft"] is not None else studio.store.cleaning
     try:
-        return await _answer(request, "codes", args)
+        return await _answer(request, "codes", args, worker)
     except InputError as error:
         raise InputError(recording.in_words(other.in_words(error) if other else error)) from None
 
@@ -94,7 +98,7 @@ async def _sound(request: Request, given: Any) -> dict[str, Any]:
 
 
 async def _model(request: Request, kind: str, given: Mapping[str, Any]) -> str:
-    known = {each["name"]: each["model"] for each in (await hub_of(request).listing())[kind]}
+    known = {each["name"]: each["model"] for each in (await studio_of(request).listing())[kind]}
     if given.get("model") not in known:
         raise InputError(f"{str(given.get('model'))[:100]}: no such model (there are {', '.join(known)})")
     return str(known[given["model"]])
@@ -107,7 +111,7 @@ def _moves(given: Mapping[str, Any]) -> list[float]:
     return [uploads.number({"move": each}, "move", -10, 10) for each in moves]
 
 
-async def _answer(request: Request, what: str, args: dict[str, Any]) -> Response:
+async def _answer(request: Request, what: str, args: dict[str, Any], worker: WorkerProcess | None = None) -> Response:
     session_of(request)
-    header, data = await hub_of(request).creating.ask(what, args)
+    header, data = await (worker or studio_of(request).creating).ask(what, args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-Sounds": json.dumps(header)})

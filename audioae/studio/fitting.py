@@ -1,4 +1,4 @@
-"""In a worker of its own: fitting a model to the noise in a region of a recording."""
+"""Worker side of an adaptation to the noise in a region of a recording."""
 
 import threading
 from collections.abc import Sequence
@@ -8,55 +8,59 @@ from typing import Any
 from audioae.audio.files import Reader
 from audioae.audio.formats import AudioInfo
 from audioae.audio.writer import Writer
-from audioae.studio.frames import CancelledError, Tell
+from audioae.studio.messages import CancelledError, Notify
 from audioae.train.adapt import adapt
 
 MEASURED = 0.9
-"""Share of the progress that is reached when the training is over and its result has to be measured."""
+"""Progress when the training is over and the result is measured."""
 
 
 class Watcher:
-    """Tells the page how a training gets on, and ends it where nobody waits for it.
+    """Reports the progress of a training to the page, and ends a cancelled one.
 
     Args:
-        tell: takes ``done``, a share, and ``text``.
-        cancelled: set where the training is given up.
+        notify: called with the progress ``done``, 0 to 1, and ``text``.
+        cancelled: set when the training is cancelled.
     """
 
-    def __init__(self, tell: Tell, cancelled: threading.Event) -> None:
-        self._tell, self._cancelled = tell, cancelled
+    def __init__(self, notify: Notify, cancelled: threading.Event) -> None:
+        self._notify, self._cancelled = notify, cancelled
 
     def started(self, recipe: Any, parameters: int, sources: Any, noisy: dict[str, float]) -> None:
-        """All is ready."""
-        self._tell(done=0.02, text="learning")
+        """The training starts."""
+        self._notify(done=0.02, text="training")
 
     def stepped(self, step: int, share: float, losses: dict[str, float]) -> None:
-        """A step was taken."""
-        if self._cancelled.is_set():
-            raise CancelledError
-        self._tell(done=0.02 + (MEASURED - 0.02) * min(1.0, share), text=f"learning, step {step}")
+        """A step is done."""
+        self._check()
+        self._notify(done=0.02 + (MEASURED - 0.02) * min(1.0, share), text=f"training, step {step}")
 
     def skipped(self, reasons: Sequence[str]) -> None:
-        """Nothing is told of files of the package."""
+        """Files were skipped; not reported, since they are the package's own."""
 
     def measuring(self, step: int, done: int, of: int) -> None:
-        """A validation goes on."""
-        self._tell(done=MEASURED, text="measuring")
+        """A validation continues."""
+        self._check()
+        self._notify(done=MEASURED, text="measuring")
 
     def validated(self, step: int, figures: dict[str, float], best: bool) -> None:
-        """The weights were measured."""
+        """A validation is done; not reported."""
 
     def alarmed(self, step: int, why: str) -> None:
-        """The end of the training tells."""
+        """A warning; the result of the adaptation shows whether it mattered."""
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise CancelledError
 
 
-def fit(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[str, Any]:
-    """Fit a model to a noise; its SI-SDR before and after, on that noise and on others, and whether there is a result.
+def fit(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
+    """Adapt a model to a noise. Returns SI-SDR before and after, on that noise and on others, and whether it was written.
 
     Args:
-        args: ``source``, ``start`` and ``frames``, where the noise is; ``model``; ``target``, the file to be; ``seconds``.
-        cancelled: set where it is given up.
-        tell: takes the progress.
+        args: ``source``, ``start`` and ``frames`` of the noise; ``model``; ``target``, the file to write; ``seconds``.
+        cancelled: set when it is cancelled.
+        notify: takes the progress.
 
     Raises:
         AudioaeError: too little noise, or a model that cannot be trained.
@@ -72,8 +76,8 @@ def fit(args: dict[str, Any], cancelled: threading.Event, tell: Tell) -> dict[st
                 while left > 0 and len(block := reader.read(min(left, 2**16))):
                     writer.write(block)
                     left -= len(block)
-        tell(done=0.0, text="measuring")
-        watcher = Watcher(tell, cancelled)
+        notify(done=0.0, text="measuring")
+        watcher = Watcher(notify, cancelled)
         result = adapt(args["model"], [str(noise)], target, budget=args["seconds"], watcher=watcher)
     finally:
         noise.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What every request has to pass: the right host, the page's own origin and, for all but the page itself, the token."""
+"""Checks of every request: host, origin and, except for the page's own files, the token."""
 
 import hmac
 import ipaddress
@@ -25,13 +25,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Guard:
-    """Refuses what does not come from the studio's own page or from a program that knows the token.
+    """Rejects requests that come neither from the studio's own page nor from a program with the token.
 
     Args:
-        app: what answers the rest.
+        app: the application behind these checks.
         token: the secret in the address of the page.
-        names: hosts by which the server may be called.
-        any_address: whether it may also be called by any IP address, where it listens beyond this machine.
+        names: host names that requests may address.
+        any_address: whether requests may address any IP address, for a server that other machines reach.
     """
 
     def __init__(self, app: ASGIApp, token: str, names: Iterable[str] = LOOPBACK, any_address: bool = False) -> None:
@@ -39,7 +39,7 @@ class Guard:
         self._names = {name.lower() for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse."""
+        """Pass a request on, or reject it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -82,7 +82,7 @@ class Guard:
 
     def _knows_token(self, headers: Headers) -> bool:
         given = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if not given:  # what a browser can send with a WebSocket
+        if not given:  # a browser cannot set headers of a WebSocket, only subprotocols
             given = next((each[6:] for each in protocols(headers) if each.startswith("token.")), "")
         return hmac.compare_digest(given.encode(), self._token.encode())
 

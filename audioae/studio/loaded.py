@@ -1,4 +1,4 @@
-"""In a worker: denoisers, kept for the next job."""
+"""Cache of loaded denoisers."""
 
 import threading
 from functools import lru_cache
@@ -16,7 +16,7 @@ def _loaded(model: str) -> Streaming[Any]:
 
 
 def denoiser(model: str) -> Streaming[Any]:
-    """A denoiser by its name or path; state belongs to each stream, so that all may share it.
+    """A denoiser by its name or path. Streams share it, since each has its own state.
 
     Raises:
         ModelFileError: no such model.

@@ -1,4 +1,4 @@
-"""In the worker: which models there are, and what each can do."""
+"""List of the models for the page, by family."""
 
 import threading
 from pathlib import Path
@@ -13,7 +13,7 @@ def models(args: dict[str, Any], cancelled: threading.Event | None = None) -> di
     """The denoisers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
 
     Raises:
-        ModelFileError: a path that is no model.
+        ModelFileError: a path is not a model, or not of a family that makes sound.
     """
     found: dict[str, list[dict[str, Any]]] = {"denoisers": [], "autoencoders": [], "generators": []}
     for name in [*args["paths"], *shipped()]:

@@ -1,4 +1,4 @@
-"""What the studio's own page asks for: recordings, their results, samples and pictures of them, and what becomes of them."""
+"""Routes of the studio's page: recordings, results, samples, spectrograms and events."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from audioae import __version__
 from audioae.errors import InputError
 from audioae.recipe_files import DEFAULT
 from audioae.studio import uploads
-from audioae.studio.hub import Hub
+from audioae.studio.app_state import AppState
 from audioae.studio.programs import disposition
 from audioae.studio.store import Recording, Result, result_name
 
@@ -23,7 +23,7 @@ HEARTBEAT_SECONDS = 15.0
 
 
 def routes() -> list[BaseRoute]:
-    """Of these."""
+    """Routes of this module."""
     return [
         Route("/api/about", about),
         Route("/api/models", models),
@@ -39,29 +39,29 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-def hub_of(request: Request) -> Hub:
-    """What all requests share."""
-    hub: Hub = request.app.state.hub
-    return hub
+def studio_of(request: Request) -> AppState:
+    """State that all requests share."""
+    studio: AppState = request.app.state.studio
+    return studio
 
 
 def session_of(request: Request) -> str:
-    """Which page asks."""
+    """Name of the page that sent a request; its session is created if it is new."""
     name = request.headers.get("audioae-session", "")
-    hub_of(request).store.session(name)
+    studio_of(request).store.session(name)
     return name
 
 
 def recording_of(request: Request) -> Recording:
-    """The recording that is asked for."""
-    return hub_of(request).store.recording(session_of(request), request.path_params["key"])
+    """The recording in the address of a request."""
+    return studio_of(request).store.recording(session_of(request), request.path_params["key"])
 
 
 def result_of(recording: Recording, key: str | None) -> Result:
-    """A result of it.
+    """A result of a recording by its key.
 
     Raises:
-        InputError: there is no such one.
+        InputError: there is no such result.
     """
     found = recording.results.get(key or "")
     if found is None:
@@ -70,41 +70,41 @@ def result_of(recording: Recording, key: str | None) -> Result:
 
 
 async def about(request: Request) -> Response:
-    """What the page says of itself."""
-    hub = hub_of(request)
-    test = None if hub.test is None else hub.test.as_dict()
+    """Version, limits, default model and listening test, for the page."""
+    studio = studio_of(request)
+    test = None if studio.test is None else studio.test.as_dict()
     return JSONResponse(
         {
-            "version": __version__, "limit": hub.limit, "test": test,
-            "model": Path(hub.default_model).stem, "default": DEFAULT,
+            "version": __version__, "limit": studio.limit, "test": test,
+            "model": Path(studio.default_model).stem, "default": DEFAULT,
         }
     )  # fmt: skip
 
 
 async def models(request: Request) -> Response:
-    """The models, by what they can do."""
-    hub = hub_of(request)
-    found = await hub.listing()
-    fitted = [{"name": name, "fitted": True, "default": False} for name in hub.fitted]
+    """All models by family."""
+    studio = studio_of(request)
+    found = await studio.listing()
+    fitted = [{"name": name, "fitted": True, "default": False} for name in studio.fitted]
     return JSONResponse(found | {"denoisers": [*fitted, *found["denoisers"]]})
 
 
 async def events(request: Request) -> Response:
-    """Server-sent events: first all recordings of the page, then every change."""
-    hub, name = hub_of(request), session_of(request)
-    session = hub.store.session(name)
+    """Send server-sent events: first all recordings of the page, then every change."""
+    studio, name = studio_of(request), session_of(request)
+    session = studio.store.session(name)
     queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     session.queues.append(queue)
 
     async def told() -> AsyncIterator[str]:
         try:
-            first: dict[str, Any] = {"recordings": [each.as_dict() for each in hub.store.seen_by(name)]}
-            yield _event(first | ({"test": hub.test.as_dict()} if hub.test else {}))
+            first: dict[str, Any] = {"recordings": [each.as_dict() for each in studio.store.seen_by(name)]}
+            yield _event(first | ({"test": studio.test.as_dict()} if studio.test else {}))
             while True:
                 try:
                     event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
                 except TimeoutError:
-                    yield ": still there\n\n"
+                    yield ": heartbeat\n\n"
                     continue
                 if "end" in event:
                     return
@@ -121,62 +121,62 @@ def _event(what: dict[str, Any]) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """A recording, as the body; ``name`` in the address is its file's name."""
-    hub, session = hub_of(request), session_of(request)
-    recording = hub.store.place_for(session, request.query_params.get("name", ""))
+    """Take a recording as the body; ``name`` in the address is its file's name."""
+    studio, session = studio_of(request), session_of(request)
+    recording = studio.store.place_for(session, request.query_params.get("name", ""))
     try:
-        await uploads.save(request, recording.path, hub.limit)
-        await hub.store.add(recording)
+        await uploads.save(request, recording.path, studio.limit)
+        await studio.store.add(recording)
     except BaseException:
-        hub.store.recordings.pop(recording.key, None)
+        studio.store.recordings.pop(recording.key, None)
         shutil.rmtree(recording.folder, ignore_errors=True)
         raise
     return JSONResponse(recording.as_dict())
 
 
 async def remove(request: Request) -> Response:
-    """Take a recording off the page."""
-    await hub_of(request).store.remove(recording_of(request))
+    """Remove a recording."""
+    await studio_of(request).store.remove(recording_of(request))
     return JSONResponse({})
 
 
 async def clean(request: Request) -> Response:
-    """Begin to clean a recording; events tell how it gets on."""
-    hub, recording = hub_of(request), recording_of(request)
+    """Start to clean a recording. Events report its progress."""
+    studio, recording = studio_of(request), recording_of(request)
     given = await uploads.json_of(request)
-    settings = uploads.settings(given, await hub.denoisers(given.get("model")))
-    return JSONResponse(hub.store.clean(recording, settings).as_dict())
+    settings = uploads.settings(given, await studio.denoisers(given.get("model")))
+    return JSONResponse(studio.store.clean(recording, settings).as_dict())
 
 
 async def cancel(request: Request) -> Response:
-    """Give up a result."""
+    """Cancel and remove a result."""
     recording = recording_of(request)
-    await hub_of(request).store.cancel(recording, result_of(recording, request.path_params["result"]))
+    await studio_of(request).store.cancel(recording, result_of(recording, request.path_params["result"]))
     return JSONResponse({})
 
 
 async def link(request: Request) -> Response:
-    """An address from which a result can be downloaded; it cannot be guessed and holds as long as the recording."""
+    """Make an address to download a result: random, and valid until the recording is removed."""
     recording = recording_of(request)
     result = result_of(recording, request.path_params["result"])
     if result.state != "done":
         raise InputError("the result is not ready yet")
     name = result_name(recording.name)
-    return JSONResponse({"url": hub_of(request).store.link(result.path, name), "name": name})
+    return JSONResponse({"url": studio_of(request).store.link(result.path, name), "name": name})
 
 
 async def samples(request: Request) -> Response:
-    """Samples of a recording, or of its ``result``: float32, channels interleaved."""
+    """Send samples of a recording, or of its ``result``: float32, channels interleaved."""
     recording, given = recording_of(request), request.query_params
     result = result_of(recording, given["result"]) if given.get("result") else None
     args = {"place": recording.place(result), "start": int(uploads.number(given, "start", 0, 2**53)),
             "frames": int(uploads.number(given, "frames", 1, 2**24))}  # fmt: skip
-    found, data = await hub_of(request).store.reading.ask("samples", args)
+    found, data = await studio_of(request).store.reading.ask("samples", args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-Channels": str(found["channels"])})
 
 
 async def view(request: Request) -> Response:
-    """A picture of a part of a recording; see :func:`audioae.studio.views.view`."""
+    """Send a spectrogram of a part of a recording; see :func:`audioae.studio.views.view`."""
     recording, given = recording_of(request), request.query_params
     kind = given.get("kind", "before")
     if kind not in ("before", "after", "removed"):
@@ -190,13 +190,13 @@ async def view(request: Request) -> Response:
         **{name: int(uploads.number(given, name, low, 2**53)) for name, low in (("start", 0), ("frames", 1))},
         **{name: int(uploads.number(given, name, 1, 4096)) for name in ("columns", "rows")},
     }
-    header, data = await hub_of(request).store.reading.ask("view", args)
+    header, data = await studio_of(request).store.reading.ask("view", args)
     return Response(data, media_type="application/octet-stream", headers={"Audioae-View": json.dumps(header)})
 
 
 async def download(request: Request) -> Response:
-    """A result, by an address that :func:`link` has given."""
-    found = hub_of(request).store.links.get(request.path_params["secret"])
+    """Send a result, by an address from :func:`link`."""
+    found = studio_of(request).store.links.get(request.path_params["secret"])
     if found is None or not Path(found[0]).is_file():
         return JSONResponse({"error": "this download is no longer there"}, 404)
     path, name = found

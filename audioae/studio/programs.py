@@ -1,4 +1,4 @@
-"""What the studio's server does for programs: a file in and its cleaned version out, and a WebSocket that cleans PCM."""
+"""Routes for programs: an upload that is answered by the cleaned file, and a WebSocket that cleans PCM."""
 
 import asyncio
 import json
@@ -17,17 +17,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from audioae.errors import AudioaeError, InputError
 from audioae.studio import uploads
+from audioae.studio.app_state import AppState
 from audioae.studio.guard import PROTOCOL, protocols
-from audioae.studio.hub import Hub
 from audioae.studio.store import ending, result_name, shown_name
 
 LARGEST_CHUNK = 2**22
-"""Bytes of a message of PCM."""
+"""Bytes of PCM that are passed on at a time."""
 LIVE_MODEL = "conv_dae"
 
 
 def routes() -> list[BaseRoute]:
-    """Of these."""
+    """Routes of this module."""
     return [
         Route("/api/denoise", denoise, methods=["POST", "PUT"]),
         WebSocketRoute("/api/stream", stream),
@@ -38,25 +38,26 @@ async def denoise(request: Request) -> Response:
     """``POST /api/denoise``: clean a file as ``audioae denoise`` does.
 
     The file is the body, or ``file`` in a form. Settings are those of the command line, in the address or in the form:
-    ``model``, ``atten_limit``, ``mix``, ``channels``, ``bitrate``, ``salvage``; with a plain body, ``name`` is the
-    file's name, whose ending decides on the container. The report is in the header ``Audioae-Report``.
+    ``model``, ``atten_limit``, ``mix``, ``channels``, ``bitrate``, ``salvage``, ``codec``, ``track`` and ``loudness``. With
+    a plain body, ``name`` is the file's name, whose extension sets the container. The report is in the header
+    ``Audioae-Report``.
     """
-    hub: Hub = request.app.state.hub
-    folder = hub.store.new_folder()
+    studio: AppState = request.app.state.studio
+    folder = studio.store.new_folder()
     work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
     try:
-        name, source, given = await _received(request, folder, hub.limit)
-        settings = uploads.settings(given, await hub.denoisers(given.get("model")))
+        name, source, given = await _received(request, folder, studio.limit)
+        settings = uploads.settings(given, await studio.denoisers(given.get("model")))
         target = folder / f"result{ending(name)}"
         options = asdict(settings) | {"source": str(source), "target": str(target)}
-        work = asyncio.create_task(hub.store.cleaning.ask("clean", options))
+        work = asyncio.create_task(studio.store.cleaning.ask("clean", options))
         gone = asyncio.create_task(_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
         if not work.done():
-            raise InputError("nobody waits for the result any more")
+            raise InputError("the client has disconnected")
         try:
             report, _ = work.result()
         except AudioaeError as error:
@@ -89,13 +90,13 @@ async def _received(request: Request, folder: Path, limit: int) -> tuple[str, Pa
 
 
 async def _gone(request: Request) -> None:
-    """Until who asked has hung up."""
+    """Wait until the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def _file(path: Path, folder: Path) -> AsyncIterator[bytes]:
-    """A file's bytes; afterwards its folder is removed, whether they were read or not."""
+    """The bytes of a file. Its folder is removed at the end, also after a broken download."""
     try:
         with open(path, "rb") as file:
             while data := await asyncio.to_thread(file.read, 2**18):
@@ -105,7 +106,7 @@ async def _file(path: Path, folder: Path) -> AsyncIterator[bytes]:
 
 
 def disposition(name: str) -> str:
-    """The header that names a download.
+    """Content-Disposition of a download.
 
     >>> disposition("a b.wav")
     "attachment; filename*=UTF-8''a%20b.wav"
@@ -114,26 +115,27 @@ def disposition(name: str) -> str:
 
 
 async def stream(socket: WebSocket) -> None:
-    """``/api/stream?rate=16000``: PCM in, cleaned PCM out while it comes.
+    """``/api/stream?rate=16000``: clean PCM as it arrives.
 
     The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
     ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
-    with what is ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next sample on.
-    It is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` asks for what is left, after which
-    the server closes; other texts are refused. As many samples come out as went in, equal to :class:`audioae.Streamer`'s.
+    with the samples that are ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next
+    sample on. It is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` ends the stream: the rest
+    is sent, and the server closes. Other texts are rejected. The output has as many samples as the input, and equals that of
+    :class:`audioae.Streamer`.
     """
-    hub: Hub = socket.app.state.hub
+    studio: AppState = socket.app.state.studio
     await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
     try:
         given = dict(socket.query_params)
         own: dict[str, Any] = {name: given.pop(name) for name in ("rate", "count", "encoding") if name in given}
-        settings = uploads.settings({"model": LIVE_MODEL} | given, await hub.denoisers(LIVE_MODEL), uploads.OF_STREAMS)
+        settings = uploads.settings({"model": LIVE_MODEL} | given, await studio.denoisers(LIVE_MODEL), uploads.OF_STREAMS)
         args = asdict(settings) | {
             "rate": int(uploads.number(own, "rate", 8_000, 192_000)),
             "count": int(uploads.number(own, "count", 1, 64, 1)),
             "encoding": own.get("encoding", "s16"),
         }
-        async with aclosing(hub.creating.stream(args, _chunks(socket))) as answers:
+        async with aclosing(studio.creating.stream(args, _chunks(socket))) as answers:
             async for latency, ready in answers:
                 if latency is not None:
                     await socket.send_text(json.dumps({"latency_samples": latency}))
@@ -183,5 +185,5 @@ def _strength(text: str) -> dict[str, Any]:
 
 
 def refused(_: Request, error: Exception) -> JSONResponse:
-    """What goes wrong, in a line."""
+    """An error as JSON."""
     return JSONResponse({"error": str(error)}, 400)

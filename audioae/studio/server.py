@@ -1,4 +1,4 @@
-"""The studio's server: from a socket to its end, after which nothing is left behind."""
+"""The studio's server: socket, application, worker processes, and removal of the private folder."""
 
 import asyncio
 import ipaddress
@@ -25,34 +25,34 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from audioae.errors import AudioaeError, InputError, OutputError
 from audioae.studio import creations, fits, pages, programs, trainings
+from audioae.studio.app_state import AppState, BlindTest
 from audioae.studio.guard import LOOPBACK, Guard
-from audioae.studio.hub import BlindTest, Hub
-from audioae.studio.pool import Worker
+from audioae.studio.processes import WorkerProcess
 from audioae.studio.store import Recording, Store
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD_BYTES = 2**31
-"""The default of the largest upload: some three hours of 16 bits in stereo at 44.1 kHz."""
+"""Default size limit of uploads: three hours of stereo at 44.1 kHz and 16 bits."""
 FAREWELL_SECONDS = 2
 MOST_MESSAGE = 2**23
 MOST_DRAINED = 2**26
-"""Bytes of an upload that is too large that are read and thrown away."""
+"""Bytes that are read of an upload that is too large, so that the client gets to read the error."""
 
 
 @dataclass(frozen=True)
 class StudioConfig:
-    """How the studio is to run.
+    """Settings of the studio.
 
     Attributes:
-        paths: recordings of this machine to show.
-        host: address to listen at.
-        port: 0 for any that is free.
-        models: paths of models to offer beside those of the package.
-        default: name or path of the model to begin with.
-        test: two models to compare blindly.
-        compared: recordings of that test, shown beside ``paths``.
-        limit: bytes of an upload.
-        grace: seconds after which what a closed page has left is removed.
+        paths: recordings to list.
+        host: address to listen on.
+        port: port to listen on; 0 for a free one.
+        models: paths of models to list beside those of the package.
+        default: name or path of the default model.
+        test: two models for the listening test.
+        compared: recordings of the listening test, listed beside ``paths``.
+        limit: largest upload in bytes.
+        grace: seconds until the uploads of a closed page are removed.
         runs: folder of trainings.
     """
 
@@ -69,7 +69,7 @@ class StudioConfig:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address.
+    """Whether an address can be reached from this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -86,12 +86,12 @@ def serve(config: StudioConfig, ready: Callable[[str], object]) -> None:
     """Run the studio until SIGINT or SIGTERM.
 
     Args:
-        config: how.
-        ready: called with the address of the page once it can be opened.
+        config: settings.
+        ready: called with the address of the page when the server listens.
 
     Raises:
-        OutputError: nobody can listen at that address.
-        ModelFileError: a model that cannot be used.
+        OutputError: the address cannot be listened on.
+        ModelFileError: an unusable model.
     """
     listener = _listener(config.host, config.port)
     folder = Path(tempfile.mkdtemp(prefix="audioae-studio-"))
@@ -151,7 +151,7 @@ class _Server(uvicorn.Server):
         self._endings = endings
 
     def end(self) -> None:
-        """Stop; what is still sent after a while is cut off, or at once where this is the second call."""
+        """Stop. Answers in progress get some seconds; a second call ends them at once."""
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
@@ -160,7 +160,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The event loop hears them."""
+        """Leave signals to the event loop."""
         yield
 
 
@@ -171,31 +171,35 @@ def application(
     failed: Callable[[AudioaeError], None],
     endings: list[Callable[[], None]],
 ) -> Guard:
-    """The application that answers everything.
+    """The application.
 
     Args:
-        config: how it is to run.
-        folder: the private folder, which someone else makes and removes.
-        token: the secret that requests have to know.
-        failed: told of what the command line names and cannot be used.
-        endings: gains what has to be called when the server is to end.
+        config: settings.
+        folder: the private folder; the caller makes and removes it.
+        token: secret that requests must contain.
+        failed: called with errors of models and recordings that the command line names.
+        endings: list to which functions are appended that must be called before the server ends.
     """
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        reading, cleaning, creating = Worker(folder, "views"), Worker(folder, "cleaning"), Worker(folder, "models")
+        reading, cleaning, creating = (
+            WorkerProcess(folder, "views"),
+            WorkerProcess(folder, "cleaning"),
+            WorkerProcess(folder, "models"),
+        )
         store = Store(folder, cleaning, reading, config.grace)
         test = None if config.test is None else BlindTest(config.test)
-        app.state.hub = Hub(store, config.limit, config.default, list(config.models), creating, test, config.runs)
-        endings.append(lambda: store.tell("", {"end": True}))
-        beginning = asyncio.create_task(_begin(app.state.hub, config, failed))
+        app.state.studio = AppState(store, config.limit, config.default, list(config.models), creating, test, config.runs)
+        endings.append(lambda: store.notify("", {"end": True}))
+        beginning = asyncio.create_task(_begin(app.state.studio, config, failed))
         sweeping = asyncio.create_task(store.sweep())
         try:
             yield
         finally:
             for task in (beginning, sweeping):
                 task.cancel()
-            await fits.give_up(app.state.hub)
+            await fits.give_up(app.state.studio)
             await asyncio.gather(*(worker.close() for worker in (reading, cleaning, creating)))
 
     routes = [
@@ -213,18 +217,18 @@ def application(
     return Guard(app, token, names, not is_loopback(config.host))
 
 
-async def _begin(hub: Hub, config: StudioConfig, failed: Callable[[AudioaeError], None]) -> None:
-    """Start the workers, the quickest first, and open the recordings that the command line names."""
-    await hub.store.reading.start()
+async def _begin(studio: AppState, config: StudioConfig, failed: Callable[[AudioaeError], None]) -> None:
+    """Start the worker processes and open the recordings of the command line."""
+    await studio.store.reading.start()
 
     async def opened() -> list[Recording]:
-        compared = [await hub.store.open(path) for path in config.compared]
+        compared = [await studio.store.open(path) for path in config.compared]
         for path in config.paths:
-            await hub.store.open(path)
+            await studio.store.open(path)
         return compared
 
     async def check_models() -> None:
-        known = {"default", *(each["name"] for each in (await hub.listing())["denoisers"])}
+        known = {"default", *(each["name"] for each in (await studio.listing())["denoisers"])}
         for name in config.test or ():
             if name not in known:
                 raise InputError(f"{name}: no such model to compare (there are {', '.join(known)}, and paths by --model)")
@@ -234,10 +238,10 @@ async def _begin(hub: Hub, config: StudioConfig, failed: Callable[[AudioaeError]
     except AudioaeError as error:
         failed(error)
         return
-    await hub.store.cleaning.start()
-    if hub.test is not None:
-        hub.test.keys += [each.key for each in recordings if not each.error]
-        hub.store.tell("", {"test": hub.test.as_dict()})
+    await studio.store.cleaning.start()
+    if studio.test is not None:
+        studio.test.keys += [each.key for each in recordings if not each.error]
+        studio.store.notify("", {"test": studio.test.as_dict()})
 
 
 async def _page(_: Request) -> Response:
@@ -246,7 +250,7 @@ async def _page(_: Request) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these"
-    if error.status_code == 413:  # who is still sending reads the answer afterwards only
+    if error.status_code == 413:  # clients read the answer only after they have sent all
         left = MOST_DRAINED
         while left > 0 and (message := await request.receive()).get("more_body"):
             left -= len(message.get("body", b""))

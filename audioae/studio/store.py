@@ -1,4 +1,4 @@
-"""The recordings and results of everyone who looks at the studio, and who is told of what becomes of them."""
+"""Recordings and results of all pages, and the events about them."""
 
 import asyncio
 import re
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from audioae.errors import AudioaeError, InputError
-from audioae.studio.frames import Header
-from audioae.studio.pool import CancelledByClientError, Worker
+from audioae.studio.messages import Header
+from audioae.studio.processes import CancelledByUserError, WorkerProcess
 
 MOST_FILES = 200
-"""Recordings of one page."""
+"""Largest number of recordings on a page."""
 MOST_SESSIONS = 64
 MOST_EVENTS = 500
 ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
@@ -24,15 +24,18 @@ SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 @dataclass(frozen=True)
 class Settings:
-    """How to clean a recording, as the options of ``audioae denoise``.
+    """Settings of the noise reduction, as the options of ``audioae denoise``.
 
     Attributes:
         model: name or path.
         atten_limit: attenuation limit in dB; None for none.
-        mix: share of the result, 0 to 1; the rest is the input.
+        mix: 1 for the cleaned signal, 0 for the input, or between.
         channels: ``linked`` or ``independent``.
-        bitrate: of coded results in kbit/s; None for that of the input.
+        bitrate: bit rate of coded results in kbit/s; None for that of the input.
         salvage: whether to clean the readable part of a damaged recording.
+        codec: codec of the sound of media files, by FFmpeg's name; empty for that of the input.
+        track: number of the sound track of media files, from 1; 0 for the default track.
+        loudness: integrated loudness of the result in LUFS; None to leave it.
     """
 
     model: str
@@ -41,15 +44,18 @@ class Settings:
     channels: str = "linked"
     bitrate: int | None = None
     salvage: bool = False
+    codec: str = ""
+    track: int = 0
+    loudness: float | None = None
 
 
 @dataclass
 class Result:
-    """A recording cleaned in one way.
+    """A recording cleaned with certain settings.
 
     Attributes:
-        key: what the page calls it.
-        settings: how.
+        key: identifier for the page.
+        settings: settings.
         path: the file.
         state: ``waiting``, ``running``, ``done`` or ``error``.
     """
@@ -65,7 +71,7 @@ class Result:
     task: asyncio.Task[None] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For the page."""
+        """As JSON for the page."""
         return asdict(self.settings) | {
             "id": self.key, "model": Path(self.settings.model).stem, "state": self.state, "done": self.done,
             "report": self.report, "error": self.error,
@@ -77,11 +83,11 @@ class Recording:
     """A recording on the page.
 
     Attributes:
-        key: what the page calls it.
-        name: its file's name, for people.
-        path: where it lies.
-        folder: its folder in the private one.
-        session: whose it is; empty for those that the command line names, which are everyone's.
+        key: identifier for the page.
+        name: name of its file, for display.
+        path: the file.
+        folder: its folder in the private folder.
+        session: page that it belongs to; empty for recordings of the command line, which all pages show.
     """
 
     key: str
@@ -95,18 +101,18 @@ class Recording:
     results: dict[str, Result] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the page."""
+        """As JSON for the page."""
         results = [result.as_dict() for result in self.results.values()]
         return {"id": self.key, "name": self.name, "error": self.error, "results": results, **self.facts}
 
     def place(self, result: Result | None = None) -> dict[str, Any]:
-        """Where a worker reads it, or a result of it."""
+        """File of the recording or of a result, as workers read it."""
         path, copied = (self.path, self.copied) if result is None else (result.path, result.copied)
         raw = None if copied is None else (self.facts["rate"], self.facts["channels"])
         return {"path": str(copied or path), "raw": raw}
 
     def in_words(self, error: object) -> str:
-        """An error that names the recording by its own name."""
+        """The text of an error, with display names in place of paths."""
         text = str(error)
         for result in self.results.values():
             text = text.replace(str(result.path), result.path.name)
@@ -122,45 +128,45 @@ class Session:
 
 
 class Store:
-    """All of that.
+    """All recordings, results and pages.
 
     Args:
         folder: the private folder.
-        cleaning: the worker that cleans.
-        reading: the worker that reads and draws recordings.
-        grace: seconds after which what a closed page has left is removed.
+        cleaning: worker process that cleans.
+        reading: worker process that reads recordings and computes spectrograms.
+        grace: seconds until the uploads of a closed page are removed.
     """
 
-    def __init__(self, folder: Path, cleaning: Worker, reading: Worker, grace: float = 120.0) -> None:
+    def __init__(self, folder: Path, cleaning: WorkerProcess, reading: WorkerProcess, grace: float = 120.0) -> None:
         self.folder, self.cleaning, self.reading, self.grace = folder, cleaning, reading, grace
         self.recordings: dict[str, Recording] = {}
         self.sessions: dict[str, Session] = {}
         self.links: dict[str, tuple[Path, str]] = {}
-        """Files that can be downloaded by an address that cannot be guessed, and their names."""
+        """Files and their names by the secret part of the address that they can be downloaded from."""
 
     def session(self, name: str) -> Session:
-        """The page that calls itself so.
+        """The session of a page, created if it is new.
 
         Raises:
-            InputError: an impossible name, or too many pages.
+            InputError: an invalid name, or too many pages.
         """
         if name not in self.sessions:
             if not SESSION.fullmatch(name):
-                raise InputError("the page does not say which one it is: reload it")
+                raise InputError("the request names no page: reload the page")
             if len(self.sessions) >= MOST_SESSIONS:
                 raise InputError(f"{MOST_SESSIONS} pages are open: close one")
             self.sessions[name] = Session()
         return self.sessions[name]
 
     def seen_by(self, session: str) -> list[Recording]:
-        """The recordings of a page and those of everyone."""
+        """Recordings of a page, and those of the command line."""
         return [each for each in self.recordings.values() if each.session in ("", session)]
 
     def recording(self, session: str, key: str) -> Recording:
-        """One of them.
+        """A recording that a page may use.
 
         Raises:
-            InputError: there is no such one.
+            InputError: there is no such recording.
         """
         found = self.recordings.get(key)
         if found is None or found.session not in ("", session):
@@ -168,16 +174,16 @@ class Store:
         return found
 
     def new_folder(self) -> Path:
-        """A new folder in the private one."""
+        """Make a new folder in the private folder."""
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir(mode=0o700)
         return folder
 
     def place_for(self, session: str, name: str) -> Recording:
-        """A place for a recording that is about to be uploaded; its name decides on the ending and on nothing else.
+        """A recording to upload. Of its name, only the extension becomes part of a path.
 
         Raises:
-            InputError: there are too many.
+            InputError: too many recordings.
         """
         self.session(session)
         if len(self.seen_by(session)) >= MOST_FILES:
@@ -186,7 +192,7 @@ class Store:
         return Recording(secrets.token_hex(8), shown_name(name), folder / f"input{ending(name)}", folder, session)
 
     async def add(self, recording: Recording) -> None:
-        """Show a recording; what is wrong with it is shown too."""
+        """List a recording, and read its header. Its error is shown on the page."""
         self.recordings[recording.key] = recording
         try:
             recording.facts, _ = await self.reading.ask("probe", {"path": str(recording.path)})
@@ -195,13 +201,13 @@ class Store:
         self.publish(recording)
 
     async def open(self, path: Path) -> Recording:
-        """Show a file of this machine to everyone, where it is."""
+        """List a file of this machine on all pages; it is read in place."""
         recording = Recording(secrets.token_hex(8), shown_name(path.name), path.absolute(), self.new_folder(), "")
         await self.add(recording)
         return recording
 
     def clean(self, recording: Recording, settings: Settings) -> Result:
-        """Begin to clean a recording, unless that is done or under way."""
+        """Start to clean a recording, unless that result exists or is in progress."""
         for result in recording.results.values():
             if result.settings == settings and result.state != "error":
                 return result
@@ -227,7 +233,7 @@ class Store:
             result.state, result.done = "done", 1.0
         except AudioaeError as error:
             result.state, result.error = "error", recording.in_words(error)
-            if isinstance(error, CancelledByClientError):
+            if isinstance(error, CancelledByUserError):
                 recording.results.pop(result.key, None)
         finally:
             self.publish(recording)
@@ -239,7 +245,7 @@ class Store:
             recording.copied = target
 
     async def cancel(self, recording: Recording, result: Result) -> None:
-        """Give up a result, and remove what there is of it."""
+        """Cancel a result and remove its files."""
         recording.results.pop(result.key, None)
         if result.task is not None:
             result.task.cancel()
@@ -251,7 +257,7 @@ class Store:
         self.publish(recording)
 
     async def remove(self, recording: Recording) -> None:
-        """Take a recording off the page and remove all of it that lies in the private folder."""
+        """Remove a recording from the page, and its files from the private folder."""
         self.recordings.pop(recording.key, None)
         for result in list(recording.results.values()):
             await self.cancel(recording, result)
@@ -259,32 +265,34 @@ class Store:
         for link in [link for link, (path, _) in self.links.items() if path.is_relative_to(recording.folder)]:
             del self.links[link]
         await asyncio.to_thread(shutil.rmtree, recording.folder, ignore_errors=True)
-        self.tell(recording.session, {"removed": recording.key})
+        self.notify(recording.session, {"removed": recording.key})
 
     def link(self, path: Path, name: str) -> str:
-        """An address to download a file from."""
+        """Make an address to download a file from."""
         secret = secrets.token_urlsafe(24)
         self.links[secret] = (path, name)
         return f"/download/{secret}"
 
     def publish(self, recording: Recording) -> None:
-        """Tell those who see a recording what has become of it."""
+        """Send the state of a recording to the pages that show it."""
         if recording.key in self.recordings:
-            self.tell(recording.session, {"recording": recording.as_dict()})
+            self.notify(recording.session, {"recording": recording.as_dict()})
 
-    def tell(self, session: str, event: dict[str, Any]) -> None:
-        """Tell a page something; all pages, where it is of no one in particular."""
+    def notify(self, session: str, event: dict[str, Any]) -> None:
+        """Send an event to a page, or to all pages if ``session`` is empty."""
         for name, each in self.sessions.items():
             if session in ("", name):
                 for queue in each.queues:
-                    if queue.qsize() >= MOST_EVENTS:  # of a page that does not read them: all it needs is how things stand
+                    if (
+                        queue.qsize() >= MOST_EVENTS
+                    ):  # the page does not read them: one event with the whole state replaces them
                         while not queue.empty():
                             queue.get_nowait()
                         event = {"recordings": [recording.as_dict() for recording in self.seen_by(name)]}
                     queue.put_nowait(event)
 
     async def sweep(self, every: float = 5.0) -> None:
-        """Remove what closed pages have left, again and again."""
+        """Remove uploads of closed pages, periodically."""
         while True:
             await asyncio.sleep(min(every, self.grace / 4))
             now = time.monotonic()
@@ -296,7 +304,7 @@ class Store:
 
 
 def shown_name(name: str) -> str:
-    """A file's name as people may see it: its last part, without control characters, of a bounded length.
+    """A file's name for display: its last part, without control characters, of bounded length.
 
     >>> shown_name("../../etc/pass\\nwd")
     'passwd'
@@ -306,7 +314,7 @@ def shown_name(name: str) -> str:
 
 
 def ending(name: str) -> str:
-    """The ending of a name if it is a plain one, else none.
+    """The extension of a name if it is a plain one, else an empty text.
 
     >>> ending("a.FLAC"), ending("a.fl/ac"), ending("a")
     ('.FLAC', '', '')
@@ -316,7 +324,7 @@ def ending(name: str) -> str:
 
 
 def result_name(name: str) -> str:
-    """What the command line would call the result of a recording.
+    """The name that the command line gives to the result of a recording.
 
     >>> result_name("talk.flac")
     'talk.clean.flac'

@@ -1,4 +1,4 @@
-"""In a worker: cleaning streams of PCM while they come."""
+"""Worker side of streams of PCM."""
 
 import threading
 from queue import Queue
@@ -11,18 +11,18 @@ from audioae.errors import InputError
 from audioae.nn.strength import Strength
 from audioae.runtime.pcm import ENCODINGS, Pcm
 from audioae.runtime.streamer import Streamer
-from audioae.studio.frames import CancelledError, Tell
 from audioae.studio.loaded import denoiser
+from audioae.studio.messages import CancelledError, Notify
 
 
 class PcmStream:
-    """One stream of PCM that is cleaned while it comes, by a thread of its own.
+    """A stream of PCM, cleaned by a thread of its own.
 
     Args:
         args: ``rate``, ``count``, ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as ``audioae stream``.
 
     Raises:
-        AudioaeError: settings that cannot be used.
+        AudioaeError: invalid settings.
     """
 
     def __init__(self, args: dict[str, Any]) -> None:
@@ -35,15 +35,15 @@ class PcmStream:
         self.queue: Queue[bytes | Strength | None] = Queue()
 
     def feed(self, data: bytes | None) -> None:
-        """Take samples as bytes, of any number; None ends the stream."""
+        """Add PCM, of any number of bytes; None ends the stream."""
         self.queue.put(data)
 
     def set_strength(self, atten_limit: float | None, mix: float) -> None:
         """Change the strength, from the next sample on that is fed."""
         self.queue.put(Strength(atten_limit, mix))
 
-    def run(self, cancelled: threading.Event, tell: Tell) -> dict[str, Any]:
-        """Clean until the end. Every chunk that was fed is answered by one with what is ready, empty where nothing is."""
+    def run(self, cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
+        """Clean until the end. Each chunk is answered by the samples that are ready, which may be none."""
         torch.set_num_threads(1)
         rest = b""
         while (data := self.queue.get()) is not None:
@@ -56,9 +56,9 @@ class PcmStream:
             whole = len(rest) // self.pcm.frame * self.pcm.frame
             ready = np.asarray(self.streamer.feed(self.pcm.decode(rest[:whole])), np.float32)
             rest = rest[whole:]
-            tell(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+            notify(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
         if cancelled.is_set():
             raise CancelledError
         ready = np.asarray(self.streamer.flush(), np.float32)
-        tell(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+        notify(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
         return {}

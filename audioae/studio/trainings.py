@@ -1,4 +1,4 @@
-"""The page "Trainings": curves, pictures and sounds of the trainings in a folder, while they run too."""
+"""Routes of the page Trainings: curves, settings and samples of the trainings in a folder, also of running ones."""
 
 import asyncio
 import json
@@ -12,19 +12,19 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from audioae.errors import InputError
-from audioae.studio.pages import hub_of
+from audioae.studio.pages import studio_of
 from audioae.studio.store import shown_name
 
 LOG, RECIPE, SAMPLES = "log.jsonl", "recipe.json", "samples"
 MOST_RUNS, MOST_FILES, MOST_POINTS = 200, 60, 400
 MOST_SETTINGS, LONGEST_SETTING = 2**20, 120
 MOST_BYTES = 2**23
-"""Of a log, from its end."""
+"""Bytes that are read of a log, from its end."""
 KINDS = {".png": "image/png", ".wav": "audio/wav"}
 
 
 def routes() -> list[BaseRoute]:
-    """Of these."""
+    """Routes of this module."""
     return [
         Route("/api/trainings", listing),
         Route("/api/trainings/{run}", one),
@@ -33,13 +33,13 @@ def routes() -> list[BaseRoute]:
 
 
 async def listing(request: Request) -> Response:
-    """The trainings in the folder, the latest first."""
-    runs = await asyncio.to_thread(_runs, hub_of(request).runs)
+    """List the trainings, latest first."""
+    runs = await asyncio.to_thread(_runs, studio_of(request).runs)
     return JSONResponse([{"name": name, "changed": (path / LOG).stat().st_mtime} for name, path in runs.items()])
 
 
 async def one(request: Request) -> Response:
-    """Curves of a training by section and name, as lists of steps and values; its settings; and names of its samples."""
+    """Send the curves of a training by section and name, as lists of steps and values; settings; names of samples."""
     path = await _run_of(request)
     curves = await asyncio.to_thread(curves_of, path / LOG)
     settings = await asyncio.to_thread(settings_of, path / RECIPE)
@@ -47,26 +47,26 @@ async def one(request: Request) -> Response:
 
 
 async def sample(request: Request) -> Response:
-    """A picture or a sound that a generator has left at a validation.
+    """Send a picture or a sound that a generator has written at a validation.
 
     Raises:
-        InputError: there is no such one.
+        InputError: there is no such sample.
     """
     found = _samples(await _run_of(request)).get(request.path_params["file"])
     if found is None:
-        raise InputError("this sample is not there")
+        raise InputError("there is no such sample")
     return FileResponse(found, media_type=KINDS[found.suffix])
 
 
 async def _run_of(request: Request) -> Path:
-    found = (await asyncio.to_thread(_runs, hub_of(request).runs)).get(request.path_params["run"])
+    found = (await asyncio.to_thread(_runs, studio_of(request).runs)).get(request.path_params["run"])
     if found is None:
-        raise InputError("this training is not there")
+        raise InputError("there is no such training")
     return found
 
 
 def _runs(folder: Path | None) -> dict[str, Path]:
-    """Folders with a log, by their names: what a page asks for is looked up here and never becomes part of a path."""
+    """Folders with a log by name. Names in requests are looked up here and never become part of a path."""
     if folder is None or not folder.is_dir():
         return {}
     found = [path for path in (folder, *folder.iterdir()) if (path / LOG).is_file()]
@@ -82,7 +82,7 @@ def _samples(run: Path) -> dict[str, Path]:
 
 
 def curves_of(log: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Losses and validation figures of a log, each at most some hundred points; lines that are damaged are left out."""
+    """Losses and validation figures of a log, thinned to ``MOST_POINTS``; damaged lines are skipped."""
     with open(log, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - MOST_BYTES))
@@ -101,7 +101,7 @@ def curves_of(log: Path) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def settings_of(recipe: Path) -> dict[str, str]:
-    """Settings of a resolved recipe by their dotted names, as text; none where there is no readable recipe."""
+    """Settings of a resolved recipe by their dotted names, as text; empty if the recipe cannot be read."""
     try:
         with open(recipe, "rb") as file:
             found = _parsed(file.read(MOST_SETTINGS))

@@ -1,4 +1,4 @@
-"""Fair shares: of many jobs a few compute at a time, and each lets the next one in line go on after every block."""
+"""A fair semaphore: few of many jobs compute at a time, and each lets the next one continue after every block."""
 
 import threading
 from collections import deque
@@ -10,7 +10,7 @@ class Turns:
     """A semaphore whose waiters are served in the order in which they came.
 
     Args:
-        slots: how many compute at a time.
+        slots: number of jobs that compute at a time.
 
     >>> turns = Turns(1)
     >>> with turns.taken():
@@ -33,7 +33,7 @@ class Turns:
         mine.wait()
 
     def release(self) -> None:
-        """Give the turn to who has waited longest."""
+        """Pass the turn to the job that has waited longest."""
         with self._lock:
             if self._line:
                 self._line.popleft().set()
@@ -41,7 +41,7 @@ class Turns:
                 self._free += 1
 
     def pass_on(self) -> None:
-        """Let those who wait go first, if there are any."""
+        """Let waiting jobs go first, if there are any."""
         with self._lock:
             if not self._line:
                 return

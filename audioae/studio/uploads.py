@@ -1,4 +1,4 @@
-"""What comes from outside: bodies of bounded size to disk, and settings as the command line has them."""
+"""Request bodies of bounded size, JSON, and settings named as on the command line."""
 
 import asyncio
 import json
@@ -18,37 +18,37 @@ from audioae.studio.store import Settings, ending
 
 JSON_BYTES = 2**20
 SPARE_BYTES = 2**28
-"""Free space on the disk that is left alone."""
+"""Disk space that uploads leave free."""
 CHECK_BYTES = 2**24
-SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage")
+SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage", "codec", "track", "loudness")
 OF_STREAMS = SETTINGS[:4]
 OF_STRENGTH = SETTINGS[1:3]
 
 
 class TooLargeError(HTTPException):
-    """More than is taken."""
+    """An upload beyond the limit."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"the upload is larger than {limit // 2**20} MiB: clean it by `audioae denoise`")
 
 
 async def save(request: Request, target: Path, limit: int) -> None:
-    """A body to a file.
+    """Write a body to a file.
 
     Raises:
         HTTPException: larger than ``limit`` bytes, or the disk is full.
-        InputError: there is none.
+        InputError: the body is empty.
     """
     _check_announced(request, limit)
     await _write(request.stream(), target, limit)
 
 
 async def save_form(request: Request, folder: Path, limit: int) -> tuple[str, Path, dict[str, str]]:
-    """A form with one file: its name, where it was saved, and the other fields.
+    """Save the file of a form. Returns its name, its path and the other fields.
 
     Raises:
         HTTPException: larger than ``limit`` bytes, damaged, or the disk is full.
-        InputError: no file, or several.
+        InputError: no file, or several files.
     """
     _check_announced(request, limit)
     total = 0
@@ -102,8 +102,8 @@ async def json_of(request: Request) -> dict[str, Any]:
     """A small JSON object.
 
     Raises:
-        HTTPException: it is too large.
-        InputError: it is none.
+        HTTPException: too large.
+        InputError: not a JSON object.
     """
     data = b""
     async for part in request.stream():
@@ -115,7 +115,7 @@ async def json_of(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise InputError("the request is no JSON object")
+        raise InputError("the request is not a JSON object")
     return found
 
 
@@ -123,7 +123,7 @@ def number(given: Mapping[str, Any], name: str, low: float, high: float, default
     """A finite number in a range.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a number, or out of range.
     """
     value = given.get(name, default)
     try:
@@ -136,15 +136,15 @@ def number(given: Mapping[str, Any], name: str, low: float, high: float, default
 
 
 def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequence[str] = SETTINGS) -> Settings:
-    """How to clean, as a page or a program asks for it.
+    """Settings of a request.
 
     Args:
         given: options of the command line: ``atten_limit`` or ``atten-limit``.
-        models: names or paths of the models that may be asked for, by name, ``default`` among them.
-        names: the options that are accepted.
+        models: names or paths of the available models by name, ``default`` among them.
+        names: accepted options.
 
     Raises:
-        InputError: an unknown setting or model, or a value that cannot be.
+        InputError: an unknown setting or model, or an invalid value.
     """
     plain = {name.replace("-", "_"): value for name, value in given.items()}
     if unknown := sorted(set(plain) - set(names)):
@@ -163,4 +163,7 @@ def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequenc
         str(channels),
         int(number(plain, "bitrate", 1, 4096)) if plain.get("bitrate") else None,
         plain.get("salvage") in (True, "1", "true"),
+        str(plain.get("codec") or "")[:40],
+        int(number(plain, "track", 1, 1024)) if plain.get("track") else 0,
+        number(plain, "loudness", -70, -5) if plain.get("loudness") not in (None, "") else None,
     )

@@ -1,4 +1,4 @@
-"""In the worker: samples and pictures of recordings, of any part and in memory that does not grow with their length."""
+"""Samples, waveforms and spectrograms of any part of a recording, in memory that does not grow with its length."""
 
 import threading
 from collections import OrderedDict
@@ -49,7 +49,7 @@ class Sound:
             self._samples = np.memmap(path, "<f4", "r", shape=(self.frames, self.channels))
 
     def read(self, start: int, frames: int) -> Wave:
-        """``(frames, C)`` from ``start`` on; zeros where the recording is not."""
+        """``(frames, C)`` from ``start`` on; zeros outside the recording."""
         first, last = max(0, min(start, self.frames)), max(0, min(start + frames, self.frames))
         found: Wave = np.zeros((0, self.channels), np.float32)
         if last > first:
@@ -68,7 +68,7 @@ class Sound:
 
 
 class Sounds:
-    """The recordings that were asked for last, kept open: to open some takes a pass through the file."""
+    """Cache of open recordings: opening some formats takes a pass through the file."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Sounds:
 
     @contextmanager
     def opened(self, place: dict[str, Any]) -> Iterator[Sound]:
-        """The recording at a place, which nobody else reads meanwhile."""
+        """Open a recording for exclusive use."""
         path = place["path"]
         with self._lock:
             sound = self._open.pop(path, None)
@@ -91,7 +91,7 @@ class Sounds:
             yield sound
 
     def forget(self, folder: str) -> None:
-        """Close what lies in a folder that is about to be removed."""
+        """Close the files of a folder that is about to be removed."""
         with self._lock:
             for path in [path for path in self._open if path.startswith(folder)]:
                 sound = self._open.pop(path)
@@ -103,7 +103,7 @@ SOUNDS = Sounds()
 
 
 def probe(args: dict[str, Any], cancelled: threading.Event | None = None) -> dict[str, Any]:
-    """Rate, channels, length and format of a recording, and whether one can go to any place in it exactly."""
+    """Rate, channels, length and format of a recording, and whether seeking is exact to the sample."""
     with Reader(Path(args["path"])) as reader:
         info = reader.info
     if not info.frames:
@@ -120,7 +120,7 @@ def probe(args: dict[str, Any], cancelled: threading.Event | None = None) -> dic
 
 
 def copy(args: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
-    """A coded recording as float32 samples in a file of their own, for the codec does not find every place exactly."""
+    """Decode a recording to a file of float32 samples, because seeking in its codec is not exact."""
     total = 0
     with Reader(Path(args["path"])) as reader, open(args["target"], "wb") as file:
         info = reader.info
@@ -133,7 +133,7 @@ def copy(args: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
 
 
 def samples(args: dict[str, Any], cancelled: threading.Event | None = None) -> tuple[dict[str, Any], bytes]:
-    """Samples as float32, channels interleaved: ``frames`` from ``start`` on, as many as there are."""
+    """Samples as float32, channels interleaved: at most ``frames`` from ``start`` on."""
     with SOUNDS.opened(args["place"]) as sound:
         start = max(0, args["start"])
         frames = max(0, min(args["frames"], sound.frames - start, MOST_SAMPLES // sound.channels))
@@ -141,14 +141,16 @@ def samples(args: dict[str, Any], cancelled: threading.Event | None = None) -> t
 
 
 def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, Any], bytes]:
-    """A picture of a part of a recording: the spectrogram as bytes ``(rows, columns)``, lowest frequency first, then the
-    waveform's lowest and highest sample of each column as float32. The header's ``shown`` is the share of the samples that
-    the picture is made from: below 1 for recordings of many minutes, of which each column shows an excerpt from its middle.
+    """Spectrogram and waveform of a part of a recording.
+
+    The bytes are the spectrogram ``(rows, columns)``, lowest frequency first, then the lowest and the highest sample of each
+    column as float32. The header's ``shown`` is the share of the samples that the picture is made from: below 1 for
+    recordings of many minutes, of which each column shows an excerpt from its middle.
 
     Args:
         args: ``before`` and ``after``, places of recordings; ``kind``, ``before``, ``after`` or ``removed``; ``dry``, the
             share of the input in the result; ``start`` and ``frames``; ``columns`` and ``rows``.
-        cancelled: ends it early.
+        cancelled: set when the request is cancelled.
     """
     before, after = args["before"], args.get("after") or args["before"]
     with SOUNDS.opened(before) as noisy:
@@ -161,7 +163,7 @@ def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, An
 
     def read(begin: int, count: int) -> Wave:
         if cancelled.is_set():
-            raise InputError("nobody looks at it any more")
+            raise InputError("the request was cancelled")
         with SOUNDS.opened(before) as sound:
             wave = sound.read(begin, count) if kind != "after" or dry else None
         if kind == "before":
@@ -182,7 +184,7 @@ def view(args: dict[str, Any], cancelled: threading.Event) -> tuple[dict[str, An
 
 
 def spectrogram(wave: Wave, rate: int, rows: int, columns: int) -> NDArray[np.uint8]:
-    """The picture ``(rows, columns)`` of a short wave ``(N,)``."""
+    """Spectrogram ``(rows, columns)`` of a short wave ``(N,)``, as bytes."""
 
     def read(begin: int, count: int) -> Wave:
         first, last = max(0, min(begin, len(wave))), max(0, min(begin + count, len(wave)))

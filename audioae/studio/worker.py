@@ -1,7 +1,7 @@
 """A worker process of the studio: it reads requests from standard input and answers on standard output.
 
-A request has an ``id``, what to ``do`` and ``args``. It is answered by messages with the same ``id``: any number with the
-``event`` ``progress`` or ``data``, then one with ``done`` or ``error``. The process ends with its standard input.
+A request has an ``id``, the name of an operation in ``do``, and ``args``. It is answered by messages with the same ``id``:
+any number with the ``event`` ``progress`` or ``data``, then one with ``done`` or ``error``. The process ends with its input.
 
 A module is imported when the first request needs it, so that a process that only reads recordings never loads torch.
 """
@@ -14,43 +14,47 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
 from audioae.errors import AudioaeError
 from audioae.runtime.attempt import fault
-from audioae.studio.frames import CancelledError, Header, Tell, pack, read
+from audioae.studio.messages import CancelledError, Header, Notify, pack, read
 
-ASKERS = 4
-"""Short requests that are answered at a time."""
+SHORT_THREADS = 4
+"""Short requests that are answered in parallel."""
+END_SECONDS = 10.0
+"""Longest wait for a job that was cancelled."""
 Answer = dict[str, Any] | tuple[dict[str, Any], bytes]
 SHORT = {
     **dict.fromkeys(("probe", "copy", "samples", "view"), "views"),
     **dict.fromkeys(("draw", "change", "sample", "codes"), "creating"),
     "models": "models",
 }
-"""Short requests by the module that has a function of this name; it takes the arguments and an event that cancels it."""
+"""Short requests, and the module with the function of this name; its arguments are ``args`` and an event that cancels."""
 LONG = {"clean": "cleaning", "fit": "fitting"}
-"""Jobs that have a thread of their own and report their progress."""
+"""Long jobs, each with a thread of its own, that report their progress."""
 CONTROLS = ("cancel", "feed", "strength", "end", "forget")
-"""Messages about requests that are being answered."""
+"""Messages about other requests; they are not answered."""
 
 
-class Worker:
+class Handler:
     """Answers requests.
 
     Args:
-        output: where answers go.
+        output: file that answers are written to.
     """
 
     def __init__(self, output: BinaryIO) -> None:
         self._output, self._writing = output, threading.Lock()
         self._running: dict[int, threading.Event] = {}
         self._streams: dict[int, Any] = {}
-        self._short = ThreadPoolExecutor(ASKERS)
+        self._short = ThreadPoolExecutor(SHORT_THREADS)
+        self._threads: list[threading.Thread] = []
 
     def handle(self, header: Header, payload: bytes) -> None:
-        """Take a request; what it asks for is done in another thread."""
+        """Take a request; other threads do the work."""
         number, what, args = header["id"], header["do"], header.get("args", {})
         if what in CONTROLS:
             self._control(number, what, args, payload)
@@ -59,14 +63,14 @@ class Worker:
         if what in SHORT:
             self._short.submit(self._answer, number, lambda: getattr(_module(SHORT[what]), what)(args, cancelled))
         elif what in LONG:
-            self._in_thread(number, lambda: getattr(_module(LONG[what]), what)(args, cancelled, self._teller(number)))
+            self._in_thread(number, lambda: getattr(_module(LONG[what]), what)(args, cancelled, self._notifier(number)))
         elif what == "stream":
             self._in_thread(number, lambda: self._stream(number, args, cancelled))
         else:
             self._send({"id": number, "event": "error", "error": f"no such request: {what}", "kind": "InputError"})
 
     def _control(self, number: int, what: str, args: dict[str, Any], payload: bytes) -> None:
-        """A message about a request that is being answered; it has no answer of its own."""
+        """Take one of ``CONTROLS``."""
         stream = self._streams.get(number)
         if what == "forget":
             _module("views").SOUNDS.forget(args["folder"])
@@ -82,7 +86,9 @@ class Worker:
             stream.feed(None)
 
     def _in_thread(self, number: int, work: Callable[[], Answer]) -> None:
-        threading.Thread(target=self._answer, args=(number, work), daemon=True).start()
+        thread = threading.Thread(target=self._answer, args=(number, work), daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
     def _stream(self, number: int, args: dict[str, Any], cancelled: threading.Event) -> Answer:
         stream = self._streams[number] = _module("streams").PcmStream(args)
@@ -106,13 +112,25 @@ class Worker:
         finally:
             self._running.pop(number, None)
 
-    def _teller(self, number: int) -> Tell:
+    def _notifier(self, number: int) -> Notify:
         return lambda **what: self._send({"id": number, "event": "progress", **what})
 
     def _send(self, header: Header, payload: bytes = b"") -> None:
-        with self._writing:
+        with self._writing, suppress(OSError):  # the server may be gone
             self._output.write(pack(header, payload))
             self._output.flush()
+
+    def close(self) -> None:
+        """Cancel all requests, and wait until their threads have noticed: a model's step or a block of samples later."""
+        for cancelled in list(self._running.values()):
+            cancelled.set()
+        for stream in list(self._streams.values()):
+            stream.feed(None)
+        self._short.shutdown(cancel_futures=True)
+        for thread in self._threads:
+            thread.join(END_SECONDS)
+        with suppress(OSError):
+            self._output.close()
 
 
 def _module(name: str) -> Any:
@@ -120,22 +138,23 @@ def _module(name: str) -> Any:
 
 
 def main() -> None:
-    """Answer requests until nobody sends any more; then remove the folder that the first argument names. The other arguments
-    name modules to import at the start, for the requests that will come."""
+    """Answer requests until standard input ends, then remove the private folder.
+
+    The first command-line argument is that folder. The others are modules that the expected requests need.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
-    tempfile.tempdir = sys.argv[1]  # what a killed training has left is removed with the folder
-    # What a library prints is no answer, and a process that a training forks closes its standard input.
+    tempfile.tempdir = sys.argv[1]  # temporary files of a killed training are removed with the folder
+    # Answers have a file of their own, because libraries print to standard output and forked processes close standard input.
     requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     for name in sys.argv[2:]:
         _module(name)
-    worker = Worker(output)
+    handler = Handler(output)
     while (message := read(requests)) is not None:
-        worker.handle(*message)
-    # Also where the server was killed and could not tidy up itself.
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
-    os._exit(0)
+        handler.handle(*message)
+    handler.close()
+    shutil.rmtree(sys.argv[1], ignore_errors=True)  # a server that was killed has not removed it
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Pictures of the studio's pages, as samples/studio-*.png: `python tests/benchmarks/studio_pictures.py [RUNS]`.
 
-It starts a studio on the samples, with the trainings in RUNS if given, and takes the pictures in Chromium.
+It starts a studio on the samples and takes the pictures in Chromium. RUNS holds trainings: a generator's, whose samples are
+shown, and others, which are compared.
 """
 
 import argparse
@@ -12,8 +13,7 @@ from typing import Any
 
 WIDE = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
-SHOWN = 3
-"""Trainings that are compared."""
+MOST_COMPARED = 3
 
 
 def main(runs: str) -> None:
@@ -24,6 +24,9 @@ def main(runs: str) -> None:
     from tests.studio.conftest import SAMPLES, running
     from tests.studio.test_browser import FLAGS, until
 
+    names = sorted(path.parent.name for path in Path(runs).glob("*/log.jsonl"))
+    drawn = [name for name in names if (Path(runs) / name / "samples").is_dir()]
+    generator, compared = next(iter(drawn), None), [name for name in names if name not in drawn][:MOST_COMPARED]
     recordings = [SAMPLES / "noisy" / name for name in ("44k-rooster.flac", "44k-stereo-rain.flac", "16k-fire.flac")]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -38,33 +41,59 @@ def main(runs: str) -> None:
         page.keyboard.press("ArrowRight")
         until(page, "studio.player.position > 0")
 
-        def save(name: str) -> None:
+        def save(name: str, scheme: str = "light", tall: int = WIDE["height"]) -> None:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": page.viewport_size["width"], "height": tall})
             page.wait_for_timeout(1000)  # until all is painted
             page.screenshot(path=SAMPLES / f"studio-{name}.png")
 
-        save("clean-light")
-        page.emulate_media(color_scheme="dark")
-        save("clean-dark")
+        save("clean-dark", "dark")
+        page.click("text=More options")
+        page.locator("#strength").fill("18")
+        page.select_option("#other", "conv_dae")
+        page.wait_for_selector("#picture-other[aria-label*='second model']")
+        save("clean-light", tall=1400)
+        page.select_option("#other", "")
+        page.click("text=More options")
         page.click("nav a[href='#sounds']")
         page.wait_for_selector("#grid[data-drawn]")
+        page.locator(".move").first.fill("2")
+        page.wait_for_selector("#changed[data-state*='[2,']")
         page.wait_for_selector("#code-view[data-state]")
-        save("sounds")
-        page.emulate_media(color_scheme="light")
+        save("sounds", "dark")
+        page.locator(".axis").first.fill("2")
+        page.wait_for_selector("#code-view[data-state*='[2,']")
         page.locator("#code-view").evaluate("(each) => each.closest('.card').scrollIntoView()")
         save("codes")
-        page.click("nav a[href='#trainings']")
-        page.wait_for_selector("#trainings canvas, #trainings p")
-        for place in range(1, min(SHOWN, page.locator("#runs input").count())):
-            page.locator("#runs input").nth(place).set_checked(True)
-            page.wait_for_selector(f"#runs li:nth-child({place + 1}) input:checked")
-        save("trainings")
+        if generator or compared:
+            page.click("nav a[href='#trainings']")
+        if generator:
+            show_trainings(page, [generator])
+            page.locator(".sampled").evaluate("(each) => each.scrollIntoView()")
+            page.wait_for_selector(".samples img[src^='blob:']")
+            save("generator")
+        if compared:
+            show_trainings(page, compared)
+            page.evaluate("scrollTo(0, 0)")
+            save("trainings", "dark")
         page.set_viewport_size(PHONE)
-        page.emulate_media(color_scheme="dark")
         page.click("nav a[href='#clean']")
-        page.locator("#desk").scroll_into_view_if_needed()
         page.locator(".player").first.evaluate("(each) => each.scrollIntoView()")
-        save("phone")
+        save("phone", "dark", PHONE["height"])
+        page.click("nav a[href='#sounds']")
+        page.evaluate("scrollTo(0, 0)")
+        save("phone-sounds", "light", PHONE["height"])
         browser.close()
+
+
+def show_trainings(page: Any, names: list[str]) -> None:
+    """Show some trainings of the folder in one chart."""
+    first, *others = names
+    page.click(f"#runs button[data-run='{first}']")
+    page.wait_for_selector(f"[data-shown='[\"{first}\"]']")
+    for name in others:
+        page.locator(f"#runs input[data-run='{name}']").set_checked(True)
+        page.wait_for_selector(f"[data-shown*='\"{name}\"]']")
 
 
 if __name__ == "__main__":

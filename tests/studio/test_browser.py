@@ -44,6 +44,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         rows.append({"step": 19, "valid": {"si_sdr": 10 * rate}})
         (folder / run / "log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         (folder / run / "recipe.json").write_text(json.dumps({"seed": 1, "train": {"learning_rate": rate}}))
+    (folder / "first" / "samples").mkdir()
+    for step in (5, 19):
+        shutil.copy(SAMPLES / "before-after.png", folder / "first" / "samples" / f"{step:06d}.png")
+        for number in range(2):
+            soundfile.write(folder / "first" / "samples" / f"{step:06d}-{number}.wav", np.zeros(800), 8000)
     clips = [SAMPLES / "noisy" / f"16k-{name}.flac" for name in ("fire", "rain")]
     settings = {"compared": clips, "runs": str(folder), "test": TESTED, "grace": 1.0}
     with running(tmp_path_factory.mktemp("shown"), **settings) as found:
@@ -285,6 +290,18 @@ def test_a_file_is_dropped_and_removed(web: Web, clip: Path) -> None:
     web.wait_for_selector("text=dropped & <b>.flac", state="detached")
 
 
+def test_a_recording_is_shown_when_its_header_is_read_after_the_page_has_opened(shown: Studio, browser: Any) -> None:
+    page = browser.new_page()
+    listed = {"id": "f00", "name": "late.wav", "error": "", "results": []}
+    known = listed | {"rate": 8000, "channels": 1, "frames": 8000, "seconds": 1.0, "format": "WAV PCM_16", "exact": True}
+    events = "".join(f"data: {json.dumps(each)}\n\n" for each in ({"recordings": [listed]}, {"recording": known}))
+    page.route("**/api/events", lambda route: route.fulfill(body=events, content_type="text/event-stream"))
+    page.goto(shown.address)
+    page.click("nav a[href='#clean']")
+    page.wait_for_selector("#desk:visible #name:has-text('late.wav')")
+    page.close()
+
+
 def test_a_broken_file_says_why(web: Web, tmp_path: Path) -> None:
     path = tmp_path / "broken.wav"
     path.write_bytes(b"RIFF nothing")
@@ -459,6 +476,15 @@ def test_trainings_are_compared_in_one_chart(web: Web) -> None:
     assert web.locator("#trainings .curves canvas").count() == 2
     web.click("text=Settings that differ: 1")
     assert web.text_content("#trainings details table td") == "train.learning_rate"
+
+
+def test_samples_of_a_training_are_grouped_by_step_latest_first(web: Web) -> None:
+    web.click("nav a[href='#trainings']")
+    web.click("#runs button[data-run='first']")
+    web.wait_for_selector("h2:has-text('Samples of first')")
+    assert web.locator(".samples h3").all_text_contents() == ["step 19", "step 5"]
+    assert web.locator("[aria-label='Sound 2 of first, step 19']").count() == 1
+    until(web, "[...document.querySelectorAll('.samples img')].every((each) => each.naturalWidth > 0)")
 
 
 PLAYED = """async ([frames, channels, seeks]) => {

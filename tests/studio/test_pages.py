@@ -203,19 +203,19 @@ def test_a_model_is_fitted_to_a_noise_and_may_be_given_up(page: Page, tmp_path: 
     noise = scipy.signal.lfilter([1], [1, -0.95], np.random.default_rng(0).normal(size=14 * rate)) * 0.01
     soundfile.write(path, noise, rate)
     key = add(page, path)
-    wish = {"start": 0, "frames": 13 * rate, "minutes": 0.05, "model": "conv1d_dae"}
-    page.ask("POST", f"/api/files/{key}/fit", wish | {"minutes": 60})
-    page.until(lambda _: any(each["text"].startswith("learning") for each in page.fits))
-    assert "already" in page.refused("POST", f"/api/files/{key}/fit", wish)
+    wanted = {"start": 0, "frames": 13 * rate, "minutes": 0.05, "model": "conv1d_dae"}
+    page.ask("POST", f"/api/files/{key}/fit", wanted | {"minutes": 60})
+    page.until(lambda _: any(each["text"].startswith("training") for each in page.fits))
+    assert "another model is being adapted" in page.refused("POST", f"/api/files/{key}/fit", wanted)
     page.ask("DELETE", "/api/fit")
     page.until(lambda _: page.fits[-1]["text"] == "cancelled")
 
     page.fits.clear()
-    page.ask("POST", f"/api/files/{key}/fit", wish)
+    page.ask("POST", f"/api/files/{key}/fit", wanted)
     last = page.until(lambda _: page.fits and page.fits[-1]["state"] != "running" and page.fits[-1])
-    assert last["state"] == "done" or "became worse by more than 0.3 dB" in last["text"]
+    assert last["state"] == "done" or "lost more than 0.3 dB" in last["text"]
     if last["state"] == "done":
-        assert f"{last['figures']['own']['after']:.1f} dB after fitting" in last["text"]
+        assert f"{last['figures']['own']['after']:.1f} dB after adaptation" in last["text"]
         assert page.studio.ask("GET", last["url"], token=None)[0] == 200
         assert page.ask("GET", "/api/models")["denoisers"][0]["name"] == last["name"]
         page.ask("POST", f"/api/files/{key}/results", {"model": last["name"]})
@@ -226,8 +226,8 @@ def test_a_model_is_fitted_to_a_noise_and_may_be_given_up(page: Page, tmp_path: 
 @pytest.mark.parametrize(
     ("method", "path", "body", "says"),
     [
-        ("POST", "results", "no json", "the request is no JSON object"),
-        ("POST", "results", "[" * 10_000, "the request is no JSON object"),
+        ("POST", "results", "no json", "the request is not a JSON object"),
+        ("POST", "results", "[" * 10_000, "the request is not a JSON object"),
         ("POST", "results", {"model": "/etc/passwd"}, "no such model"),
         ("POST", "results", {"atten_limit": -1}, "atten_limit -1"),
         ("POST", "results", {"mix": True}, "mix True"),

@@ -30,6 +30,7 @@ def open_stream(studio: Studio, query: str, **headers: str) -> ClientConnection:
         ("44k-stereo-rain.flac", {"atten_limit": "20", "channels": "independent"}),
         ("16k-fire.flac", {}),
         ("16k-fire.flac", {"model": "conv_dae", "mix": "0.7"}),
+        ("16k-fire.flac", {"model": "conv_dae", "loudness": "-20"}),
     ],
 )
 def test_a_file_comes_out_as_from_the_command_line(
@@ -70,6 +71,8 @@ def test_a_coded_file_and_a_form(studio: Studio, command: Callable[..., None], t
         ("attenlimit=3", b"x", 400, "no such setting: attenlimit"),
         ("atten_limit=nan", b"x", 400, "atten_limit 'nan': give a number from 0 to 1000"),
         ("mix=2", b"x", 400, "mix '2'"),
+        ("loudness=0", b"x", 400, "loudness '0': give a number from -70 to -5"),
+        ("track=many", b"x", 400, "track 'many': give a number from 1 to 1024"),
         ("channels=left", b"x", 400, "channels 'left'"),
         ("", b"0" * (3 * 2**20 + 1), 413, "the upload is larger than 3 MiB"),
     ],

@@ -1,4 +1,4 @@
-// The server, as the page sees it. The token comes in the address and stays in this tab.
+// Requests to the server. The token comes in the address and stays in this tab.
 
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given) {
@@ -15,7 +15,7 @@ function newSession() {
   return name;
 }
 
-/** Ask the server; an answer that is refused becomes an Error with the server's line. */
+/** Send a request; an error of the server becomes an Error with its message. */
 export async function ask(method, path, body = undefined, signal = undefined) {
   const headers = { Authorization: `Bearer ${token}`, "Audioae-Session": session };
   const data = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
@@ -30,7 +30,7 @@ export async function ask(method, path, body = undefined, signal = undefined) {
   return answer;
 }
 
-/** An answer in JSON. */
+/** Send a request and parse its JSON answer. */
 export async function askJson(method, path, body = undefined) {
   return (await ask(method, path, body)).json();
 }
@@ -49,7 +49,7 @@ export function upload(file, name, progress) {
       try {
         answer = JSON.parse(request.responseText);
       } catch {
-        // what is no JSON says nothing
+        // no JSON: the status is reported instead
       }
       if (request.status === 200) resolve(answer);
       else reject(new Error(answer.error ?? `${name}: the studio answers ${request.status}`));
@@ -58,7 +58,7 @@ export function upload(file, name, progress) {
   });
 }
 
-/** Server-sent events, for ever: each is given to `take`; `lost` is told whether the connection is. */
+/** Receive server-sent events and reconnect for ever: `take` is called with each event, `lost` with the error or "". */
 export async function listen(take, lost) {
   for (;;) {
     try {
@@ -80,7 +80,7 @@ export async function listen(take, lost) {
   }
 }
 
-/** Save what an address of the server gives. */
+/** Download from an address of the server. */
 export function save(url, name) {
   const link = document.createElement("a");
   link.href = url;
@@ -88,7 +88,7 @@ export function save(url, name) {
   link.click();
 }
 
-/** Save text or bytes that the page has made. */
+/** Download text or bytes from the page. */
 export function saveBlob(blob, name) {
   const url = URL.createObjectURL(blob);
   save(url, name);

@@ -31,7 +31,7 @@ export function planTrials(recordings, count) {
   return order.slice(0, count).map((recording, i) => ({ recording, swapped: orders[i], xIsFirst: hidden[i] }));
 }
 
-/** The figures of so many successes: share, its interval and the probability of as much by guessing. */
+/** Share of successes, its 95 % interval, and the p-value under guessing. */
 export function figures(kind, successes, trials) {
   const [low, high] = interval(successes, trials);
   const p = kind === "abx" ? atLeast(successes, trials) : twoSided(successes, trials);
@@ -40,7 +40,7 @@ export function figures(kind, successes, trials) {
 
 function quoted(value) {
   const text = String(value);
-  const safe = /^[=+\-@]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // no formula for a spreadsheet
+  const safe = /^[=+\-@]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // spreadsheets would take it for a formula
   return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -76,7 +76,7 @@ export function startTest(shared) {
     test = null;
     player.close();
     const { denoisers } = await shared.models;
-    const wish = shared.about.test?.models ?? [denoisers.find((each) => each.default)?.name, denoisers[1]?.name];
+    const planned = shared.about.test?.models ?? [denoisers.find((each) => each.default)?.name, denoisers[1]?.name];
     const options = denoisers.map((each) => [each.name, each.name]);
     const [first, second] = ["test-a", "test-b"].map((id) => h("select", { id }));
     const recordings = [...shared.recordings.values()].filter((each) => each.rate);
@@ -97,8 +97,8 @@ export function startTest(shared) {
       recordings.length ? h("p", { className: "row" }, ...boxes) : h("p", { className: "quiet" }, "No recordings yet: add some on the page Clean."),
       h("p", { className: "row" }, h("button", { type: "button", className: "primary", id: "test-begin", disabled: !recordings.length,
         onclick: () => attempt(begin) }, "Start"), h("span", { id: "test-progress", role: "status", className: "quiet" }))));
-    fill(first, options, wish[0]);
-    fill(second, options, wish[1]);
+    fill(first, options, planned[0]);
+    fill(second, options, planned[1]);
   }
 
   async function begin() {
@@ -107,7 +107,7 @@ export function startTest(shared) {
     const keys = [...document.querySelectorAll('input[name="test-recording"]:checked')].map((each) => each.value);
     if (!keys.length) throw new Error("Choose a recording");
     const count = Math.max(1, Math.min(200, Math.round(Number(byId("test-count").value)) || 10));
-    const wish = { kind: byId("test-kind").value, models, match: byId("test-match").checked, answers: [], trials: planTrials(keys, count) };
+    const planned = { kind: byId("test-kind").value, models, match: byId("test-match").checked, answers: [], trials: planTrials(keys, count) };
     byId("test-begin").disabled = true;
     preparing = true;
     try {
@@ -116,11 +116,11 @@ export function startTest(shared) {
       preparing = false;
       if (byId("test-begin")) byId("test-begin").disabled = false;
     }
-    test = wish;
+    test = planned;
     showTrial();
   }
 
-  /** Have all recordings cleaned by both models. */
+  /** Clean all recordings by both models. */
   async function prepare(keys, models) {
     for (const key of keys) {
       for (const model of models) {
@@ -148,7 +148,7 @@ export function startTest(shared) {
   const alternatives = () => (test.kind === "abx" ? ["A", "B", "X"] : ["First", "Second"]);
   const answersOf = () => (test.kind === "abx" ? [["X is A", "A"], ["X is B", "B"]] : [["The first is better", "F"], ["The second is better", "S"]]);
 
-  /** Which model an alternative stands for: 0 or 1. */
+  /** Model of an alternative: 0 or 1. */
   function modelOf(alternative) {
     const { swapped, xIsFirst } = trial();
     const place = alternative === 2 ? (xIsFirst ? 0 : 1) : alternative;
@@ -236,12 +236,12 @@ export function startTest(shared) {
     if (shared.shown !== "test" || !test || test.done || isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toUpperCase();
     const listened = Number(event.key) - 1;
-    const told = answersOf().findIndex(([, letter]) => letter === key);
+    const answered = answersOf().findIndex(([, letter]) => letter === key);
     if (event.key === " " && event.target.tagName !== "BUTTON") attempt(() => player.toggle());
     else if (listened >= 0 && listened < alternatives().length) hear(listened);
-    else if (told >= 0) {
+    else if (answered >= 0) {
       if (test.heard.size < alternatives().length) say("Listen to each of them first");
-      else attempt(() => answer(told));
+      else attempt(() => answer(answered));
     } else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && event.target.type !== "radio") {
       player.seek(player.position + (event.key === "ArrowLeft" ? -1 : 1) * player.facts.rate);
     } else return;
@@ -265,7 +265,7 @@ export function startTest(shared) {
     } else beginAtOnce();
   });
 
-  /** What the command line asks for begins by itself once its recordings are there. */
+  /** Start the test of the command line as soon as its recordings are listed. */
   function beginAtOnce() {
     const wanted = shared.about.test?.recordings ?? [];
     if (shared.shown !== "test" || begun || !wanted.length || !wanted.every((key) => shared.recordings.get(key)?.rate) || !byId("test-begin")) return;

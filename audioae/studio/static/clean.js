@@ -167,7 +167,7 @@ export function startClean(shared) {
     showPosition(0, false);
   }
 
-  /** Have all that is shown cleaned. */
+  /** Clean the recording by the models on show. */
   async function prepare() {
     if (!current()?.rate) return;
     await clean(chosen, model());
@@ -190,7 +190,7 @@ export function startClean(shared) {
     return [before, after, removed];
   }
 
-  /** Send the weights of what is to be heard. What is not there yet sounds as the input does. */
+  /** Set the weights of the versions. A version that is not ready yet sounds like the input. */
   function hear() {
     const what = heard();
     const result = resultOf(current(), what === "other" ? other() : model());
@@ -464,7 +464,7 @@ export function startClean(shared) {
       const look = () => {
         const recording = shared.recordings.get(key);
         const found = recording?.results.find((each) => each.id === id);
-        if (recording && found?.state !== "done" && found?.state !== "error") return false; // nor told of yet
+        if (recording && found?.state !== "done" && found?.state !== "error") return false; // or not listed yet
         shared.watchers = shared.watchers.filter((each) => each !== look);
         resolve(found ?? { state: "error", error: "the recording was removed" });
         return true;
@@ -541,6 +541,7 @@ export function startClean(shared) {
       return;
     }
     if (chosen === null && shared.recordings.size) choose([...shared.recordings.keys()][0]);
+    else if (byId("desk").hidden && current()?.rate) choose(chosen); // it was listed before its header was read
     const key = event.recording?.id;
     if (key === chosen || event.recordings) {
       const state = [model(), other()].map((name) => resultOf(current(), name)?.state).join();

@@ -15,14 +15,14 @@ export function h(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Say something to everyone, also to screen readers. */
+/** Show a message, which screen readers announce. */
 export function say(text, isError = false) {
   const place = byId("message");
   place.textContent = text;
   place.classList.toggle("error", isError);
 }
 
-/** Run something, and say what goes wrong. */
+/** Run a function and show its error. */
 export async function attempt(work) {
   try {
     return await work();
@@ -32,7 +32,7 @@ export async function attempt(work) {
   }
 }
 
-/** A function that runs one call at a time; of the calls that come meanwhile only the last one is made. */
+/** Wrap a function so that one call runs at a time; of the calls in the meantime only the last is made. */
 export function latest(work) {
   let busy = false;
   let next = null;
@@ -60,7 +60,7 @@ export function clock(seconds, digits = 1) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** Whether keys typed now belong to a field. */
+/** True if a key event belongs to an input field. */
 export function isTyping(event) {
   const field = event.target.closest?.("input, select, textarea");
   return Boolean(field) && !["checkbox", "radio", "button"].includes(field.type);

@@ -1,4 +1,4 @@
-// Which page is shown, and what the server tells all of them.
+// Navigation between the pages, and events of the server for all of them.
 
 import { askJson, listen } from "./api.js";
 import { byId, say } from "./dom.js";
@@ -7,7 +7,7 @@ import { startTest } from "./blind.js";
 import { startSounds } from "./sounds.js";
 import { startTrainings } from "./trainings.js";
 
-/** What all pages share: the recordings by their keys, the models, and who wants to know of changes. */
+/** State of all pages: recordings by key, models, and functions to call with each event. */
 const shared = { recordings: new Map(), models: null, about: null, watchers: [], shown: "clean" };
 
 function take(event) {

@@ -16,7 +16,7 @@ function colour(share) {
 
 export const COLOURS = Array.from({ length: 256 }, (_, i) => colour(i / 255));
 
-/** An answer of the server's as an image, with the lowest and highest sample of each column. */
+/** Parse an answer of the server: an image, and the lowest and highest sample of each column. */
 export function parseView(header, bytes) {
   const { rows, columns } = header;
   const count = rows * columns;
@@ -24,7 +24,7 @@ export function parseView(header, bytes) {
   return { ...header, image: new Uint8Array(bytes, 0, count), low: wave.subarray(0, columns), high: wave.subarray(columns) };
 }
 
-/** The loudest of an image in dBFS. */
+/** Largest level of an image in dBFS. */
 export function loudest(view) {
   return FLOOR_DB + STEP_DB * view.image.reduce((most, value) => Math.max(most, value), 0);
 }
@@ -52,13 +52,13 @@ function fit(canvas) {
   return { brush, width: width - LEFT, height };
 }
 
-/** The frame of the recording under a place on the picture. */
+/** Frame of the recording at a horizontal position of the page. */
 export function frameAt(canvas, x, span) {
   const share = (x - canvas.getBoundingClientRect().left - LEFT) / (canvas.clientWidth - LEFT);
   return Math.round(span.start + Math.max(0, Math.min(1, share)) * span.frames);
 }
 
-/** Where a frame lies on the picture, in pixels of the page. */
+/** Horizontal position of a frame in a picture, in pixels. */
 export function placeOf(canvas, frame, span) {
   return LEFT + ((frame - span.start) / span.frames) * (canvas.clientWidth - LEFT);
 }
@@ -153,7 +153,7 @@ export function drawScale(canvas, top) {
   }
 }
 
-/** Draw numbers as bars over and under zero, with outlines where they were before. */
+/** Draw numbers as bars, with outlines of their values before a change. */
 export function drawBars(canvas, before, after, [low, high], accent) {
   if (!canvas.clientWidth) return;
   const { brush, width, height } = fit(canvas);

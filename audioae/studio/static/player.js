@@ -19,7 +19,7 @@ export function weightsFor(heard, dry, levels = null) {
   return weights.map((weight) => gain * weight);
 }
 
-/** What brings the result to the level of the input. Levels are RMS in dBFS before, after and of what was removed. */
+/** Gain that brings the result to the level of the input. Levels are RMS in dBFS: before, after, and of the removed part. */
 export function matching(levels, dry) {
   const [before, after, removed] = levels.map((level) => 10 ** (level / 10));
   const common = (before + after - removed) / 2; // mean of the product of both
@@ -29,24 +29,24 @@ export function matching(levels, dry) {
 
 const loading = new WeakMap();
 
-/** The worklet's code in a context, loaded once. */
+/** Load the worklet in a context, once. */
 function withModule(context) {
   if (!loading.has(context)) loading.set(context, context.audioWorklet.addModule("/static/worklet.js"));
   return loading.get(context);
 }
 
-/** The node that plays; `fetchChunk(version, index)` promises an array of Float32Array, one for each channel. */
-export async function createNode(context, facts, versions, fetchChunk, tell = () => {}) {
+/** Make the node that plays; `fetchChunk(version, index)` promises an array of Float32Array, one for each channel. */
+export async function createNode(context, facts, versions, fetchChunk, report = () => {}) {
   await withModule(context);
   const node = new AudioWorkletNode(context, "versions", {
     numberOfInputs: 0,
     outputChannelCount: [Math.min(2, facts.channels)],
     processorOptions: { channels: facts.channels, frames: facts.frames, versions, chunk: CHUNK },
   });
-  node.generations = new Array(versions).fill(0); // of each version: what was asked for before a change comes too late
+  node.generations = new Array(versions).fill(0); // of each version: chunks that were requested before a change are dropped
   node.port.onmessage = async ({ data }) => {
     if (data.need === undefined) {
-      tell(data);
+      report(data);
       return;
     }
     const generation = node.generations[data.version];
@@ -68,9 +68,9 @@ export function channelsOf(bytes, channels) {
 }
 
 export class Player {
-  /** `tell(position, playing)` is called some thirty times a second. */
-  constructor(tell) {
-    this.tell = tell;
+  /** `report(position, playing)` is called some thirty times a second. */
+  constructor(report) {
+    this.report = report;
     this.context = null;
     this.node = null;
     this.playing = false;
@@ -81,7 +81,7 @@ export class Player {
     this.facts = null;
   }
 
-  /** Take another recording; `fetchChunk` as in createNode. */
+  /** Load another recording; `fetchChunk` as in createNode. */
   load(facts, fetchChunk) {
     this.close();
     this.facts = facts;
@@ -106,7 +106,7 @@ export class Player {
       if (this.facts !== facts || data.order < this.order) return;
       this.position = data.position;
       this.playing = data.playing;
-      this.tell(this.position, this.playing);
+      this.report(this.position, this.playing);
     });
     if (this.facts !== facts || this.node) {
       node.port.postMessage({ do: "end" });
@@ -135,14 +135,14 @@ export class Player {
     await this.context.resume();
     this.playing = play;
     this.command({ do: play ? "play" : "pause" });
-    this.tell(this.position, this.playing);
+    this.report(this.position, this.playing);
   }
 
   seek(frame) {
     if (!this.facts) return;
     this.position = Math.max(0, Math.min(frame, this.facts.frames - 1));
     this.command({ do: "seek", frame: this.position });
-    this.tell(this.position, this.playing);
+    this.report(this.position, this.playing);
   }
 
   hear(weights) {
@@ -155,7 +155,7 @@ export class Player {
     this.send({ do: "loop", loop });
   }
 
-  /** A version has changed. */
+  /** Drop the samples of a version that has changed. */
   clear(version) {
     if (this.node) this.node.generations[version] += 1;
     this.send({ do: "clear", version });

@@ -1,4 +1,4 @@
-// The page "Sounds": what generators draw, and recordings by way of the codes of autoencoders, changed by hand.
+// The page "Sounds": sounds of generators, and recordings decoded from the edited codes of an autoencoder.
 
 import { ask, saveBlob } from "./api.js";
 import { attempt, byId, fill, h, latest } from "./dom.js";
@@ -35,7 +35,7 @@ function partsOf(found) {
   }));
 }
 
-/** Plays one sound at a time, with a short fade in place of a click. */
+/** Plays one sound at a time, with short fades that avoid clicks. */
 class Speaker {
   play(wave, rate) {
     this.context ??= new AudioContext();
@@ -80,7 +80,7 @@ export function startSounds(shared) {
 
   // --- generators ---
 
-  let grid = null; // {wish, parts}
+  let grid = null; // {settings, parts}
   let first = 0;
   let second = null;
   let moves = new Array(8).fill(0);
@@ -88,7 +88,7 @@ export function startSounds(shared) {
   let made = null;
   let madeFrom = "";
   const stateNow = () => JSON.stringify([first, second, share, moves]);
-  let latent = null; // what a sound that was changed is made from
+  let latent = null; // latent vector of an edited sound
 
   function showGenerators(generators) {
     const model = h("select", { id: "generator" });
@@ -98,15 +98,16 @@ export function startSounds(shared) {
       truncation.element.firstChild.textContent = value > 3 ? "Truncation: none" : `Truncation: ${value.toFixed(1)}`;
       drawGrid();
     });
+    truncation.element.classList.add("wide");
     const draw = (step) => {
       seed.value = Math.max(0, Math.round(Number(seed.value)) + step);
       drawGrid();
     };
-    const wishOf = () => ({ model: model.value, label: label.value || null, seed: Math.max(0, Math.round(Number(seed.value)) || 0), count: COUNT,
+    const settingsNow = () => ({ model: model.value, label: label.value || null, seed: Math.max(0, Math.round(Number(seed.value)) || 0), count: COUNT,
       truncation: Number(truncation.input.value) > 3 ? null : Number(truncation.input.value) });
     const drawGrid = latest(async () => {
-      const wish = wishOf();
-      grid = { wish, parts: partsOf(await sounds("draw", wish)) };
+      const settings = settingsNow();
+      grid = { settings, parts: partsOf(await sounds("draw", settings)) };
       first = 0;
       second = null;
       byId("grid").replaceChildren(...grid.parts.map((part, i) => {
@@ -114,7 +115,7 @@ export function startSounds(shared) {
         paint(canvas, part.image, part.rows, part.columns);
         return h("button", { type: "button", className: "tile", "aria-pressed": "false", onclick: () => choose(i), "aria-label": `Sound ${i}` }, canvas);
       }));
-      byId("grid").dataset.drawn = JSON.stringify(wish);
+      byId("grid").dataset.drawn = JSON.stringify(settings);
       choose(0, false);
     });
     const listClasses = () => {
@@ -185,11 +186,11 @@ export function startSounds(shared) {
     show();
   }
 
-  const nameOf = () => `${grid.wish.model}-${grid.wish.seed}-${String(first).padStart(3, "0")}.wav`;
+  const nameOf = () => `${grid.settings.model}-${grid.settings.seed}-${String(first).padStart(3, "0")}.wav`;
 
   function show() {
     paint(byId("changed"), made.image, made.rows, made.columns);
-    const { model, label, seed, count, truncation } = grid.wish;
+    const { model, label, seed, count, truncation } = grid.settings;
     const command = `audioae generate -m ${model}${label === null ? "" : ` --class ${label}`} -n ${count} --seed ${seed}${truncation === null ? "" : ` --truncation ${truncation}`} -o sounds`;
     const file = `sounds/${String(first).padStart(3, "0")}.wav`;
     if (latent === null) {
@@ -203,16 +204,16 @@ export function startSounds(shared) {
   }
 
   const changed = latest(async () => {
-    const state = { ...grid.wish, index: first, moves: [...moves] };
-    const wished = stateNow();
-    const to = second === null ? null : { ...grid.wish, index: second, moves: [] };
+    const state = { ...grid.settings, index: first, moves: [...moves] };
+    const requested = stateNow();
+    const to = second === null ? null : { ...grid.settings, index: second, moves: [] };
     const found = await sounds("change", { sound: state, to, share });
-    if (state.index !== first || state.seed !== grid.wish.seed) return; // another sound was chosen meanwhile
+    if (state.index !== first || state.seed !== grid.settings.seed) return; // another sound was chosen meanwhile
     const [part] = partsOf(found);
     made = part;
-    madeFrom = wished;
+    madeFrom = requested;
     const { count, ...rest } = found.latent;
-    latent = { model: grid.wish.model, ...rest, numbers: [...new Float32Array(found.bytes.slice(found.bytes.byteLength - 4 * count))] };
+    latent = { model: grid.settings.model, ...rest, numbers: [...new Float32Array(found.bytes.slice(found.bytes.byteLength - 4 * count))] };
     show();
     speaker.play(part.wave, part.rate);
   });
@@ -226,7 +227,7 @@ export function startSounds(shared) {
     const recording = h("select", { id: "code-of" });
     const other = h("select", { id: "code-to" });
     let own = new Array(8).fill(0);
-    let input = null; // {of, image, wave} of the recording, which is fetched once
+    let input = null; // {of, image, wave} of the recording, fetched once
     let settling = 0;
     const places = h("div", { id: "code-view" });
     const figures = {};
@@ -248,24 +249,28 @@ export function startSounds(shared) {
     const reset = () => {
       own = new Array(8).fill(0);
       for (const each of sliders) each.input.value = 0;
-      again(null);
+      reconstruct();
     };
-    /** A slider moves: some seconds are heard at once, and the whole is made when it rests. */
+    /** While a slider moves, some seconds are decoded and played; the whole follows when it rests. */
     const moved = () => {
       clearTimeout(settling);
-      again(Number(patch.input.value) - 1);
-      settling = setTimeout(() => again(null), 400);
+      preview(Number(patch.input.value) - 1);
+      settling = setTimeout(reconstruct, 400);
     };
     const place = (name, text, bytes, [rows, columns]) => {
       figures[name].caption.textContent = text;
       figures[name].canvas.setAttribute("aria-label", text);
       paint(figures[name].canvas, bytes, rows, columns);
     };
-    const again = latest(async (draft) => {
+    const chosenCode = () => ({ recording: recording.value, model: model.value, moves: [...own], to: other.value || null,
+      share: other.value ? Number(way.input.value) : 0 });
+    /** Decode the code: some seconds from the patch `draft` on, or all of it if `draft` is null. */
+    const decode = async (draft) => {
       if (!recording.value) return;
-      const of = recording.value;
-      const wanted = { recording: of, model: model.value, moves: [...own], to: other.value || null, share: other.value ? Number(way.input.value) : 0 };
+      const wanted = chosenCode();
+      const of = wanted.recording;
       const found = await sounds("codes", { ...wanted, draft, with_input: input?.of !== of });
+      if (draft === null && JSON.stringify(wanted) !== JSON.stringify(chosenCode())) return; // moved again meanwhile
       const parts = {};
       let start = 0;
       for (const [name, kind, shape] of found.parts) {
@@ -293,7 +298,9 @@ export function startSounds(shared) {
       showBars();
       for (const id of ["code-before", "code-after", "code-keep"]) byId(id).disabled = !code.after;
       places.dataset[draft === null ? "state" : "draft"] = JSON.stringify(wanted);
-    });
+    };
+    const preview = latest(decode); // in another process of the server, so that neither waits for the other
+    const reconstruct = latest(() => decode(null));
     /** The code of one patch as bars. */
     const showBars = () => {
       if (!code?.moved) return;
@@ -321,7 +328,7 @@ export function startSounds(shared) {
       const before = recording.value;
       fill(recording, all.length ? all : [["", "add one on the page Clean"]]);
       fill(other, [["", "none"], ...all]);
-      if (recording.value !== before || !code) again(null);
+      if (recording.value !== before || !code) reconstruct();
     };
     const drawFromPrior = async () => {
       const found = partsOf(await sounds("sample", { model: model.value, count: 6, seed: Math.floor(Math.random() * 1e6), patches: 4 }));

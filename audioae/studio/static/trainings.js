@@ -1,4 +1,4 @@
-// The page "Trainings": what the logs of a folder say, again every few seconds.
+// The page "Trainings": curves and samples of the trainings in a folder, updated every few seconds.
 
 import { ask, askJson } from "./api.js";
 import { attempt, byId, h } from "./dom.js";
@@ -159,7 +159,7 @@ export function startTrainings(shared) {
     const state = JSON.stringify([wanted, answers]);
     if (state !== shown) {
       const samples = JSON.stringify([wanted, answers.map((each) => each.samples)]);
-      const kept = work.dataset.samples === samples ? work.querySelector(".sampled") : null; // what plays goes on
+      const kept = work.dataset.samples === samples ? work.querySelector(".sampled") : null; // sounds that play continue
       if (!kept) {
         for (const url of urls.values()) URL.revokeObjectURL(url);
         urls.clear();
@@ -167,7 +167,7 @@ export function startTrainings(shared) {
       shown = state;
       work.dataset.samples = samples;
       const parts = wanted.filter((name) => found[name].samples.length).map((name) => h("div", { className: "card" }, h("h2", {}, `Samples of ${name}`),
-        h("div", { className: "samples" }, ...found[name].samples.map((file) => element(name, file)))));
+        ...samplesOf(name, found[name].samples)));
       work.replaceChildren(...[
         h("div", { className: "card" }, h("h2", {}, wanted.join(", ")), legend(), h("div", { className: "curves" }, ...names.map((name) => h("figure", {},
           h("figcaption", {}, title(name)), h("canvas", { role: "img", id: `curve-${name}` }))))),
@@ -185,17 +185,31 @@ export function startTrainings(shared) {
     work.dataset.shown = JSON.stringify(wanted);
   }
 
-  /** A picture or a player of a sample, which is fetched with the token. */
-  function element(run, name) {
-    const isPicture = name.endsWith(".png");
-    const made = isPicture ? h("img", { alt: `Spectrograms of ${run}, ${name.replace(".png", "")}` }) : h("audio", { controls: true, preload: "none", "aria-label": `${name} of ${run}` });
+  /** The samples of a training by the step in their names, latest first: a sheet of spectrograms, then players. */
+  function samplesOf(run, files) {
+    const stepOf = (file) => Number.parseInt(file, 10);
+    const steps = [...new Set(files.map(stepOf))].sort((a, b) => b - a);
+    return steps.map((step) => {
+      const own = files.filter((file) => Object.is(stepOf(file), step));
+      const when = Number.isNaN(step) ? "without a step" : `step ${step}`;
+      const sheets = own.filter((file) => file.endsWith(".png"));
+      const players = own.filter((file) => !file.endsWith(".png"));
+      return h("section", { className: "samples" }, h("h3", {}, when),
+        ...sheets.map((file) => element(run, file, h("img", { alt: `Spectrograms of sounds of ${run}, ${when}` }))),
+        h("p", { className: "row" }, ...players.map((file, i) => element(run, file, h("audio", { controls: true, preload: "none",
+          "aria-label": `Sound ${i + 1} of ${run}, ${when}` })))));
+    });
+  }
+
+  /** A picture or a player with its sample, which is fetched with the token. */
+  function element(run, name, made) {
     attempt(async () => {
       const answer = await ask("GET", `/api/trainings/${encodeURIComponent(run)}/${encodeURIComponent(name)}`);
       const url = URL.createObjectURL(await answer.blob());
       urls.set(`${run}/${name}`, url);
       made.src = url;
     });
-    return h("figure", {}, h("figcaption", {}, name), made);
+    return made;
   }
 
   let busy = false;

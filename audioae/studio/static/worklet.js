@@ -19,7 +19,7 @@ class Versions extends AudioWorkletProcessor {
     this.jump = null;
     this.loop = null;
     this.asked = new Set();
-    this.told = 0;
+    this.unreported = 0;
     this.order = 0; // number of the last play, pause or seek that was taken
     this.ended = false;
     this.port.onmessage = (event) => this.take(event.data);
@@ -138,9 +138,9 @@ class Versions extends AudioWorkletProcessor {
       }
       this.position += 1;
     }
-    this.told += output[0].length;
-    if (this.told >= sampleRate / 30) {
-      this.told = 0;
+    this.unreported += output[0].length;
+    if (this.unreported >= sampleRate / 30) {
+      this.unreported = 0;
       this.prepare();
       this.port.postMessage({ position: this.jump ?? this.position, playing: this.playing, order: this.order });
     }

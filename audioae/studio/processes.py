@@ -1,4 +1,4 @@
-"""The server's side of a worker process: requests out, answers in, and a new process where one was killed."""
+"""Worker processes, as the server sees them. A process that was killed is replaced and gets its requests again."""
 
 import asyncio
 import itertools
@@ -12,18 +12,18 @@ from typing import Any
 
 import audioae
 from audioae.errors import AudioaeError, InputError
-from audioae.studio.frames import Header, pack, read_from
+from audioae.studio.messages import Header, pack, read_from
 
 QUEUED = 8
-"""Chunks of a stream that may be unanswered."""
+"""Largest number of unanswered chunks of a stream."""
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"}
 Watch = Callable[[Header], None]
 Ready = tuple[int | None, bytes]
-"""Latency in samples, or None, and samples as bytes."""
+"""Latency in samples, or None, and PCM."""
 
 
-class CancelledByClientError(AudioaeError):
-    """The work was given up."""
+class CancelledByUserError(AudioaeError):
+    """The request was cancelled."""
 
 
 @dataclass
@@ -36,13 +36,13 @@ class _Request:
     data: asyncio.Queue[tuple[Header, bytes]] = field(default_factory=asyncio.Queue)
 
 
-class Worker:
+class WorkerProcess:
     """A worker process; it is started by the first request, or by :meth:`start`.
 
     Args:
         folder: the studio's private folder, which the process removes when the server is gone.
-        modules: those that the process imports at its start.
-        tries: how often a request is given to a process; the first may be killed.
+        modules: modules that the process imports at its start.
+        tries: number of processes that a request is given to, if they are killed.
     """
 
     def __init__(self, folder: Path, *modules: str, tries: int = 2) -> None:
@@ -56,7 +56,7 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while it runs."""
+        """Process number, while it runs."""
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
@@ -78,17 +78,17 @@ class Worker:
     async def ask(
         self, what: str, args: dict[str, Any] | None = None, watch: Watch | None = None
     ) -> tuple[dict[str, Any], bytes]:
-        """Have something done; the answer and its bytes. To cancel the task that waits for it ends the work.
+        """Send a request and wait for its answer and bytes. Cancelling the waiting task cancels the request.
 
         Raises:
-            AudioaeError: what the worker says in a line.
+            AudioaeError: the worker's error, one line.
         """
         number, request = self._request(what, args, watch, True)
         try:
             await self._send(request)
             return await request.answer
         except asyncio.CancelledError:
-            await self._tell(pack({"id": number, "do": "cancel"}))
+            await self._write(pack({"id": number, "do": "cancel"}))
             raise
         finally:
             self._requests.pop(number, None)
@@ -96,13 +96,13 @@ class Worker:
     async def stream(
         self, args: dict[str, Any], chunks: AsyncIterator[bytes | dict[str, Any]]
     ) -> AsyncGenerator[tuple[int | None, bytes], None]:
-        """Clean chunks of PCM while they come, with the arguments of an :class:`audioae.Strength` before some of them.
+        """Clean chunks of PCM as they arrive. Dicts between them are arguments of :class:`audioae.Strength`, which they set.
 
         Yields:
-            First the latency in samples with no bytes, then what is ready.
+            The latency in samples without bytes, then cleaned PCM.
 
         Raises:
-            AudioaeError: what the worker says in a line.
+            AudioaeError: the worker's error, one line.
         """
         number, request = self._request("stream", args, None, False)
         feeding: asyncio.Task[None] | None = None
@@ -112,16 +112,16 @@ class Worker:
             try:
                 async for chunk in chunks:
                     if isinstance(chunk, dict):
-                        await self._tell(pack({"id": number, "do": "strength", "args": chunk}))
+                        await self._write(pack({"id": number, "do": "strength", "args": chunk}))
                     else:
                         await free.acquire()
-                        await self._tell(pack({"id": number, "do": "feed"}, chunk))
+                        await self._write(pack({"id": number, "do": "feed"}, chunk))
             except AudioaeError as error:
                 if not request.answer.done():
                     request.answer.set_exception(error)
                     request.data.put_nowait(({"event": "error"}, b""))
                 return
-            await self._tell(pack({"id": number, "do": "end"}))
+            await self._write(pack({"id": number, "do": "end"}))
 
         try:
             await self._send(request)
@@ -130,7 +130,7 @@ class Worker:
                 if header["event"] != "data":
                     if feeding is not None:
                         feeding.cancel()
-                    await request.answer  # raises what went wrong
+                    await request.answer  # raises the error, if there was one
                     return
                 yield header.get("latency"), payload
                 if feeding is None:
@@ -141,13 +141,13 @@ class Worker:
             if feeding is not None:
                 feeding.cancel()
             if number in self._requests:
-                await self._tell(pack({"id": number, "do": "cancel"}))
+                await self._write(pack({"id": number, "do": "cancel"}))
                 self._requests.pop(number, None)
             request.answer.cancel()
 
     async def forget(self, folder: Path) -> None:
-        """Have the files of a folder closed that is about to be removed."""
-        await self._tell(pack({"id": 0, "do": "forget", "args": {"folder": str(folder)}}))
+        """Close the files of a folder that is about to be removed."""
+        await self._write(pack({"id": 0, "do": "forget", "args": {"folder": str(folder)}}))
 
     async def close(self) -> None:
         """End the process."""
@@ -175,9 +175,9 @@ class Worker:
     async def _send(self, request: _Request) -> None:
         await self.start()
         request.tries += 1
-        await self._tell(request.message)
+        await self._write(request.message)
 
-    async def _tell(self, message: bytes) -> None:
+    async def _write(self, message: bytes) -> None:
         process = self._process
         if process is not None and process.stdin is not None:
             with suppress(ConnectionError, RuntimeError):
@@ -185,7 +185,7 @@ class Worker:
                 await process.stdin.drain()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None, "it was asked for"
+        assert process.stdout is not None, "it is a pipe"
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 header, payload = await read_from(process.stdout)
@@ -206,13 +206,13 @@ class Worker:
             if event == "done":
                 request.answer.set_result((header["answer"], payload))
             elif event == "error":
-                kind = CancelledByClientError if header["kind"] == "CancelledError" else InputError
+                kind = CancelledByUserError if header["kind"] == "CancelledError" else InputError
                 request.answer.set_exception(kind(header["error"]))
         if not request.repeatable:
             request.data.put_nowait((header, payload))
 
     async def _restart(self) -> None:
-        """The process has ended: what it had in hand goes to the next one, once."""
+        """Give the requests of a process that has ended to the next one."""
         again = []
         for request in self._requests.values():
             if request.answer.done():

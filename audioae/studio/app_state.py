@@ -1,4 +1,4 @@
-"""What all requests share."""
+"""State that all requests share."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audioae.recipe_files import DEFAULT
-from audioae.studio.pool import Worker
+from audioae.studio.processes import WorkerProcess
 from audioae.studio.store import Store
 
 Listing = dict[str, list[dict[str, Any]]]
@@ -14,11 +14,11 @@ Listing = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class BlindTest:
-    """A listening test that the command line asks for.
+    """The listening test of the command line.
 
     Attributes:
         models: names of the two models that are compared.
-        keys: the recordings, once all of them are there.
+        keys: keys of its recordings, once all are listed.
     """
 
     models: tuple[str, str]
@@ -30,41 +30,43 @@ class BlindTest:
 
 
 @dataclass
-class Hub:
-    """What all requests share.
+class AppState:
+    """State that all requests share.
 
     Attributes:
         store: recordings and results.
-        limit: bytes of an upload.
-        default: name or path of the model that is used where none is named.
-        paths: models that the command line gives.
+        limit: largest upload in bytes.
+        default: name or path of the default model.
+        paths: paths of models, from the command line.
         creating: the worker that lists models, generates sounds and cleans streams.
-        test: a listening test to begin with.
-        runs: folder of trainings to show.
+        test: listening test of the command line.
+        runs: folder of trainings.
     """
 
     store: Store
     limit: int
     default: str
     paths: list[str]
-    creating: Worker
+    creating: WorkerProcess
     test: BlindTest | None = None
     runs: Path | None = None
     fitted: dict[str, str] = field(default_factory=dict)
-    """Models that were fitted to a noise here: their paths by name."""
+    """Paths of adapted models by name."""
     fitting: asyncio.Task[None] | None = None
-    """The one that runs, or has run last."""
+    """The latest adaptation, which may be running."""
     _listing: asyncio.Task[Listing] | None = None
 
     async def listing(self) -> Listing:
-        """The models of the package and those of the command line, by what they can do; a worker reads their headers once.
+        """Models of the package and of the command line, by family. A worker reads their headers once.
 
         Raises:
-            ModelFileError: a path that is no model.
+            ModelFileError: a path is not a model.
         """
         if self._listing is None or (self._listing.done() and self._listing.exception() is not None):
             self._listing = asyncio.create_task(self._listed())
-            self._listing.add_done_callback(lambda task: task.cancelled() or task.exception())  # asked for, whoever waits
+            self._listing.add_done_callback(
+                lambda task: task.cancelled() or task.exception()
+            )  # marks the exception as retrieved
         return await asyncio.shield(self._listing)
 
     async def _listed(self) -> Listing:
@@ -73,7 +75,7 @@ class Hub:
 
     @property
     def default_model(self) -> str:
-        """Name or path of the model that is used where none is named."""
+        """Name or path of the default model."""
         return DEFAULT if self.default == "default" else self.default
 
     async def denoisers(self, wanted: object = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Messages between the server and its workers: a JSON header and bytes, each with its length in front."""
+"""Messages between the server and its workers: a JSON header and bytes, preceded by their lengths."""
 
 import asyncio
 import json
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Header = dict[str, Any]
-Tell = Callable[..., None]
-"""Takes the progress of a job by keywords: ``done``, a share, and others."""
+Notify = Callable[..., None]
+"""Called with the progress of a job by keyword: ``done``, 0 to 1, and others."""
 _LENGTHS = struct.Struct("<II")
 
 
 class CancelledError(Exception):
-    """The result is no longer wanted."""
+    """The request was cancelled."""
 
 
 def pack(header: Header, payload: bytes = b"") -> bytes:
