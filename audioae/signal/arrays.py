@@ -90,7 +90,8 @@ def padded(x: Wave, before: int, after: int, axis: int = -1) -> Wave:
         shape = list(x.shape)
         shape[axis] += before + after
         wide = np.zeros(shape, x.dtype)
-        np.moveaxis(wide, axis, -1)[..., before : shape[axis] - after] = np.moveaxis(x, axis, -1)
+        place: Any = (..., slice(before, shape[axis] - after), *[slice(None)] * (-1 - axis))
+        wide[place] = x
         return cast(Wave, wide)
     from torch.nn.functional import pad
 

@@ -11,8 +11,8 @@ from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, RecipeError
 from audioae.modelfile import info, save_model
 from audioae.recipe import Recipe
-from audioae.runtime.onnx_export import export
 from audioae.runtime.loading import load
+from audioae.runtime.onnx_export import export
 from audioae.runtime.streamer import Streamer
 from audioae.settings.config import parse
 
