@@ -227,6 +227,10 @@ export function startTrainings(shared) {
   shared.watchers.push((event) => {
     if (event.shown === "trainings") attempt(refresh);
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    shown = ""; // the curves are painted anew, in the colours of the other scheme
+    if (shared.shown === "trainings") attempt(refresh);
+  });
   setInterval(() => {
     if (shared.shown === "trainings" && !document.hidden) attempt(refresh);
   }, 1000 * SECONDS);
