@@ -40,8 +40,12 @@ QUIET_DB = -60.0
 """The highest level in dBFS before the first frame, below which it does not fall later."""
 SILENT_DB = -90.0
 """Power in dBFS that is added to every band, so that digital silence has a level."""
-BLOCK_FRAMES = 64
-"""Frames that are computed at a time."""
+BLOCK_FRAMES = 250
+"""Frames of all channels that are computed at a time."""
+_LEAST, _MOST = (
+    np.array([*(BANDS * [band]), *(BANDS * [mask]), last], np.float32) for band, mask, last in ((-5, -3, -0.5), (1, 0.5, 4))
+)
+"""Limits of the features."""
 _WHOLE = (BANDS - 1, 2 * BANDS - 1, 2 * BANDS)
 AVERAGES = tuple(
     (feature, span) for feature in range(FEATURES) for span in ((1, 2, 4, 8, 16, 32) if feature in _WHOLE else (1, 4, 12))
@@ -126,9 +130,7 @@ class ActivityFeatures:
         self._held = both[..., whole:].copy()
         if not whole:
             return silence(both.shape[1], both.shape[2], 0)
-        step = BLOCK_FRAMES * self.frame
-        made = [self._block(both[..., at : min(at + step, whole)]) for at in range(0, whole, step)]
-        return made[0] if len(made) == 1 else np.concatenate(made, axis=2)
+        return self._block(both[..., :whole])
 
     def flush(self) -> Array:
         """The features of the last frame, if samples of it are held, which zeros fill."""
@@ -140,21 +142,25 @@ class ActivityFeatures:
         size = len(self._group)
         thin = samples.reshape(*samples.shape[:3], -1, size) @ self._group if size > 1 else samples
         tail = np.zeros((*thin.shape[:3], self._hop), np.float32) if self._tail is None else self._tail
-        both = np.concatenate((tail, thin), axis=-1)
-        self._tail = both[..., -self._hop :].copy()
-        parts = rfft(windows(both, 2 * self._hop, self._hop) * self._window).view(np.float32)
-        return (parts * parts) @ self._bands
+        self._tail = thin[..., -self._hop :].copy()
+        hops = thin.reshape(*thin.shape[:3], -1, self._hop)
+        before = np.concatenate((tail[..., None, :], hops[..., :-1, :]), axis=-2)
+        framed = np.concatenate((before, hops), axis=-1)
+        framed *= self._window
+        parts = rfft(framed, overwrite_x=True).view(np.float32)
+        parts *= parts
+        return parts @ self._bands
 
     def _block(self, samples: Array) -> Array:
         levels = 10 * np.log10(self._powers(samples) + np.float32(10 ** (SILENT_DB / 10)))
         clean = levels[1]
         highest, lowest = self._extremes(clean[..., -1])
         made = np.empty((*clean.shape[:3], FEATURES), np.float32)
-        np.clip(clean - highest[:, None, :, None], -50, 10, out=made[..., :BANDS])
-        np.clip(clean - levels[0], -30, 5, out=made[..., BANDS:-1])
-        np.clip(clean[..., -1] - lowest, -5, 40, out=made[..., -1])
+        made[..., :BANDS] = clean - highest[:, None, :, None]
+        made[..., BANDS:-1] = clean - levels[0]
+        made[..., -1] = clean[..., -1] - lowest
         made /= 10
-        return made
+        return np.minimum(np.maximum(made, _LEAST, out=made), _MOST, out=made)
 
     def _extremes(self, levels: Array) -> tuple[Array, Array]:
         """Of averaged levels ``(B, C, T)`` the highest, falling slowly, and the lowest of each channel, rising slowly."""
@@ -162,7 +168,9 @@ class ActivityFeatures:
             self._levels = levels[..., :1].repeat(LEVEL_SPAN - 1, axis=-1)
         both = np.concatenate((self._levels, levels), axis=-1)
         self._levels = both[..., 1 - LEVEL_SPAN :].copy()
-        smooth = windows(both, LEVEL_SPAN, 1).mean(-1)
+        sums = np.cumsum(both, axis=-1, dtype=np.float64)
+        sums[..., LEVEL_SPAN:] -= sums[..., :-LEVEL_SPAN].copy()
+        smooth = (sums[..., LEVEL_SPAN - 1 :] / LEVEL_SPAN).astype(np.float32)
         steps = np.arange(1, smooth.shape[-1] + 1, dtype=np.float32)
         fall, rise = np.float32(FALL_DB) * steps, np.float32(RISE_DB) * steps
         rises = np.maximum.accumulate(smooth.max(1) + fall, axis=-1)
@@ -204,7 +212,10 @@ class SpeechActivity:
             Probabilities ``(B, T)`` of the frames that are complete, the highest of the channels. Value k of the stream is
             that of the samples from ``k * frame`` to ``(k + 1) * frame``.
         """
-        return self._probabilities(self._features.feed(noisy, clean))
+        step = self.frame * max(1, BLOCK_FRAMES // max(1, noisy.shape[0] * noisy.shape[1]))
+        parts = [slice(at, at + step) for at in range(0, max(1, noisy.shape[-1]), step)]
+        made = [self._probabilities(self._features.feed(noisy[..., each], clean[..., each])) for each in parts]
+        return made[0] if len(made) == 1 else np.concatenate(made, axis=-1)
 
     def flush(self) -> Array:
         """End the stream: the probability of the last, incomplete frame ``(B, T)``, if there is one."""

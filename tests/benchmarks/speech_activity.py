@@ -82,7 +82,7 @@ def of_model(name: str) -> Callable[[Recording], Answer]:
     return answer
 
 
-def silero(pause: int) -> Callable[[Recording], Answer]:
+def silero() -> Callable[[Recording], Answer]:
     import silero_vad
 
     model = silero_vad.load_silero_vad(onnx=True)
@@ -94,9 +94,7 @@ def silero(pause: int) -> Callable[[Recording], Answer]:
         model.reset_states()
         scores = [float(model(torch.from_numpy(block.copy()), PEER_RATE)) for block in blocks]
         model.reset_states()
-        found = silero_vad.get_speech_timestamps(
-            torch.from_numpy(wave), model, sampling_rate=PEER_RATE, min_silence_duration_ms=pause
-        )
+        found = silero_vad.get_speech_timestamps(torch.from_numpy(wave), model, sampling_rate=PEER_RATE)
         seconds = [(each["start"] / PEER_RATE, each["end"] / PEER_RATE) for each in found]
         return np.array(scores, np.float32), size / PEER_RATE, seconds
 
@@ -140,8 +138,7 @@ def tables(recordings: list[Recording], models: list[str]) -> None:
     sets = {name: [r for r in recordings if r.of == name] for name in dict.fromkeys(r.of for r in recordings)}
     sets |= {"all": recordings, "all at 0 dB and below": [r for r in recordings if r.snr <= 0]}
     heads = [f"{name} ({len(own)})" for name, own in sets.items()]
-    names = [*models, "silero-vad", "silero-vad, pauses of 0.2 s"]
-    shown = [name for name in names if name in recordings[0].answers]
+    shown = [name for name in [*models, "silero-vad"] if name in recordings[0].answers]
     rows: list[list[object]] = [
         [name, *(f"{area(own, name):.3f}" for own in sets.values())] for name in shown if "," not in name
     ]
@@ -184,13 +181,13 @@ def cost(models: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--models", nargs="+", default=["conv_dae_offline", "conv_dae", "conv_dae_large"])
+    parser.add_argument("--models", nargs="+", default=["conv_dae_offline", "conv_dae"])
     parser.add_argument("--no-peers", action="store_true", help="without webrtcvad and silero-vad")
     given = parser.parse_args()
     torch.set_num_threads(1)
     detectors = {name: of_model(name) for name in given.models}
     if not given.no_peers:
-        detectors |= {"silero-vad": silero(100), "silero-vad, pauses of 0.2 s": silero(200), "webrtcvad": webrtc(None)}
+        detectors |= {"silero-vad": silero(), "webrtcvad": webrtc(None)}
         detectors |= {f"webrtcvad {mode}": webrtc(mode) for mode in range(4)}
     print(HEAD.read_text() if HEAD.exists() else "")
     for around in (0.0, AROUND):
