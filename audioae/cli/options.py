@@ -127,8 +127,8 @@ def backend(command: Command) -> Command:
         type=click.Choice(["torch", "onnx"]),
         default="torch",
         show_default=True,
-        help="Library that runs the network; .onnx files are always run by onnxruntime. onnx exports a model at the first use "
-        "at a sample rate, keeps it in ~/.cache/audioae, and then starts without torch.",
+        help="Library that runs the network; .onnx files are always run by onnxruntime. onnx exports a model at the first "
+        "use at a sample rate, keeps it in ~/.cache/audioae, and then starts without torch.",
     )(command)
 
 
