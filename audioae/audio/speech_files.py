@@ -64,7 +64,7 @@ def check_ending(path: Path) -> None:
         OutputError: it is another one.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise OutputError(f"{path}: no file of speech segments: the ending says which: {', '.join(SPEECH_ENDINGS)}")
+        raise OutputError(f"{path}: segments of speech need one of the endings {', '.join(SPEECH_ENDINGS)}")
 
 
 def speech_text(segments: Sequence[Segment], target: Path, source: Path, seconds: float) -> str:

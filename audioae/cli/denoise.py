@@ -267,13 +267,13 @@ def _clean(
     watch: "_Watch",
 ) -> "Report | None":
     """Clean one recording. None if another run has done it meanwhile."""
-    from audioae.runtime.files import denoise_file
+    from audioae.runtime.files import clean_job
 
     if folders:
         _make_folders(job)
     if not begun(job):
         return None
-    return denoise_file(denoiser, job.source, job.target, chosen, job.removed, job.picture, watch, job.speech)
+    return clean_job(denoiser, job, chosen, watch)
 
 
 def _side_by_side(

@@ -67,8 +67,8 @@ class Named(click.ParamType):  # type: ignore[type-arg]
 @click.option("--measure", "measures", multiple=True, metavar="NAME",
               help=f"Measure to take; may be given again.  [default: {', '.join(DEFAULT_MEASURES)}]")  # fmt: skip
 @click.option("--asr", is_flag=True, help="Also measure the word error rate, on pairs with a transcript.")
-@click.option("--recogniser", type=click.Choice(RECOGNISERS), default=RECOGNISERS[0], show_default=True,
-              help="Speech recogniser of --asr; moonshine makes fewer errors and needs the extra of its name.")  # fmt: skip
+@click.option("--recogniser", type=click.Choice(RECOGNISERS), help="Speech recogniser, implies --asr; moonshine makes fewer "
+              f"errors and needs the extra of its name.  [default: {RECOGNISERS[0]}]")  # fmt: skip
 @click.option(
     "--atten-limit", type=click.FloatRange(0), metavar="DB", help="Let each model attenuate by at most DB decibels."
 )
@@ -103,7 +103,7 @@ def evaluate(
     commands: tuple[tuple[str, str], ...],
     measures: tuple[str, ...],
     asr: bool,
-    recogniser: str,
+    recogniser: str | None,
     atten_limit: float | None,
     no_worse: bool,
     of_clean: bool,
@@ -127,7 +127,8 @@ def evaluate(
     give file, snr_db and text.
 
     --recordings takes recordings without clean references, for which the measures dnsmos_sig, dnsmos_bak and dnsmos_ovrl
-    are taken. Without MODEL, the models of the package are not measured then.
+    are taken. With --recordings alone and without MODEL, only the recordings, --entry and --command are measured. A manifest
+    has the column file and, if known, snr_db and text.
 
     Autoencoders are measured by reconstruction error and properties of their codes, on the clean side; those that were
     trained on noisy input are measured on the noisy side and as denoisers too. Classifiers are measured by accuracy,
@@ -171,18 +172,20 @@ def evaluate(
         raise click.UsageError(_what_to_measure_on(models))
     _check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
     without_models = bool(recordings) and not (models or entries or clean)
-    denoisers, others = ([], []) if without_models else _by_family(models, bool(clean))
+    denoisers, others = ([], []) if without_models else _by_family(models, bool(clean) and not recordings)
     pairs = [pair for entry in entries for pair in find_pairs(entry)]
     found: list[Recording] = [*pairs, *find_recordings(recordings)]
+    heard_by = recogniser or (RECOGNISERS[0] if asr else "")
     with_results = bool(denoisers or folders or commands) or without_models
     _check(
         (plot and all(pair.snr_db is None for pair in found),
          "--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv"),
-        (asr and not any(count(pair.text) for pair in found),
-         "--asr needs pairs with a transcript: a column text in the manifest or in pairs.csv"),
+        (heard_by and not any(count(pair.text) for pair in found),
+         "--asr needs recordings with a transcript: a column text in the manifest or in pairs.csv"),
         ((pictures or components) and not others, "--pictures and --components need an autoencoder or a generator"),
         (csv and not found, "--csv needs --pairs or --recordings"),
-        (others and recordings and not (pairs or clean), "autoencoders and generators need --pairs or --clean"),
+        (others and not (pairs or clean), "autoencoders and generators need --pairs or --clean"),
+        (recordings and not with_results, "--recordings needs a denoiser, --entry or --command"),
         ((no_worse or of_clean) and not pairs, "--no-worse and --of-clean need --pairs"),
         ((csv or plot) and not with_results, "--csv and --plot need a denoiser, --entry or --command"),
         ((no_worse or of_clean) and not with_results, "--no-worse and --of-clean need a denoiser, --entry or --command"),
@@ -195,7 +198,7 @@ def evaluate(
     entrants: list[Entrant] = []
     if with_results:
         entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
-        scores, failures = _score(entrants, found, names, recogniser if asr else "", of_clean, quiet)
+        scores, failures = _score(entrants, found, names, heard_by, of_clean, quiet)
     interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
     if others and not interrupted:

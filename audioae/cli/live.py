@@ -40,7 +40,8 @@ def live(
     A status line shows the strength, the latency, the share of time that is spent on computing, and whether sound was lost.
     With a virtual cable as the output, other programs can use the cleaned sound as their microphone.
 
-    Keys: + and - change the attenuation limit by 3 dB, the space bar turns noise reduction off and on, Ctrl-C ends.
+    Keys: + and - change the attenuation limit in steps of 3 dB, up to 30 dB and then no limit. The space bar turns noise
+    reduction off and on. Ctrl-C ends.
 
     \b
       audioae live --list
@@ -50,11 +51,13 @@ def live(
     from audioae.nn.strength import Strength
     from audioae.runtime.jobs import ModelChoice
     from audioae.runtime.live import Status, devices, run
+    from audioae.runtime.signals import unwind_on_signals
     from audioae.runtime.streamer import Streamer
 
     if listed:
         say(devices())
         return
+    click.get_current_context().call_on_close(unwind_on_signals())  # so that the terminal is restored
     denoiser = ModelChoice(model, device, backend).load()
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
 
@@ -98,7 +101,7 @@ def live(
 
 
 STEP, MOST = 3.0, 30.0
-"""Of the attenuation limit in dB; a limit above the most is none."""
+"""Step and highest value of the attenuation limit in dB, above which there is no limit."""
 
 
 def stronger(limit: float | None) -> float | None:

@@ -128,7 +128,7 @@ def backend(command: Command) -> Command:
         default="torch",
         show_default=True,
         help="Library that runs the network; .onnx files are always run by onnxruntime. onnx exports a model at the first "
-        "use at a sample rate, keeps it in ~/.cache/audioae, and then starts without torch.",
+        "use at a sample rate, keeps it in the user's cache folder, and then starts without torch.",
     )(command)
 
 
@@ -191,7 +191,7 @@ def strength(command: Command) -> Command:
             help="Share of the cleaned sound in the result: 1 is cleaned, 0 is the input.",
         ),
         click.option("--for", type=click.Choice(["asr"]), is_eager=True, expose_value=False, callback=_purpose,
-                     help="asr: the attenuation limit that costs a speech recogniser the fewest words."),
+                     help="asr: the attenuation limit with the fewest errors of speech recognition."),
         click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", callback=_limit,
                      help="Attenuate noise by at most DB decibels."),
     ):  # fmt: skip

@@ -52,7 +52,7 @@ def plan(
             a result would replace a recording of the same command.
     """
     several = len(inputs) > 1 or any(Path(name).is_dir() or is_glob(name) for name in inputs)
-    folder = out is not None and out != STANDARD and (several or out.endswith(("/", "\\")) or Path(out).is_dir())
+    folder = out is not None and out != STANDARD and _in_folder(out, several)
     if several and out == STANDARD:
         raise click.UsageError("only one recording can go to standard output")
     if out is not None and folder and Path(out).is_file():
@@ -77,6 +77,11 @@ def plan(
     ]
     _check_places(jobs)
     return Plan(jobs, several, folder, list(unread.items()))
+
+
+def _in_folder(path: str, several: bool) -> bool:
+    """Whether results go into a folder of this path."""
+    return several or path.endswith(("/", "\\")) or Path(path).is_dir()
 
 
 def check_folder(out: str) -> None:
@@ -135,7 +140,7 @@ def _speech_ending(path: str | None, chosen: str | None, several: bool) -> str:
             raise click.UsageError("--vad-format needs --vad PATH")
         return ""
     own = Path(path).suffix.lower()
-    if several or path == STANDARD or path.endswith(("/", "\\")) or Path(path).is_dir():
+    if path == STANDARD or _in_folder(path, several):
         return f".{chosen or 'json'}"
     if own not in SPEECH_ENDINGS:
         raise click.UsageError(f"{path}: --vad writes {', '.join(SPEECH_ENDINGS)}: give one of these endings, or a folder")
@@ -151,7 +156,7 @@ def _further_outputs(further: Sequence[tuple[str | None, str]], relative: Path, 
             yield None
         elif path == STANDARD:
             raise click.UsageError("only the result itself can go to standard output")
-        elif not several and not path.endswith("/") and not Path(path).is_dir():
+        elif not _in_folder(path, several):
             yield Path(path)
         else:
             if several:

@@ -64,7 +64,7 @@ def lost_worker(error: Exception) -> DataError | None:
 
 def _prepare_worker(worker: int) -> None:
     # Terminals and service managers signal every process of a group. The training handles that, and needs batches until it
-    # stops. Without the training, torch ends its workers.
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    # stops. A second termination signal ends the worker: torch and multiprocessing send them to workers that do not return.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL) and None)
     torch.set_num_threads(1)

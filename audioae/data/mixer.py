@@ -113,6 +113,8 @@ class Mixer:
         speech = np.zeros(samples, np.float32)
         if kind >= augment.noise_only:
             speech = self.speech(rng, rate, samples) if self.config.crop == "stream" else self.clip(rng, index, row, rate)
+            if augment.no_lead_in.share and rng.random() < augment.no_lead_in.share:
+                speech = voices.from_first_word(rng, speech, rate)
         target = speech
         if rng.random() < augment.reverb.share:
             speech, target = self._room(rng, speech, rate)
@@ -161,8 +163,6 @@ class Mixer:
                 break
         joined = np.concatenate(parts)[:samples] if parts else np.zeros(0, np.float32)
         wave = np.pad(joined, (0, samples - len(joined)))
-        if self.config.augment.no_lead_in.share and rng.random() < self.config.augment.no_lead_in.share:
-            wave = voices.from_first_word(rng, wave, rate)
         if replicate:
             wave = degrade.replicate(rng, wave, rate, *REPLICATION_DB)
         return self._voiced(rng, wave, rate)

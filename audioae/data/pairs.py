@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audioae.audio.folders import is_recording, recordings
-from audioae.data.sources import check_skipped, examine, list_files, manifest
+from audioae.data.sources import check_skipped, examine, list_files, listed, manifest
 from audioae.errors import DataError, InputError
 
 Skipped = list[tuple[Path, str]]
@@ -52,16 +52,20 @@ class Pair(Recording):
 
 
 def find_recordings(entries: Sequence[str]) -> list[Recording]:
-    """Recordings without a reference: of folders, globs, files, and manifests with the columns of :func:`list_files`.
+    """Recordings without a reference: of folders, globs, files and manifests with the column ``file`` and, if known,
+    ``snr_db`` and ``text``.
 
     Raises:
         DataError: an entry without recordings.
         InputError: an unreadable file.
     """
     found = []
-    for path in list_files(entries):
-        about = examine(path)
-        found.append(Recording(path.stem, path, about.rate, about.frames))
+    for entry in entries:
+        path = Path(entry)
+        notes = dict(listed(path)) if path.suffix.lower() in (".csv", ".jsonl") and path.is_file() else {}
+        for file in list_files([entry]):
+            about, own = examine(file), notes.get(file, {})
+            found.append(Recording(file.stem, file, about.rate, about.frames, _snr(file, own), own.get("text") or None))
     return found
 
 
@@ -162,9 +166,13 @@ def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:
             f"{noisy}: {first.rate} Hz, {first.channels} channels, {first.frames} frames, but its reference has "
             f"{second.rate} Hz, {second.channels} channels, {second.frames} frames: a pair has to fit"
         )
+    text = notes.get("text") or None
+    return Pair(noisy.stem, noisy, first.rate, first.frames, _snr(noisy, notes), text, clean=clean)
+
+
+def _snr(noisy: Path, notes: dict[str, str]) -> float | None:
     snr = notes.get("snr_db")
     try:
-        value = float(snr) if snr else None
+        return float(snr) if snr else None
     except ValueError:
         raise DataError(f"{noisy}: snr_db {snr!r} is not a number") from None
-    return Pair(noisy.stem, noisy, first.rate, first.frames, value, notes.get("text") or None, clean=clean)

@@ -86,16 +86,26 @@ def _expand(entry: str, unread: list[tuple[Path, str]]) -> Iterator[Path]:
         unread += [(place, f"{place}: {why}") for place, why in listing.unread]
         yield from listing.files
     elif path.suffix.lower() in (".csv", ".jsonl"):
-        for row in manifest(path):
-            name = next((row[column] for column in COLUMNS if row.get(column)), None)
-            if name is None:
-                raise DataError(f"{path}: every row needs a `file`")
-            yield path.parent / str(name)
+        for file, _ in listed(path):
+            yield file
     elif path.is_file():
         yield path
     else:
         for name in matches(entry):
             yield from _expand(name, unread) if name != entry else ()
+
+
+def listed(path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Files of a manifest, each with its row.
+
+    Raises:
+        DataError: the manifest cannot be read, or a row names no file.
+    """
+    for row in manifest(path):
+        name = next((row[column] for column in COLUMNS if row.get(column)), None)
+        if name is None:
+            raise DataError(f"{path}: every row needs a `file`")
+        yield path.parent / str(name), row
 
 
 def manifest(path: Path) -> list[dict[str, str]]:

@@ -70,9 +70,9 @@ def score(
     def processed(entrant: Entrant, pair: Recording) -> Score:
         clean = _reference(pair)
         found = figures(entrant.enhance(pair), clean, pair)
-        if of_clean and entrant.takes_recordings and clean is not None and isinstance(pair, Pair):
+        if of_clean and entrant.takes_recordings and isinstance(pair, Pair):
             kept = entrant.enhance(replace(pair, noisy=pair.clean))
-            found[OF_CLEAN] = measure(["si_sdr"], kept, clean, pair.rate)["si_sdr"]
+            found[OF_CLEAN] = measure(["si_sdr"], kept, read(pair.clean)[0], pair.rate)["si_sdr"]
         return Score(entrant.name, pair, found)
 
     def unprocessed(pair: Recording) -> list[Score]:
@@ -81,7 +81,7 @@ def score(
         if recogniser and clean is not None:
             nothing = dict.fromkeys([*measures, *([OF_CLEAN] if of_clean else ())], math.nan)
             errors = words.error_rate(clean, pair.rate, pair.text, recogniser)
-            found.append(Score(CLEAN, pair, nothing | {words.MEASURES[recogniser]: errors}))
+            found.append(Score(CLEAN, pair, nothing | {words.RECOGNISERS[recogniser].measure: errors}))
         return found
 
     progress = progress or (lambda name: None)
@@ -120,7 +120,7 @@ def _figures(
     else:
         found = measure(measures, estimate, clean, pair.rate)
     if recogniser:
-        found[words.MEASURES[recogniser]] = words.error_rate(estimate, pair.rate, pair.text, recogniser)
+        found[words.RECOGNISERS[recogniser].measure] = words.error_rate(estimate, pair.rate, pair.text, recogniser)
     return found
 
 

@@ -72,7 +72,8 @@ def as_json(
         e.name: {"real_time_factor": _or_none(e.real_time_factor), "peak_bytes": e.peak_bytes or None} for e in entrants
     }
     content = {
-        "pairs": len(pairs),
+        "recordings": len(pairs),
+        "pairs": sum(isinstance(pair, Pair) for pair in pairs),
         "seconds": sum(pair.seconds for pair in pairs),
         "confidence": CONFIDENCE,
         "libraries": {name: _library(name) for name in names},

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,6 @@ from numpy.typing import NDArray
 from audioae.errors import MissingExtraError
 from audioae.signal.resample import resample
 
-MEASURES = {"pocketsphinx": "wer", "moonshine": "wer_moonshine"}
-"""Names of the word error rates, by recogniser."""
-PACKAGES = {"wer": ("pocketsphinx", "jiwer"), "wer_moonshine": ("moonshine-voice", "jiwer")}
-"""Packages that compute them."""
 RATE = 16_000
 _HINT = "is not installed: pip install 'audioae[asr]'"
 _NO_MOONSHINE = (
@@ -51,7 +47,7 @@ def recognise(wave: NDArray[np.float32], rate: int, recogniser: str = "pocketsph
     Raises:
         MissingExtraError: the recogniser is not installed.
     """
-    return RECOGNISERS[recogniser](resample(wave.mean(1), rate, RATE))
+    return RECOGNISERS[recogniser].hear(resample(wave.mean(1), rate, RATE))
 
 
 def _by_pocketsphinx(mono: NDArray[np.float32]) -> str:
@@ -71,8 +67,26 @@ def _by_moonshine(mono: NDArray[np.float32]) -> str:
     return " ".join(line.text for line in lines)
 
 
-RECOGNISERS: dict[str, Callable[[NDArray[np.float32]], str]] = {"pocketsphinx": _by_pocketsphinx, "moonshine": _by_moonshine}
-"""Name to function from a wave ``(N,)`` at 16 kHz to text."""
+class Recogniser(NamedTuple):
+    """A speech recogniser.
+
+    Attributes:
+        measure: name of its word error rate.
+        packages: what computes it.
+        hear: function from a wave ``(N,)`` at 16 kHz to text.
+    """
+
+    measure: str
+    packages: tuple[str, str]
+    hear: Callable[[NDArray[np.float32]], str]
+
+
+RECOGNISERS = {
+    "pocketsphinx": Recogniser("wer", ("pocketsphinx", "jiwer"), _by_pocketsphinx),
+    "moonshine": Recogniser("wer_moonshine", ("moonshine-voice", "jiwer"), _by_moonshine),
+}
+PACKAGES = {each.measure: each.packages for each in RECOGNISERS.values()}
+"""Word error rates by name, with what computes them."""
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.layout import AnyWave, Audio, finite_or_warn, to_wave, whole_rate
+from audioae.audio.layout import AnyWave, Audio, checked, finite_or_warn, to_wave, whole_rate
 from audioae.errors import InputError
 from audioae.nn.fade import mixed
 from audioae.nn.stream import Stream
@@ -105,7 +105,7 @@ class Streaming(Generic[Wave]):
         Raises:
             ModelFileError: samples are NaN or infinite.
         """
-        raise NotImplementedError
+        return checked(wave, self.name)
 
     @property
     def rebuilds_noise(self) -> bool:

@@ -140,14 +140,6 @@ class StreamingModel(TrainedModel, Streaming[Tensor]):
         """Without gradients."""
         return torch.inference_mode()
 
-    def checked(self, wave: Tensor) -> Tensor:
-        """Check that a result of this model is finite.
-
-        Raises:
-            ModelFileError: samples are NaN or infinite.
-        """
-        return checked(wave, self.name)
-
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:
         """State before the first sample of waves ``(batch, channels, N)``: a flat dict of zeros.
 

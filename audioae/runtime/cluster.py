@@ -17,7 +17,7 @@ from typing import Any
 from audioae.errors import AudioaeError, InputError, MissingExtraError
 from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.corpus import Outcome
-from audioae.runtime.files import Report, denoise_file
+from audioae.runtime.files import Report, clean_job
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.system.threads import use
 
@@ -260,8 +260,7 @@ class Worker:
 
     def clean(self, job: Job, options: DenoiseOptions) -> Any:
         """The report on a recording or its error, which is returned because Ray would wrap a raised error."""
-        paths = (job.removed, job.picture, None, job.speech)
-        return attempt(lambda: denoise_file(self.denoiser, job.source, job.target, options, *paths), job)
+        return attempt(lambda: clean_job(self.denoiser, job, options), job)
 
 
 def _line(error: Exception) -> str:

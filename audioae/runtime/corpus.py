@@ -16,7 +16,7 @@ from typing import Any
 from audioae.errors import AudioaeError, InputError
 from audioae.nn.streaming import Streaming
 from audioae.runtime.attempt import attempt, fault
-from audioae.runtime.files import Report, denoise_file
+from audioae.runtime.files import Report, clean_job
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.runtime.signals import unwind_on_signals
 from audioae.system.threads import count, use
@@ -135,8 +135,7 @@ def _clean(job: Job, options: DenoiseOptions) -> Report | AudioaeError:
     assert denoiser is not None, "every process loads the model first"
     if isinstance(denoiser, AudioaeError):
         return denoiser
-    paths = (job.removed, job.picture, None, job.speech)
-    return attempt(lambda: denoise_file(denoiser, job.source, job.target, options, *paths), job)
+    return attempt(lambda: clean_job(denoiser, job, options), job)
 
 
 def _end_with_parent() -> None:

@@ -23,12 +23,13 @@ from audioae.nn.streaming import Streaming
 from audioae.nn.strength import Strength
 from audioae.plot import LONGEST_SECONDS, save_spectrograms
 from audioae.runtime.containers import Result, Source, carry, on_clock, open_recording, open_result
-from audioae.runtime.jobs import STANDARD, DenoiseOptions
+from audioae.runtime.jobs import STANDARD, DenoiseOptions, Job
 from audioae.runtime.loudness import Levelled
 from audioae.runtime.meter import Clipping, Meter
 from audioae.runtime.segments import in_background
 from audioae.runtime.streamer import Streamer
 from audioae.signal.arrays import as_array, split
+from audioae.signal.speech import Segment
 from audioae.system.atomic import write_file
 from audioae.system.places import check_place
 
@@ -132,6 +133,13 @@ class _Waiting:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
+def clean_job(
+    denoiser: Streaming[Any], job: Job, options: DenoiseOptions, progress: Callable[[int, int, int], None] | None = None
+) -> Report:
+    """:func:`denoise_file` of a job."""
+    return denoise_file(denoiser, job.source, job.target, options, job.removed, job.picture, progress, job.speech)
+
+
 def denoise_file(
     denoiser: Streaming[Any],
     source: Path,
@@ -198,8 +206,7 @@ def _denoise(
         rest = open_result(removed, source, reader, options) if removed else None
         if rest is not None:
             stack.enter_context(rest)
-        finder = _finder(reader.info.rate) if speech else None
-        report = _run(denoiser, reader, result, rest, picture, options, progress, finder)
+        report, finder = _run(denoiser, reader, result, rest, picture, options, progress, speech is not None)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
@@ -219,8 +226,10 @@ def _denoise(
         if speech and finder:
             segments = finder.finish()
             report.speech = sum(segment.end - segment.start for segment in segments)
-            text = speech_text(on_clock(segments, reader), speech, source, report.seconds)
-            write_file(speech, text.encode("utf-8", "backslashreplace"), options.overwrite, options.again)
+            *timed, whole = on_clock([*segments, Segment(0.0, report.seconds)], reader)
+            if not (options.again and speech.exists()):
+                text = speech_text(timed, speech, source, whole.end)
+                write_file(speech, text.encode("utf-8", "backslashreplace"), options.overwrite)
     return report
 
 
@@ -251,15 +260,16 @@ def _run(
     picture: _Excerpt | None,
     options: DenoiseOptions,
     progress: Callable[[int, int, int], None] | None,
-    finder: "SpeechFinder | None",
-) -> Report:
+    with_speech: bool,
+) -> "tuple[Report, SpeechFinder | None]":
     info: AudioInfo = reader.info
     report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
     try:
         strength = Strength(options.atten_limit, options.mix)
         # Speech is found in the cleaned sound alone, which the input is mixed with afterwards.
-        limits = (None, 1.0) if finder else (options.atten_limit, options.mix)
+        limits = (None, 1.0) if with_speech else (options.atten_limit, options.mix)
         streamer = Streamer(denoiser, info.rate, *limits, options.channels)
+        finder = _finder(info.rate) if with_speech else None
     except InputError as error:
         raise InputError(f"{reader.path}: {error}") from None
     meter, clipping = Meter(), Clipping()
@@ -306,4 +316,4 @@ def _run(
     report.speed = report.seconds / max(report.elapsed, 1e-9)
     report.level_before, report.level_after, report.level_removed = meter.levels
     report.clipped_input, report.clipped_output, report.broken = clipping.samples, result.clipped, reader.broken
-    return report
+    return report, finder

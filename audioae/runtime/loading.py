@@ -56,7 +56,7 @@ def load(
 
     With ``backend="onnx"`` torch is needed only when a model is used at a sample rate for the first time: to export it,
     which takes some seconds. What was exported is kept in the user's cache folder (``$XDG_CACHE_HOME/audioae``, by default
-    ``~/.cache/audioae``).
+    ``~/.cache/audioae``; on Windows ``%LOCALAPPDATA%/audioae``).
 
     Args:
         name_or_path: a model in the package (``audioae models`` lists them), ``default``, or the path of a model file

@@ -1,8 +1,8 @@
 """Exported networks of model files, kept in the user's cache folder: torch is needed only once per model and rate.
 
 An entry holds the ONNX files of a model, or of an ensemble's members, at one rate. Its name is a hash of the model file, of
-this version of the package and of the code that decides what is exported, so that entries are never out of date. A
-checksum tells damaged entries, which are made again.
+the code that decides what is exported, and of the versions of this package and of those that export. A checksum tells
+damaged entries, which are made again.
 """
 
 import hashlib
@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioae import __version__
 from audioae.errors import AudioaeWarning, ModelFileError, OutputError
-from audioae.runtime.onnx_run import OnnxNetwork
+from audioae.runtime.onnx_run import OnnxNetwork, onnxruntime
 from audioae.system.atomic import locked, sweep, write_file
 from audioae.weight_files import locate
 
@@ -33,7 +34,8 @@ UNUSED_SECONDS = 90 * 86_400.0
 DAY = 86_400.0
 PACKAGE = Path(__file__).parent.parent
 CODE = ("denoisers", "nn", "signal", "runtime/onnx_export.py", "runtime/onnx_step.py", "modelfile.py")
-"""What decides the exported graph, beside the weights."""
+"""What decides the exported graph, beside the weights and these packages:"""
+EXPORTERS = ("torch", "onnx", "onnxscript")
 
 
 def folder() -> Path | None:
@@ -51,8 +53,11 @@ def folder() -> Path | None:
 
 @cache
 def _code() -> bytes:
-    """Hash of the version and of the code that decides the graph."""
+    """Hash of the versions and of the code that decide the graph."""
     digest = hashlib.sha256(__version__.encode())
+    for package in EXPORTERS:
+        with suppress(PackageNotFoundError):
+            digest.update(f"{package} {version(package)}\n".encode())
     for place in CODE:
         for path in sorted((PACKAGE / place).rglob("*.py")) if not place.endswith(".py") else [PACKAGE / place]:
             with suppress(OSError):
@@ -68,9 +73,11 @@ class CachedGraphs:
 
     Raises:
         ModelFileError: no such model, or no denoiser.
+        MissingExtraError: onnxruntime is not installed.
     """
 
     def __init__(self, name_or_path: str | os.PathLike[str]) -> None:
+        onnxruntime()
         self.path = locate(name_or_path).absolute()
         self.name = self.path.stem
         self.key = self._key()

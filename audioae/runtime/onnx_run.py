@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.layout import AnyWave, Audio, checked
+from audioae.audio.layout import AnyWave, Audio
 from audioae.errors import InputError, MissingExtraError, ModelFileError, RecipeError
 from audioae.nn.streaming import Part, Streaming
 from audioae.signal.arrays import as_array
@@ -22,6 +22,8 @@ WAVES = "audioae onnx waves 1"
 """Format of files that process samples."""
 Samples = NDArray[np.float32]
 State = dict[str, Samples]
+SHORTEST_HOP, LONGEST_WINDOW = 1e-3, 1.0
+"""Seconds; other metadata are damaged."""
 ROOM = 64
 """Free rows of a short :class:`Queue`."""
 
@@ -119,18 +121,23 @@ class OnnxNetwork:
             self.rate, self.delay = int(self.facts["rate"]), int(self.facts["delay"])
             self.sizes = self._sizes()
             self.framing = Framing(self.rate, *self.sizes)
+            hop = int(self.facts.get("hop", self.framing.hop))
             field = self.facts.get("receptive_field")
             self.receptive_field = int(field) // self.framing.hop - self.framing.late if field else None
-        except (RecipeError, InputError, KeyError, ValueError) as error:
+        except (RecipeError, InputError, KeyError, ValueError, ArithmeticError) as error:
             raise ModelFileError(f"{origin}: the file's metadata are damaged ({str(error).splitlines()[0]})") from error
-        bins, hop = self.session.get_inputs()[0].shape[2], int(self.facts.get("hop", self.framing.hop))
+        spectrum, *states = self.session.get_inputs()
+        self.states, bins = [each.name for each in states], spectrum.shape[2]
         if self.delay < 0 or (bins, hop) != (self.framing.bins, self.framing.hop):
             raise ModelFileError(f"{origin}: the file's metadata are damaged (a delay of {self.delay} frames, {bins} bins)")
 
     def _sizes(self) -> tuple[float, float]:
         """Hop and window in seconds."""
         if "hop_seconds" in self.facts:
-            return float(self.facts["hop_seconds"]), float(self.facts["window_seconds"])
+            hop, window = float(self.facts["hop_seconds"]), float(self.facts["window_seconds"])
+            if not SHORTEST_HOP <= hop <= window <= LONGEST_WINDOW:
+                raise ValueError(f"a hop of {hop:g} s and a window of {window:g} s")
+            return hop, window
         # Files of earlier versions hold them as settings of the model, which only its own class understands.
         from audioae.modelfile import model_settings
 
@@ -164,7 +171,7 @@ class OnnxNetwork:
         """Noisy ``(B, C, F, T)`` and the state before it to clean ``(B, C, F, T)`` and the state after it."""
         run = self.session.run
         frames = np.ascontiguousarray(spec.transpose(3, 0, 1, 2))[..., None].view(np.float32)
-        queues = {name: Queue.of(rows) for name, rows in state.items()}
+        queues = {name: Queue.of(state[name]) for name in self.states}  # in the order of the results
         made = []
         for frame in frames:
             clean, *new = run(None, {"spectrum": frame, **{name: queue.held for name, queue in queues.items()}})
@@ -220,14 +227,6 @@ class OnnxDenoiser(Streaming[Samples]):
         """A wave as an array."""
         return as_array(wave)
 
-    def checked(self, wave: Samples) -> Samples:
-        """Check that a result of this model is finite.
-
-        Raises:
-            ModelFileError: samples are NaN or infinite.
-        """
-        return checked(wave, self.name)
-
     def __call__(
         self, audio: Audio, rate: int, atten_limit: float | None = None, mix: float = 1.0, channels: str = "linked"
     ) -> Audio:
@@ -273,6 +272,19 @@ class FileGraphs:
         return [self.network]
 
 
+def onnxruntime() -> Any:
+    """The library.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import onnxruntime as library
+    except ImportError:
+        raise MissingExtraError("ONNX files are run by onnxruntime: pip install 'audioae[onnx]'") from None
+    return library
+
+
 def open_session(model: bytes, origin: str) -> Any:
     """An inference session of an ONNX model.
 
@@ -286,15 +298,12 @@ def open_session(model: bytes, origin: str) -> Any:
         MissingExtraError: onnxruntime is not installed.
         ModelFileError: not an ONNX file.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtraError("ONNX files are run by onnxruntime: pip install 'audioae[onnx]'") from None
-    options = onnxruntime.SessionOptions()
+    library = onnxruntime()
+    options = library.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # errors of onnxruntime have no common base class
         raise ModelFileError(f"{origin}: not an ONNX file that onnxruntime runs ({str(error).splitlines()[0]})") from error

@@ -123,7 +123,7 @@ class ActivityFeatures:
 
     def feed(self, noisy: Array, clean: Array) -> Array:
         """Take a chunk ``(B, C, N)`` of the recording and its cleaned version; return features ``(B, C, T, FEATURES)``."""
-        both = np.stack((noisy, clean))
+        both = np.stack((noisy, clean), dtype=np.float32, casting="same_kind")
         if self._held.shape[-1]:
             both = np.concatenate((self._held, both), axis=-1)
         whole = both.shape[-1] // self.frame * self.frame

@@ -1,7 +1,7 @@
 """Segments of speech from the probability of each frame, while it comes.
 
 There are two thresholds and two shortest durations, as in most detectors: a segment begins at ``ENTER`` and ends below
-``LEAVE``, a pause shorter than ``SHORTEST_PAUSE`` does not part it, and what is shorter than ``SHORTEST_SPEECH`` is dropped.
+``LEAVE``, a pause shorter than ``SHORTEST_PAUSE`` does not split it, and it is dropped if shorter than ``SHORTEST_SPEECH``.
 The pause is that of ITU-T P.56, which counts pauses of up to 0.2 s as speech. ``tests/benchmarks/speech_fit.py`` chose the
 others by the F1 score of segments in mixtures that the weights were not fitted to.
 """

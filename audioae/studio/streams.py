@@ -33,14 +33,18 @@ class PcmStream:
         self.pcm = Pcm(args["rate"], args["count"], args["encoding"])
         self.streamer = Streamer(denoiser(args["model"]), args["rate"], args["atten_limit"], args["mix"], args["channels"])
         self.queue: Queue[bytes | Strength | None] = Queue()
+        self._latest: Strength | None = None
 
     def feed(self, data: bytes | None) -> None:
         """Add PCM, of any number of bytes; None ends the stream."""
+        if self._latest is not None:
+            self.queue.put(self._latest)
+            self._latest = None
         self.queue.put(data)
 
     def set_strength(self, atten_limit: float | None, mix: float) -> None:
-        """Change the strength, from the next sample on that is fed."""
-        self.queue.put(Strength(atten_limit, mix))
+        """Change the strength, from the next sample on that is fed. Only the latest one is kept until then."""
+        self._latest = Strength(atten_limit, mix)
 
     def run(self, cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
         """Clean until the end. Each chunk is answered by the samples that are ready, which may be none."""

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +26,7 @@ from audioae.studio.messages import CancelledError, Header, Notify, pack, read
 SHORT_THREADS = 4
 """Short requests that are answered in parallel."""
 END_SECONDS = 10.0
-"""Longest wait for a job that was cancelled."""
+"""Longest wait for jobs that were cancelled."""
 Answer = dict[str, Any] | tuple[dict[str, Any], bytes]
 SHORT = {
     **dict.fromkeys(("probe", "copy", "samples", "view"), "views"),
@@ -127,8 +128,9 @@ class Handler:
         for stream in list(self._streams.values()):
             stream.feed(None)
         self._short.shutdown(cancel_futures=True)
+        end = time.monotonic() + END_SECONDS
         for thread in self._threads:
-            thread.join(END_SECONDS)
+            thread.join(max(0.0, end - time.monotonic()))
         with suppress(OSError):
             self._output.close()
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click import Choice, Context
 from click.testing import CliRunner, Result
 
 import audioae
+from audioae.audio.speech_files import SPEECH_ENDINGS
 from audioae.cli.app import main
 from audioae.runtime.jobs import Job
 
@@ -107,6 +109,18 @@ def test_what_is_there_is_kept(spoken: Path, tmp_path: Path) -> None:
 )
 def test_mistakes_are_said_before_anything_is_read(spoken: Path, arguments: tuple[str, ...], message: str) -> None:
     assert message in run(spoken, *arguments, code=2).output
+
+
+def test_a_rate_that_cannot_be_cleaned_is_named(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "low.wav", np.zeros(100), 100)
+    output = run(tmp_path / "low.wav", "-o", tmp_path / "out.wav", "--vad", tmp_path / "speech.json", code=1).output
+    assert "low.wav: sample rate 100 Hz is not supported" in output
+
+
+def test_formats_of_the_option_are_those_of_files() -> None:
+    command = main.get_command(Context(main), "denoise")
+    (choices,) = (each.type for each in (command.params if command else ()) if each.name == "vad_format")
+    assert isinstance(choices, Choice) and {f".{choice}" for choice in choices.choices} == set(SPEECH_ENDINGS)
 
 
 def test_a_missing_folder_is_named(spoken: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioae.data.pairs import find_pairs, readable_pairs
+from audioae.data.pairs import find_pairs, find_recordings, readable_pairs
 from audioae.errors import DataError, InputError
 
 
@@ -19,6 +19,18 @@ def test_manifests_of_pairs(root: Path, tmp_path: Path) -> None:
     rows = [f"{root}/samples/noisy/{n}.flac,{root}/samples/clean/{n}.flac,3" for n in ("16k-fire", "8k-fire")]
     (tmp_path / "pairs.csv").write_text("\n".join(["noisy,clean,snr_db", *rows]))
     assert [(p.name, p.snr_db) for p in find_pairs(str(tmp_path / "pairs.csv"))] == [("16k-fire", 3), ("8k-fire", 3)]
+
+
+def test_recordings_without_references_keep_the_notes_of_a_manifest(root: Path, tmp_path: Path) -> None:
+    noisy = root / "samples/noisy"
+    (tmp_path / "list.csv").write_text(f"file,snr_db,text\n{noisy}/16k-fire.flac,5,Prisoners\n{noisy}/8k-fire.flac,,\n")
+    first, second = find_recordings([str(tmp_path / "list.csv")])
+    assert (first.name, first.rate, first.snr_db, first.text) == ("16k-fire", 16000, 5, "Prisoners")
+    assert (second.name, second.snr_db, second.text) == ("8k-fire", None, None)
+    (alone,) = find_recordings([str(noisy / "8k-fire.flac")])
+    assert alone == second
+    with pytest.raises(DataError, match="no audio found there"):
+        find_recordings([str(tmp_path / "none")])
 
 
 def test_pairs_that_do_not_match_are_rejected(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_a_state_can_be_gone_on_from_more_than_once() -> None:
     denoiser.step(third, begun, 16000)  # another way on from the same place
     assert all(np.array_equal(value, kept[name]) for name, value in begun.items())
     assert np.array_equal(denoiser.step(second, begun, 16000)[0], once)
+    turned = dict(reversed(kept.items()))  # as a file may give it back
+    assert np.array_equal(denoiser.step(second, turned, 16000)[0], once)
     assert np.array_equal(
         denoiser.step(third, after, 16000)[0], denoiser.step(third, denoiser.step(second, kept, 16000)[1], 16000)[0]
     )
@@ -183,6 +185,25 @@ def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_pat
     assert made.exit_code == 1
     assert message in made.output and len(made.output.splitlines()) == 1
     assert not (tmp_path / "x.onnx").exists() and not (tmp_path / "o.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("hop_seconds", "0"), ("hop_seconds", "inf"), ("hop_seconds", "nan"), ("window_seconds", "1e5"), ("hop", "x"),
+     ("delay", "-1"), ("receptive_field", "1e9"), ("rate", "1")],
+)  # fmt: skip
+def test_damaged_metadata_are_refused(fact: str, value: str, small: str, tmp_path: Path) -> None:
+    import onnx
+
+    place = tmp_path / "model.onnx"
+    audioae.export(audioae.load(small, family=audioae.Denoiser), place, rate=16000)
+    model = onnx.load(place)
+    for entry in model.metadata_props:
+        if entry.key == fact:
+            entry.value = value
+    onnx.save(model, place)
+    with pytest.raises(audioae.ModelFileError, match="metadata are damaged"):
+        audioae.load(place)(np.zeros(1600, np.float32), 16000)
 
 
 def test_another_programs_file_is_refused(tmp_path: Path) -> None:
