@@ -28,7 +28,7 @@ import signal
 from audioae.runtime import corpus
 from audioae.runtime.jobs import ModelChoice
 
-whole = corpus.denoise_file
+whole = corpus.clean_job
 
 
 class Local(Exception):
@@ -38,17 +38,17 @@ class Local(Exception):
         super().__init__("local\\nlines")
 
 
-def denoise_file(denoiser, source, *rest):
-    if source.stem == "bug":
+def clean_job(denoiser, job, *rest):
+    if job.source.stem == "bug":
         raise Local(1, 2)
-    if source.stem == "killed":
+    if job.source.stem == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    return whole(denoiser, source, *rest)
+    return whole(denoiser, job, *rest)
 
 
 class Saboteur(ModelChoice):
     def load(self):
-        corpus.denoise_file = denoise_file
+        corpus.clean_job = clean_job
         return super().load()
 
 

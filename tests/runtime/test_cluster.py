@@ -28,10 +28,11 @@ class Saboteur(ModelChoice):
         from audioae.runtime import cluster
         from audioae.system.atomic import HOST
 
-        whole = cluster.denoise_file
+        whole = cluster.clean_job
 
-        def denoise_file(denoiser: Denoiser, source: Path, target: Path, *rest: object) -> Report:
-            once, name = target.with_suffix(".once"), source.stem
+        def clean_job(denoiser: Denoiser, job: Job, *rest: object) -> Report:
+            target, name = job.target, job.source.stem
+            once = target.with_suffix(".once")
             lost = name in ("half", "untold") and not once.exists()
             if lost:
                 once.touch()
@@ -42,12 +43,12 @@ class Saboteur(ModelChoice):
             if lost and name == "half":  # the worker ends while it writes
                 (target.parent / f".audioae-{HOST}-0123456789ab.part").write_bytes(b"RIFF")
                 os._exit(1)
-            report = whole(denoiser, source, target, *rest)
+            report = whole(denoiser, job, *rest)
             if lost:  # it ends when the recording is done, before it can say so
                 os._exit(1)
             return report
 
-        cluster.denoise_file = denoise_file
+        cluster.clean_job = clean_job
         return super().load()
 
 
