@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 NOISY = ROOT / "samples/noisy/16k-fire.flac"
 HEAVY = {"torch", "torchaudio", "librosa", "scipy", "pydantic", "matplotlib"}
 ONE = "{kind: conv_dae, channels: 8, dilations: [1, 2], look_ahead: [1, 0]}"
-MEMBERS = "{channels: 8, dilations: [1, 2], window: 0.048, look_ahead: [1, 1]}, {channels: 8, dilations: [1]}"
+MEMBERS = "{channels: 8, dilations: [1, 2], window: 0.048, hop: 0.016, look_ahead: [1, 1]}, {channels: 8, dilations: [1]}"
 SEVERAL = f"{{kind: ensemble_dae, members: [{MEMBERS}]}}"
 RATES = (8000, 16_000, 44_100, 48_000)
 
