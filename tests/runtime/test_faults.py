@@ -228,7 +228,7 @@ def test_many_short_chunks_neither_drift_nor_grow(backend: str, close: float) ->
     most = 0
     for number in range(CHUNKS):
         chunk = chunks[number % 999]
-        ready = streamer.feed_wave(chunk)
+        ready = torch.as_tensor(streamer.feed_wave(chunk))
         made[..., returned : returned + ready.shape[-1]] = ready
         wave[..., fed : fed + chunk.shape[-1]] = chunk
         returned += ready.shape[-1]
@@ -237,7 +237,7 @@ def test_many_short_chunks_neither_drift_nor_grow(backend: str, close: float) ->
         if number in (CHUNKS // 3, CHUNKS - 1):
             sizes.append(psutil.Process().memory_info().rss)
     assert most == streamer.latency_samples
-    rest = streamer.flush_wave()
+    rest = torch.as_tensor(streamer.flush_wave())
     assert fed == returned + rest.shape[-1]
     made[..., returned:fed] = rest
     assert (made[..., :fed] - audioae.load("conv1d_dae")(wave[..., :fed], 16_000)).abs().max() < close

@@ -111,6 +111,7 @@ def test_training_learns(tmp_path: Path) -> None:
         "model.channels=16",
         "data.other_share=0",
         "data.augment.clean_only=0",
+        "losses.attenuated_start=0",  # counts only what is too quiet, and for random weights outweighs the rest
     ]
     result = train(
         recipe(*settings, "data.seconds=1", "train.learning_rate=0.003", "train.ema=0.9"), tmp_path / "run", device="cpu"
