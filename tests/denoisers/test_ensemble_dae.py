@@ -85,7 +85,7 @@ def test_a_sample_depends_on_its_receptive_field_only(ensemble: Denoiser) -> Non
     reach = ensemble.receptive_field_samples(rate)
     assert reach is not None
     assert at - ensemble.delay(rate) - ensemble.hop(rate) <= heard.min() < at < heard.max() <= at + reach
-    assert reach - (heard.max() - at) < 0.2 * rate  # and not on much less; the last traces of some weights are below rounding
+    assert reach - (heard.max() - at) < 0.2 * rate  # and not on much less; some last traces are below rounding
 
 
 def test_onnxruntime_runs_each_member(noise: np.ndarray, tmp_path: Path) -> None:
