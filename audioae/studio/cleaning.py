@@ -1,5 +1,6 @@
 """Worker side of cleaning files: several at a time, which take turns."""
 
+import json
 import os
 import threading
 import time
@@ -8,8 +9,10 @@ from typing import Any
 
 import torch
 
-from audioae.runtime.files import denoise_file
-from audioae.runtime.jobs import DenoiseOptions
+from audioae.audio.speech_files import speech_text
+from audioae.runtime.files import clean_job
+from audioae.runtime.jobs import DenoiseOptions, Job
+from audioae.signal.speech import Segment
 from audioae.studio.loaded import denoiser
 from audioae.studio.messages import CancelledError, Notify
 from audioae.studio.turns import Turns
@@ -25,6 +28,12 @@ TURNS = Turns(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffin
 
 def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
     """Clean a file as ``audioae denoise`` does, and return the report.
+
+    Args:
+        args: ``source``, ``target`` and the fields of :class:`~audioae.studio.store.Settings`; for segments of speech
+            ``speech``, the path of their file, and ``name``, that of the recording in it.
+        cancelled: set to cancel.
+        notify: called with ``done``, 0 to 1.
 
     Raises:
         CancelledError: the request was cancelled.
@@ -58,7 +67,16 @@ def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> d
         if cancelled.is_set():
             raise CancelledError
         notify(done=0.0)
-        report = denoise_file(
-            denoiser(args["model"]), Path(args["source"]), Path(args["target"]), options, progress=progress
-        )
+        speech = Path(args["speech"]).with_suffix(".json") if "speech" in args else None
+        job = Job(Path(args["source"]), Path(args["target"]), speech=speech)
+        report = clean_job(denoiser(args["model"]), job, options, progress)
+    if speech is not None:
+        _rename(speech, Path(args["speech"]), args["name"])
     return report.as_dict()
+
+
+def _rename(segments: Path, target: Path, name: str) -> None:
+    """Write segments of speech from JSON to a file of any format, with the name that the client has given."""
+    found = json.loads(segments.read_text(encoding="utf-8"))
+    text = speech_text([Segment(**each) for each in found["segments"]], target, Path(name), found["seconds"])
+    target.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")

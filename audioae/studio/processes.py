@@ -18,8 +18,6 @@ QUEUED = 8
 """Largest number of unanswered chunks of a stream."""
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"}
 Watch = Callable[[Header], None]
-Ready = tuple[int | None, bytes]
-"""Latency in samples, or None, and PCM."""
 
 
 class CancelledByUserError(AudioaeError):
@@ -95,11 +93,12 @@ class WorkerProcess:
 
     async def stream(
         self, args: dict[str, Any], chunks: AsyncIterator[bytes | dict[str, Any]]
-    ) -> AsyncGenerator[tuple[int | None, bytes], None]:
+    ) -> AsyncGenerator[tuple[Header, bytes], None]:
         """Clean chunks of PCM as they arrive. Dicts between them are arguments of :class:`audioae.Strength`, which they set.
 
         Yields:
-            The latency in samples without bytes, then cleaned PCM.
+            A header with ``facts`` of the stream and no bytes; then for each chunk a header, which has the probabilities
+            of ``speech`` if the stream finds it, and cleaned PCM.
 
         Raises:
             AudioaeError: the worker's error, one line.
@@ -132,7 +131,7 @@ class WorkerProcess:
                         feeding.cancel()
                     await request.answer  # raises the error, if there was one
                     return
-                yield header.get("latency"), payload
+                yield header, payload
                 if feeding is None:
                     feeding = asyncio.create_task(feed())
                 else:

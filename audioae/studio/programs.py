@@ -5,16 +5,18 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from audioae.audio.speech_files import SPEECH_ENDINGS
 from audioae.errors import AudioaeError, InputError
 from audioae.studio import uploads
 from audioae.studio.app_state import AppState
@@ -24,6 +26,10 @@ from audioae.studio.store import ending, result_name, shown_name
 LARGEST_CHUNK = 2**22
 """Bytes of PCM that are passed on at a time."""
 LIVE_MODEL = "conv_dae"
+TYPES = {".json": "application/json", ".csv": "text/csv", ".zip": "application/zip"}
+OTHER_TYPE = "application/octet-stream"
+FORMATS = tuple(each.removeprefix(".") for each in SPEECH_ENDINGS)
+OF_FILES = (*uploads.SETTINGS, "vad", "answer")
 
 
 def routes() -> list[BaseRoute]:
@@ -38,18 +44,22 @@ async def denoise(request: Request) -> Response:
     """``POST /api/denoise``: clean a file as ``audioae denoise`` does.
 
     The file is the body, or ``file`` in a form. Settings are those of the command line, in the address or in the form:
-    ``model``, ``atten_limit``, ``mix``, ``channels``, ``bitrate``, ``salvage``, ``codec``, ``track`` and ``loudness``. With
-    a plain body, ``name`` is the file's name, whose extension sets the container. The report is in the header
-    ``Audioae-Report``.
+    ``model``, ``atten_limit``, ``for``, ``mix``, ``channels``, ``bitrate``, ``salvage``, ``codec``, ``track`` and
+    ``loudness``. With a plain body, ``name`` is the file's name, whose extension sets the container. ``vad`` is a format of
+    segments of speech: they are the answer, or with ``answer=both`` a ZIP archive has them and the cleaned file. The report
+    is in the header ``Audioae-Report``.
     """
     studio: AppState = request.app.state.studio
     folder = studio.store.new_folder()
     work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
     try:
         name, source, given = await _received(request, folder, studio.limit)
-        settings = uploads.settings(given, await studio.denoisers(given.get("model")))
+        wanted = _wanted(given)  # before the model is looked up, which takes longer
+        settings = uploads.settings(given, await studio.denoisers(given.get("model")), OF_FILES)
         target = folder / f"result{ending(name)}"
         options = asdict(settings) | {"source": str(source), "target": str(target)}
+        if wanted.speech:
+            options |= {"speech": str(folder / f"speech.{wanted.speech}"), "name": shown_name(name)}
         work = asyncio.create_task(studio.store.cleaning.ask("clean", options))
         gone = asyncio.create_task(_gone(request))
         try:
@@ -62,6 +72,7 @@ async def denoise(request: Request) -> Response:
             report, _ = work.result()
         except AudioaeError as error:
             raise InputError(str(error).replace(str(source), shown_name(name)).replace(f"{folder}/", "")) from None
+        result, shown = await asyncio.to_thread(_answer, wanted, folder, target, shown_name(name))
         report |= {"input": shown_name(name), "output": result_name(shown_name(name))}
     except BaseException:
         if work is not None and not work.done():
@@ -71,11 +82,52 @@ async def denoise(request: Request) -> Response:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     headers = {
-        "Content-Length": str(target.stat().st_size),
-        "Content-Disposition": disposition(result_name(shown_name(name))),
+        "Content-Length": str(result.stat().st_size),
+        "Content-Disposition": disposition(shown),
         "Audioae-Report": json.dumps(report),
     }
-    return StreamingResponse(_file(target, folder), headers=headers, media_type="application/octet-stream")
+    kind = TYPES.get(result.suffix, OTHER_TYPE) if result != target else OTHER_TYPE
+    return StreamingResponse(_file(result, folder), headers=headers, media_type=kind)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a request is answered by.
+
+    Attributes:
+        speech: format of segments of speech; empty for none.
+        sound: whether the cleaned sound is sent.
+    """
+
+    speech: str
+    sound: bool
+
+
+def _wanted(given: dict[str, str]) -> _Wanted:
+    """What a request asks for.
+
+    Raises:
+        InputError: no such format or answer.
+    """
+    speech = uploads.choice(given, "vad", FORMATS)
+    answer = uploads.choice(given, "answer", ("speech", "both"))
+    if answer and not speech:
+        raise InputError(f"answer={answer} needs vad, the format of the segments: {', '.join(FORMATS)}")
+    return _Wanted(speech, not speech or answer == "both")
+
+
+def _answer(wanted: _Wanted, folder: Path, target: Path, name: str) -> tuple[Path, str]:
+    """The file to send, and its name."""
+    if not wanted.speech:
+        return target, result_name(name)
+    stem, speech = Path(name).stem, folder / f"speech.{wanted.speech}"
+    if not wanted.sound:
+        return speech, f"{stem}.speech{speech.suffix}"
+    both = folder / "both.zip"
+    with ZipFile(both, "w") as archive:
+        archive.write(target, result_name(name))
+        archive.write(speech, f"{stem}.speech{speech.suffix}")
+    return both, f"{stem}.zip"
 
 
 async def _received(request: Request, folder: Path, limit: int) -> tuple[str, Path, dict[str, str]]:
@@ -117,9 +169,11 @@ def disposition(name: str) -> str:
 async def stream(socket: WebSocket) -> None:
     """``/api/stream?rate=16000``: clean PCM as it arrives.
 
-    The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as
-    ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is answered by one
-    with the samples that are ready. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next
+    The address has ``rate``, ``count`` (channels), ``encoding``, ``model``, ``atten_limit``, ``for``, ``mix`` and
+    ``channels``, as ``audioae stream`` has. The first answer is a JSON text with ``latency_samples``; each binary message is
+    answered by one with the samples that are ready. With ``speech=1`` the first text has ``speech_frame`` too, and each
+    binary answer is followed by the text ``{"speech": [0.9, 0.8]}``: the probability of speech in each frame of so many
+    samples that it has completed. The text ``{"strength": {"atten_limit": 12, "mix": 1}}`` sets the strength from the next
     sample on. It is not answered; by default there is no limit and ``mix`` is 1. The text ``end`` ends the stream: the rest
     is sent, and the server closes. Other texts are rejected. The output has as many samples as the input, and equals that of
     :class:`audioae.Streamer`.
@@ -128,19 +182,22 @@ async def stream(socket: WebSocket) -> None:
     await socket.accept(PROTOCOL if PROTOCOL in protocols(socket.headers) else None)
     try:
         given = dict(socket.query_params)
-        own: dict[str, Any] = {name: given.pop(name) for name in ("rate", "count", "encoding") if name in given}
+        own: dict[str, Any] = {name: given.pop(name) for name in ("rate", "count", "encoding", "speech") if name in given}
         settings = uploads.settings({"model": LIVE_MODEL} | given, await studio.denoisers(LIVE_MODEL), uploads.OF_STREAMS)
         args = asdict(settings) | {
             "rate": int(uploads.number(own, "rate", 8_000, 192_000)),
             "count": int(uploads.number(own, "count", 1, 64, 1)),
             "encoding": own.get("encoding", "s16"),
+            "speech": uploads.choice(own, "speech", ("0", "1")) == "1",
         }
         async with aclosing(studio.creating.stream(args, _chunks(socket))) as answers:
-            async for latency, ready in answers:
-                if latency is not None:
-                    await socket.send_text(json.dumps({"latency_samples": latency}))
-                else:
-                    await socket.send_bytes(ready)
+            async for header, ready in answers:
+                if "facts" in header:
+                    await socket.send_text(json.dumps(header["facts"]))
+                    continue
+                await socket.send_bytes(ready)
+                if "speech" in header:
+                    await socket.send_text(json.dumps({"speech": header["speech"]}))
         await socket.close()
     except WebSocketDisconnect:
         return

@@ -19,7 +19,8 @@ class PcmStream:
     """A stream of PCM, cleaned by a thread of its own.
 
     Args:
-        args: ``rate``, ``count``, ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as ``audioae stream``.
+        args: ``rate``, ``count``, ``encoding``, ``model``, ``atten_limit``, ``mix`` and ``channels``, as ``audioae stream``,
+            and ``speech``, whether speech is found too.
 
     Raises:
         AudioaeError: invalid settings.
@@ -31,9 +32,18 @@ class PcmStream:
         if not 1 <= args["count"] <= 64:
             raise InputError(f"{args['count']} channels: give 1 to 64")
         self.pcm = Pcm(args["rate"], args["count"], args["encoding"])
-        self.streamer = Streamer(denoiser(args["model"]), args["rate"], args["atten_limit"], args["mix"], args["channels"])
+        self._finds_speech = bool(args.get("speech"))
+        self.streamer = Streamer(
+            denoiser(args["model"]), args["rate"], args["atten_limit"], args["mix"], args["channels"], self._finds_speech
+        )
         self.queue: Queue[bytes | Strength | None] = Queue()
         self._latest: Strength | None = None
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """Latency and, if speech is found, the length of its frames, in samples."""
+        facts = {"latency_samples": self.streamer.latency_samples}
+        return facts | ({"speech_frame": self.streamer.speech_frame} if self._finds_speech else {})
 
     def feed(self, data: bytes | None) -> None:
         """Add PCM, of any number of bytes; None ends the stream."""
@@ -47,7 +57,8 @@ class PcmStream:
         self._latest = Strength(atten_limit, mix)
 
     def run(self, cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
-        """Clean until the end. Each chunk is answered by the samples that are ready, which may be none."""
+        """Clean until the end. Each chunk is answered by the samples that are ready, which may be none, and with ``speech``
+        by the probabilities of the frames that they complete."""
         torch.set_num_threads(1)
         rest = b""
         while (data := self.queue.get()) is not None:
@@ -58,11 +69,14 @@ class PcmStream:
                 continue
             rest += data
             whole = len(rest) // self.pcm.frame * self.pcm.frame
-            ready = np.asarray(self.streamer.feed(self.pcm.decode(rest[:whole])), np.float32)
+            ready = self.streamer.feed(self.pcm.decode(rest[:whole]))
             rest = rest[whole:]
-            notify(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+            self._answer(ready, notify)
         if cancelled.is_set():
             raise CancelledError
-        ready = np.asarray(self.streamer.flush(), np.float32)
-        notify(self.pcm.encode(ready.reshape(-1, self.pcm.channels)))
+        self._answer(self.streamer.flush(), notify)
         return {}
+
+    def _answer(self, ready: Any, notify: Notify) -> None:
+        what = {"speech": [round(float(each), 4) for each in self.streamer.speech]} if self._finds_speech else {}
+        notify(self.pcm.encode(np.asarray(ready, np.float32).reshape(-1, self.pcm.channels)), **what)

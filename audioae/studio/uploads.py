@@ -14,15 +14,16 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from audioae.errors import InputError
+from audioae.nn.strength import FOR_ASR
 from audioae.studio.store import Settings, ending
 
 JSON_BYTES = 2**20
 SPARE_BYTES = 2**28
 """Disk space that uploads leave free."""
 CHECK_BYTES = 2**24
-SETTINGS = ("model", "atten_limit", "mix", "channels", "bitrate", "salvage", "codec", "track", "loudness")
-OF_STREAMS = SETTINGS[:4]
-OF_STRENGTH = SETTINGS[1:3]
+OF_STRENGTH = ("atten_limit", "for", "mix")
+OF_STREAMS = ("model", *OF_STRENGTH, "channels")
+SETTINGS = (*OF_STREAMS, "bitrate", "salvage", "codec", "track", "loudness")
 
 
 class TooLargeError(HTTPException):
@@ -152,18 +153,36 @@ def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequenc
     name = plain.get("model") or "default"
     if not isinstance(name, str) or name not in models:
         raise InputError(f"{str(name)[:100]}: no such model (there are {', '.join(models)})")
-    limit = plain.get("atten_limit")
-    channels = plain.get("channels") or "linked"
-    if channels not in ("linked", "independent"):
-        raise InputError(f"channels {str(channels)[:100]!r}: give 'linked' or 'independent'")
     return Settings(
         models[name],
-        None if limit in (None, "") else number(plain, "atten_limit", 0, 1000),
+        _limit(plain),
         number(plain, "mix", 0, 1, 1.0),
-        str(channels),
+        choice(plain, "channels", ("linked", "independent")) or "linked",
         int(number(plain, "bitrate", 1, 4096)) if plain.get("bitrate") else None,
         plain.get("salvage") in (True, "1", "true"),
         str(plain.get("codec") or "")[:40],
         int(number(plain, "track", 1, 1024)) if plain.get("track") else 0,
         number(plain, "loudness", -70, -5) if plain.get("loudness") not in (None, "") else None,
     )
+
+
+def choice(given: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
+    """One of some words, or an empty text if the setting is not given.
+
+    Raises:
+        InputError: another word.
+    """
+    value = given.get(name) or ""
+    if value and value not in choices:
+        raise InputError(f"{name} {str(value)[:100]!r}: give {' or '.join(map(repr, choices))}")
+    return str(value)
+
+
+def _limit(given: Mapping[str, Any]) -> float | None:
+    """The attenuation limit, which ``for`` sets too."""
+    limit = None if given.get("atten_limit") in (None, "") else number(given, "atten_limit", 0, 1000)
+    if not choice(given, "for", ("asr",)):
+        return limit
+    if limit is not None:
+        raise InputError(f"for=asr sets atten_limit to {FOR_ASR:g} dB: give one of the two")
+    return FOR_ASR

@@ -94,8 +94,10 @@ class Handler:
     def _stream(self, number: int, args: dict[str, Any], cancelled: threading.Event) -> Answer:
         stream = self._streams[number] = _module("streams").PcmStream(args)
         try:
-            self._send({"id": number, "event": "data", "latency": stream.streamer.latency_samples})
-            answer: Answer = stream.run(cancelled, lambda data: self._send({"id": number, "event": "data"}, data))
+            self._send({"id": number, "event": "data", "facts": stream.facts})
+            answer: Answer = stream.run(
+                cancelled, lambda data, **what: self._send({"id": number, "event": "data", **what}, data)
+            )
             return answer
         finally:
             del self._streams[number]

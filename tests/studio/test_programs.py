@@ -1,12 +1,15 @@
 """What the studio does for programs equals what the package does: files as the command line, streams as Streamer."""
 
+import io
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -31,6 +34,7 @@ def open_stream(studio: Studio, query: str, **headers: str) -> ClientConnection:
         ("16k-fire.flac", {}),
         ("16k-fire.flac", {"model": "conv_dae", "mix": "0.7"}),
         ("16k-fire.flac", {"model": "conv_dae", "loudness": "-20"}),
+        ("16k-fire.flac", {"model": "conv_dae", "for": "asr"}),
     ],
 )
 def test_a_file_comes_out_as_from_the_command_line(
@@ -44,6 +48,25 @@ def test_a_file_comes_out_as_from_the_command_line(
     report = json.loads(headers["audioae-report"])
     assert report["input"] == name and report["rate"] == soundfile.info(source).samplerate
     assert f"{Path(name).stem}.clean.flac" in headers["content-disposition"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "rttm", "srt"])
+def test_segments_of_speech_are_those_of_the_command_line(
+    studio: Studio, command: Callable[..., None], tmp_path: Path, form: str
+) -> None:
+    source = SAMPLES / "noisy" / "16k-fire.flac"
+    target, segments = tmp_path / source.name, tmp_path / f"speech.{form}"
+    command("denoise", source, "-o", target, "-m", "conv_dae", "--for", "asr", "--vad", segments)
+    query = f"name={source.name}&model=conv_dae&for=asr&vad={form}"
+    status, headers, data = studio.ask("POST", f"/api/denoise?{query}", source.read_bytes())
+    assert status == 200 and data == segments.read_bytes() and data
+    assert f"16k-fire.speech.{form}" in headers["content-disposition"]
+    assert json.loads(headers["audioae-report"])["speech"] > 1
+    status, headers, data = studio.ask("POST", f"/api/denoise?{query}&answer=both", source.read_bytes())
+    assert status == 200 and headers["content-type"] == "application/zip"
+    with ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["16k-fire.clean.flac", f"16k-fire.speech.{form}"]
+        assert [archive.read(name) for name in archive.namelist()] == [target.read_bytes(), segments.read_bytes()]
 
 
 def test_a_coded_file_and_a_form(studio: Studio, command: Callable[..., None], tmp_path: Path, clip: Path) -> None:
@@ -74,6 +97,11 @@ def test_a_coded_file_and_a_form(studio: Studio, command: Callable[..., None], t
         ("loudness=0", b"x", 400, "loudness '0': give a number from -70 to -5"),
         ("track=many", b"x", 400, "track 'many': give a number from 1 to 1024"),
         ("channels=left", b"x", 400, "channels 'left'"),
+        ("for=music", b"x", 400, "for 'music': give 'asr'"),
+        ("for=asr&atten_limit=3", b"x", 400, "for=asr sets atten_limit to 12 dB: give one of the two"),
+        ("vad=speech.json", b"x", 400, "vad 'speech.json': give 'json' or 'csv' or 'rttm' or 'srt'"),
+        ("answer=both", b"x", 400, "answer=both needs vad, the format of the segments: json, csv, rttm, srt"),
+        ("vad=srt&answer=sound", b"x", 400, "answer 'sound': give 'speech' or 'both'"),
         ("", b"0" * (3 * 2**20 + 1), 413, "the upload is larger than 3 MiB"),
     ],
 )
@@ -135,6 +163,25 @@ def test_pcm_is_cleaned_as_by_a_streamer(studio: Studio, encoding: str, count: i
     assert max(map(len, answers[:-1])) > 0  # not all of it came at the end
 
 
+def test_speech_in_a_stream_is_found_as_by_a_streamer(studio: Studio) -> None:
+    wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac", dtype="float32", frames=24_000)
+    streamer = audioae.Streamer(audioae.load("conv_dae"), rate, atten_limit=12, speech=True)
+    wanted, answers, found = [], [], []
+    with open_stream(studio, f"rate={rate}&encoding=f32&for=asr&speech=1") as socket:
+        facts = {"latency_samples": streamer.latency_samples, "speech_frame": streamer.speech_frame}
+        assert json.loads(socket.recv()) == facts
+        for at in [*range(0, len(wave), 999), None]:
+            socket.send("end" if at is None else wave[at : at + 999].tobytes())
+            answers.append(socket.recv())
+            found.append(json.loads(socket.recv())["speech"])
+            clean = streamer.flush() if at is None else streamer.feed(wave[at : at + 999])
+            wanted.append((clean, streamer.speech))
+    assert [len(each) for each in found] == [len(speech) for _, speech in wanted]
+    assert np.allclose(np.concatenate(found), np.concatenate([speech for _, speech in wanted]), atol=1e-4)
+    assert np.allclose(np.frombuffer(b"".join(answers), "<f4"), np.concatenate([c for c, _ in wanted]), atol=1e-5)
+    assert max(np.concatenate(found)) > 0.9
+
+
 @pytest.mark.parametrize("size", [640, 999, 48_000])
 def test_strength_changes_at_a_sample_of_a_stream(studio: Studio, size: int) -> None:
     wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac", dtype="float32", frames=24_000)
@@ -165,6 +212,7 @@ def test_strength_changes_at_a_sample_of_a_stream(studio: Studio, size: int) -> 
         ("rate=16000&encoding=mp3", "encoding 'mp3'"),
         ("rate=16000&model=dcgan", "dcgan: no such model"),
         ("rate=16000&count=1000", "count '1000'"),
+        ("rate=16000&speech=yes", "speech 'yes': give '0' or '1'"),
     ],
 )
 def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str, says: str) -> None:
@@ -181,7 +229,7 @@ def test_streams_that_cannot_be_are_refused_in_a_line(studio: Studio, query: str
         ('{"strength": 12}', "no such message"),
         ('{"strength": {}, "volume": 11}', "no such message"),
         ('{"strength": {"mix": 2}}', "mix 2: give a number from 0 to 1"),
-        ('{"strength": {"model": "conv_dae"}}', "no such setting: model (there are atten_limit, mix)"),
+        ('{"strength": {"model": "conv_dae"}}', "no such setting: model (there are atten_limit, for, mix)"),
     ],
 )
 def test_unknown_messages_to_a_stream_are_refused_in_a_line(studio: Studio, message: str, says: str) -> None:
@@ -219,6 +267,21 @@ def test_turns_go_round() -> None:
     for job in jobs:
         job.join()
     assert order[:9] == ["long", "short", "other"] * 3 and order[9:] == ["long"] * 37
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_of_the_documentation_run(studio: Studio, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "recipes/report/studio.md").read_text()
+    shutil.copy(SAMPLES / "noisy" / "16k-fire.flac", tmp_path / "noisy.flac")
+    commands = re.findall(r"^curl .*", text, re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        filled = command.replace("PORT", str(studio.port)).replace("TOKEN", studio.token).replace("curl", "curl --fail -s")
+        subprocess.run(filled, shell=True, cwd=tmp_path, check=True)
+    frames = soundfile.info(tmp_path / "noisy.flac").frames
+    assert soundfile.info(tmp_path / "clean.flac").frames == frames
+    assert (tmp_path / "speech.srt").read_text().count("[speech]") >= 1
+    assert len(ZipFile(tmp_path / "both.zip").namelist()) == 2
 
 
 def test_the_program_of_the_documentation_runs(studio: Studio, fresh_clone: Path) -> None:
