@@ -60,7 +60,7 @@ class Generators(Report):
         right = np.mean([str(n) == path.stem.split("_")[0] for n, path in zip(named, self.digits["test"], strict=True)])
         distance = frechet_distance(judge.embed(waves, 8000), judge.embed(self.heard(REAL), 8000))
         self.say(
-            "What bounds all generators: real recordings, through images and Griffin-Lim, have a Frechet distance",
+            "The codec limits all generators: real recordings, through images and Griffin-Lim, have a Frechet distance",
             f"of {distance:.2f} to themselves, and the judge names {right:.1%} of them right.",
         )
 
@@ -164,7 +164,7 @@ class Generators(Report):
                 size = f"{images.shape[2]} x {images.shape[3]}"
                 rows.setdefault(size, {})[f"seed {seed}"] = distance(images)
         self.say(
-            "What each level of `lapgan` draws, enlarged smoothly to full size: what the next one has to beat. Frechet",
+            "Output of each level of `lapgan`, enlarged smoothly to full size, which the next level should improve. Frechet",
             f"distances of {DRAWS} times {CLIPS:,} clips.",
         )
         self.table(rows)

@@ -19,19 +19,19 @@ HEAD = """# Media files
 `audioae denoise talk.mp4` cleans the sound of a media file; `pip install 'audioae[media]'` brings PyAV with FFmpeg's
 libraries (100 MB). Pictures, subtitles, chapters, attachments, other sound tracks, dispositions and metadata are
 copied. The sound keeps its codec and bit rate; `--codec opus`, `--bitrate 128` and `--track 2` choose otherwise. A
-codec without an encoder is replaced, and the report says by what.
+codec without an encoder is replaced, and the report names the new one.
 
 - Every result is read back before it takes its place: the other tracks packet by packet, and the sound decoded and
   compared with what was written.
 - Gaps in the timestamps and a late start stay. Gaps up to a second become silence, longer ones stay gaps.
-- MP4 whose index stands in front keeps it there.
-- MPEG-TS, FLV and ASF state no times before zero. If an encoder's delay would need them, all tracks come later
-  together, which is reported.
-- The result of .ape, .dts, .dsf and other formats without an encoder needs another ending, as `-o talk.flac`.
+- MP4 files with the index at the start keep it there.
+- MPEG-TS, FLV and ASF cannot store negative times. If an encoder's delay needs them, all tracks start later by the
+  same time, which is reported.
+- The result of .ape, .dts, .dsf and other formats without an encoder needs another ending, such as `-o talk.flac`.
 
 `--loudness -16` sets the integrated loudness by ITU-R BS.1770-4 and EBU R128, measured by FFmpeg's `ebur128`. The cleaned
 sound goes to a temporary file first; then it is written with one gain, through a limiter that looks 5 ms ahead, so that
-true peaks stay below -1 dBTP. What the limiter takes is measured and given back. The report has the values reached. True
+true peaks stay below -1 dBTP. The limiter's loss is measured and compensated. The report has the values reached. True
 peaks are those before a lossy codec.
 
 The table is made by `python tests/benchmarks/media.py`: two seconds of short noises beside pictures are copied
