@@ -1,4 +1,4 @@
-"""Reading audio files; with ``writer`` and ``readback`` the only place that knows soundfile."""
+"""Reading audio files; with ``writer`` and ``readback`` the only module that imports soundfile."""
 
 import os
 import re
@@ -122,7 +122,9 @@ class Reader:
                 kinds.append(_kind(file))
         first = kinds[0]
         if any((kind.rate, kind.channels) != (first.rate, first.channels) for kind in kinds):
-            raise InputError(f"{self.path}: holds {len(kinds)} recordings of several rates or channels: separate them first")
+            raise InputError(
+                f"{self.path}: holds {len(kinds)} recordings with different rates or channels: split them first"
+            )
         if first.channels > MAX_CHANNELS:
             raise InputError(f"{self.path}: has {first.channels} channels: at most {MAX_CHANNELS} can be read")
         self._exact = first.container != "MP3" or all(is_counted(part.opened()) for part in self._parts)
@@ -176,7 +178,7 @@ class Reader:
     def _next(self) -> bool:
         """Continue with the next recording of the file, if there is one and this one is complete."""
         if self._exact and self._position < self._ends[self._part]:
-            self._give_up(f"breaks off after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
+            self._give_up(f"ends after {self._where()} of {self.info.seconds:.1f} s: is it truncated?")
             return False
         if self._part + 1 == len(self._parts):
             return False
@@ -191,7 +193,7 @@ class Reader:
 
     def _give_up(self, why: str) -> None:
         if not self.salvage:
-            raise InputError(f"{self.path}: {why} (--salvage takes what can be read)")
+            raise InputError(f"{self.path}: {why} (--salvage keeps what can be read)")
         self.broken = why
 
     def _back(self) -> bool:
@@ -229,7 +231,7 @@ class Reader:
             self._file.seek(frame - self._begin)
             self._position = frame
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise InputError(f"{self.path}: cannot go to frame {frame} ({_reason(error)})") from None
+            raise InputError(f"{self.path}: cannot seek to frame {frame} ({_reason(error)})") from None
 
 
 def probe(path: str | os.PathLike[str], joined: bool = True) -> AudioInfo:

@@ -32,7 +32,7 @@ def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, al
     for window in windows:
         window.patches = _unannounced(window.opened(), name, salvage, notes)
     if len(windows) > 1:
-        notes.append(f"{len(windows)} recordings one after the other in one file become one")
+        notes.append(f"{len(windows)} concatenated recordings in the file become one")
     return windows
 
 
@@ -48,12 +48,12 @@ def _unannounced(file: BinaryIO, name: str, salvage: bool, notes: list[str]) -> 
     if surplus is None or surplus.amount <= NEGLIGIBLE:
         return {}
     if salvage:
-        notes.append(f"{surplus.amount} bytes that the header does not announce were taken for sound")
+        notes.append(f"{surplus.amount} bytes beyond the length in the header were read as sound")
         return {surplus.place: surplus.size}
     if surplus.silent:
         raise InputError(
-            f"{name}: its header announces no sound, but {surplus.amount} bytes follow, as after a loss of power while "
-            "recording (--salvage takes them)"
+            f"{name}: its header states a length of zero, but {surplus.amount} bytes of sound follow, as after a loss of "
+            "power while recording (--salvage reads them)"
         )
-    notes.append(f"{surplus.amount} bytes behind the sound are no chunk and left out (--salvage takes them for sound)")
+    notes.append(f"{surplus.amount} bytes after the sound are not a chunk and are left out (--salvage reads them as sound)")
     return {}

@@ -27,9 +27,9 @@ def _csv(segments: Sequence[Segment], source: Path, seconds: float) -> str:
 
 
 def _rttm(segments: Sequence[Segment], source: Path, seconds: float) -> str:
-    """One line a segment, of type SPEAKER, as in NIST's Rich Transcription Time Marked format.
+    """One line per segment, of type SPEAKER, as in NIST's Rich Transcription Time Marked format.
 
-    The recording's name has no ending, and ``_`` in place of spaces, which part the fields.
+    The recording's name has no ending, and ``_`` in place of spaces, because spaces separate the fields.
     """
     name = "_".join(source.stem.split()) or "_"
     return "".join(
@@ -39,7 +39,7 @@ def _rttm(segments: Sequence[Segment], source: Path, seconds: float) -> str:
 
 
 def _srt(segments: Sequence[Segment], source: Path, seconds: float) -> str:
-    """Subtitles that say ``[speech]``."""
+    """Subtitles with the text ``[speech]``."""
     return "".join(
         f"{number}\n{_clock(segment.start)} --> {_clock(segment.end)}\n[speech]\n\n"
         for number, segment in enumerate(segments, 1)
@@ -58,17 +58,17 @@ SPEECH_ENDINGS = tuple(_FORMATS)
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a path with the ending of no such file.
+    """Reject a path whose ending is none of :data:`SPEECH_ENDINGS`.
 
     Raises:
-        OutputError: it is another one.
+        OutputError: another ending.
     """
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(f"{path}: segments of speech need one of the endings {', '.join(SPEECH_ENDINGS)}")
 
 
 def speech_text(segments: Sequence[Segment], target: Path, source: Path, seconds: float) -> str:
-    """Contents of the file ``target``, of the format of its ending.
+    """Contents of the file ``target``, in the format of its ending.
 
     Args:
         segments: in order.
@@ -77,7 +77,7 @@ def speech_text(segments: Sequence[Segment], target: Path, source: Path, seconds
         seconds: length of the recording.
 
     Raises:
-        OutputError: the ending is of none of the formats.
+        OutputError: the ending is none of :data:`SPEECH_ENDINGS`.
 
     >>> print(speech_text([Segment(0.5, 1.25)], Path("speech.srt"), Path("talk.wav"), 2.0).rstrip())
     1

@@ -86,7 +86,7 @@ def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
             file.write(chunk)
         except OSError as error:
             raise OutputError(
-                f"{name}: cannot be kept in {tempfile.gettempdir()} ({error.strerror}): "
+                f"{name}: cannot be stored in {tempfile.gettempdir()} ({error.strerror}): "
                 "make room there, or set TMPDIR to a folder with more"
             ) from None
     file.seek(0)

@@ -71,7 +71,7 @@ class Writer:
         self._temporary = Temporary(path, overwrite, again)
         try:
             if info.container in IN_TWO_FILES:
-                raise OutputError(f"{path}: {info.container} keeps its sound in two files: choose another ending, as .wav")
+                raise OutputError(f"{path}: {info.container} uses two files: choose another ending, such as .wav")
             self._file = soundfile.SoundFile(
                 name_for_libsndfile(self.temporary), "w", info.rate, info.channels, info.subtype, info.endian,
                 info.container, **bitrate.setting(info),
@@ -170,14 +170,14 @@ class Writer:
             raise self.failed(error) from None
         if (found.rate, found.channels) != (info.rate, info.channels):
             why = f"{info.rate} Hz and {info.channels} channels became {found.rate} Hz and {found.channels}"
-            raise OutputError(f"{self.path}: {info.container} cannot hold it ({why}): choose another ending, as .wav")
+            raise OutputError(f"{self.path}: {info.container} cannot hold it ({why}): choose another ending, such as .wav")
         padding = BLOCK if info.subtype.startswith(IN_BLOCKS) else PADDING
         if not self._frames <= found.frames <= self._frames + padding:
-            raise self.failed(f"of {self._frames} frames {found.frames} can be read back")
+            raise self.failed(f"{found.frames} of {self._frames} frames can be read back")
         if found.sizes:
-            raise self.failed(f"a wrong size is read back: {found.sizes}")
+            raise self.failed(f"the header has a wrong size: {found.sizes}")
         if info.subtype.startswith(LOSSLESS) and info.container not in LOSSY and found.sum != self._sum:
-            raise self.failed("other samples are read back than were written")
+            raise self.failed("the samples read back differ from those written")
 
     def commit(self) -> None:
         """Rename the file to its path.

@@ -47,7 +47,7 @@ def test_a_truncated_file_is_noticed(noisy: Callable[..., Path], name: str) -> N
         # Its header does not say how long it is.
         assert len(read(path)[0]) < 64000
     else:
-        with pytest.raises(InputError, match=r"breaks off after .* is it truncated|damaged after"):
+        with pytest.raises(InputError, match=r"ends after .* is it truncated|damaged after"):
             read(path)
 
 

@@ -1,4 +1,4 @@
-"""Recordings one behind the other in a file all come out, and sound that a header does not announce is not lost silently."""
+"""All concatenated recordings in a file are read; sound beyond the length in the header is not lost silently."""
 
 import struct
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def test_all_recordings_of_a_file_come_out(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"joined.{kind}"
     path.write_bytes(b"".join(each.read_bytes() for each in paths))
     expected = np.concatenate([read(each)[0] for each in paths])
-    with pytest.warns(UserWarning, match="3 recordings one after the other in one file become one"):
+    with pytest.warns(UserWarning, match="3 concatenated recordings in the file become one"):
         found, _ = read(path)
     assert len(found) == len(expected) == probe(path).frames
     assert np.abs(found - expected).max() < 1e-6
@@ -54,7 +54,7 @@ def test_a_rebuilt_recording_is_of_all_that_were_joined_and_says_so(tmp_path: Pa
     path, out = tmp_path / "joined.ogg", tmp_path / "out.wav"
     path.write_bytes(b"".join(recording(tmp_path, "ogg", number, 16000).read_bytes() for number in range(2)))
     made = CliRunner().invoke(main, ["reconstruct", str(path), "-m", "undercomplete_2d", "-o", str(out)])
-    assert made.exit_code == 0 and "2 recordings one after the other in one file become one" in made.output
+    assert made.exit_code == 0 and "2 concatenated recordings in the file become one" in made.output
     assert soundfile.info(out).frames == probe(path).frames == 10_600
 
 
@@ -74,7 +74,7 @@ def test_one_recording_is_one(tmp_path: Path, kind: str) -> None:
 def test_recordings_of_several_rates_are_rejected(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"joined.{kind}"
     path.write_bytes(recording(tmp_path, kind, 0).read_bytes() + recording(tmp_path, kind, 1, 24000).read_bytes())
-    with pytest.raises(InputError, match="holds 2 recordings of several rates or channels: separate them first"):
+    with pytest.raises(InputError, match="holds 2 recordings with different rates or channels: split them first"):
         read(path)
 
 
@@ -82,7 +82,7 @@ def test_a_broken_second_recording_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "joined.flac"
     second = recording(tmp_path, "flac", 1).read_bytes()
     path.write_bytes(recording(tmp_path, "flac", 0).read_bytes() + second[: len(second) // 2])
-    with pytest.raises(InputError, match="--salvage takes what can be read"):
+    with pytest.raises(InputError, match="--salvage keeps what can be read"):
         read(path)
     with Reader(path, salvage=True) as reader:
         assert 4800 <= len(reader.read(10**6)) < 10600 and reader.broken
@@ -129,7 +129,7 @@ def test_sound_beyond_the_length_in_the_header_is_salvaged(noisy: Callable[..., 
     path = noisy(name, "PCM_16")
     whole, _ = read(path)
     without_size(path, 0)
-    with pytest.raises(InputError, match=r"announces no sound, but 6\d{4} bytes follow.*--salvage takes them"):
+    with pytest.raises(InputError, match=r"states a length of zero, but 6\d{4} bytes of sound follow.*--salvage reads them"):
         read(path)
     with Reader(path, salvage=True) as reader:
         assert np.array_equal(reader.read(10**6), whole)
@@ -140,7 +140,7 @@ def test_too_short_a_length_in_the_header_is_reported(noisy: Callable[..., Path]
     path = noisy("a.wav")
     whole, _ = read(path)
     without_size(path, 32000)
-    with pytest.warns(UserWarning, match="32000 bytes behind the sound are no chunk and left out"):
+    with pytest.warns(UserWarning, match="32000 bytes after the sound are not a chunk and are left out"):
         assert np.array_equal(read(path)[0], whole[:16000])
     with Reader(path, salvage=True) as reader:
         assert np.array_equal(reader.read(10**6), whole)

@@ -66,7 +66,7 @@ def test_unusable_content_of_a_pipe_is_named(tmp_path: Path) -> None:
 def test_a_pipe_needs_a_name_for_its_result(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.wav")
     made = CliRunner().invoke(main, ["denoise", str(tmp_path / "p.wav")])
-    assert made.exit_code == 2 and "say with -o where its result goes" in made.output
+    assert made.exit_code == 2 and "give the path of the result with -o" in made.output
     assert [path.name for path in tmp_path.iterdir()] == ["p.wav"]
 
 

@@ -400,7 +400,7 @@ def test_a_codec_without_encoder_is_replaced_and_named(copy: Callable[..., Repor
     Maker(tmp_path / "b.webm").sound("libopus").close()
     report = copy(tmp_path / "a.mka", tmp_path / "a.webm")
     assert any("wmav1 cannot be written: the sound of the result is opus" in note for note in report.notes)
-    assert any("opus has no 44100 Hz: the sound of the result has 48000 Hz" in note for note in report.notes)
+    assert any("opus does not support 44100 Hz: the sound of the result has 48000 Hz" in note for note in report.notes)
     assert abs(lag(tmp_path / "a.mka", tmp_path / "a.webm")) < 0.001
 
 
@@ -440,7 +440,7 @@ def test_unusable_files_are_named(copy: Callable[..., Report], tmp_path: Path) -
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nwhole.mkv\n#EXT-X-ENDLIST\n")
     for name, message in (
         ("mute.mp4", "has no sound track"),
-        ("half.mkv", r"breaks off after .* s of 5\.0 s: is it truncated\? \(--salvage takes what can be read\)"),
+        ("half.mkv", r"ends after .* s of 5\.0 s: is it truncated\? \(--salvage keeps what can be read\)"),
         ("end.mp4", "not a media file that PyAV reads"),
         ("text.mp4", "not a media file that PyAV reads"),
         ("list.mp4", "not a media file that PyAV reads"),
@@ -450,7 +450,7 @@ def test_unusable_files_are_named(copy: Callable[..., Report], tmp_path: Path) -
         with pytest.raises(InputError, match=rf"{name}: {message}"):
             copy(tmp_path / name, target)
     report = copy(tmp_path / "half.mkv", tmp_path / "half-out.mkv", salvage=True)
-    assert "breaks off" in report.broken and 1 < report.seconds < 4
+    assert "ends after" in report.broken and 1 < report.seconds < 4
     assert abs(lag(tmp_path / "half.mkv", tmp_path / "half-out.mkv")) < 0.001
     assert not target.exists() and not list(tmp_path.glob(".audioae*"))
 

@@ -106,7 +106,7 @@ def choose(
         encoder = _encoder(av, other, container)
         if encoder is None:
             raise OutputError(
-                f"{path}: {codec} in {muxer} can be read but not written: give another ending with -o, as .mka"
+                f"{path}: {codec} in {muxer} can be read but not written: give another ending with -o, such as .mka"
             )
         notes = (f"{codec} cannot be written: the sound of the result is {encoder.removeprefix('lib')}",)
     channels = av.AudioLayout(layout).nb_channels
@@ -120,7 +120,7 @@ def choose(
     rates = found.audio_rates or [rate]
     out_rate = rate if rate in rates else min((r for r in rates if r >= rate), default=max(rates))
     if out_rate != rate:
-        notes += (f"{encoder.removeprefix('lib')} has no {rate} Hz: the sound of the result has {out_rate} Hz",)
+        notes += (f"{encoder.removeprefix('lib')} does not support {rate} Hz: the sound of the result has {out_rate} Hz",)
     form, depth = _sample_format([each.name for each in found.audio_formats or []], bits, lossy)
     encoding = Encoding(encoder, out_rate, layout, form, bit_rate, depth, notes)
     return _that_opens(av, path, encoding, channels)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from audioae.audio.media.library import pyav
 
 SILENCE = -70.0
-"""LUFS of what the gate takes for silence."""
+"""Loudness in LUFS below which the gate ignores a block as silence."""
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""Loudspeakers of so many channels, in the order of WAV files."""
+"""Loudspeaker layout by number of channels, in the order of WAV files."""
 
 
 class LoudnessMeter:
@@ -20,7 +20,7 @@ class LoudnessMeter:
 
     Args:
         rate: Hz.
-        channels: C; a single one counts once, as BS.1770 has it.
+        channels: C; a mono channel counts once, as in BS.1770.
 
     Raises:
         MissingExtraError: PyAV is not installed.

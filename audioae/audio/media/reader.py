@@ -199,7 +199,7 @@ class MediaReader:
 
     def _give_up(self, why: str) -> None:
         if not self.salvage:
-            raise InputError(f"{self.path}: {why} (--salvage takes what can be read)")
+            raise InputError(f"{self.path}: {why} (--salvage keeps what can be read)")
         self.broken = self.broken or why
 
     def blocks(self, frames: int) -> Iterator[Wave]:
@@ -236,7 +236,7 @@ class MediaReader:
                     silence, dropped = timeline.place(time, len(wave))
                 except TimestampsError as error:
                     raise InputError(
-                        f"{self.path}: {error} after {self._where()}: repair the file first, as by ffmpeg -c copy"
+                        f"{self.path}: {error} after {self._where()}: repair the file first, for example by ffmpeg -c copy"
                     ) from None
                 if silence:
                     yield np.zeros((silence, self.info.channels), np.float32)
@@ -271,7 +271,7 @@ class MediaReader:
             self.notes.append(f"{timeline.gaps} gap(s) in the timestamps of the sound were kept")
         stated = self._stated_end()
         if stated is not None and not self.broken and self._ends + Fraction(MISSING_SECONDS) < stated:
-            self._give_up(f"breaks off after {float(self._ends):.1f} s of {float(stated):.1f} s: is it truncated?")
+            self._give_up(f"ends after {float(self._ends):.1f} s of {float(stated):.1f} s: is it truncated?")
 
     def _stated_end(self) -> Fraction | None:
         if self.family not in _STATES_LENGTH or not self._container.duration:

@@ -54,7 +54,7 @@ class Timeline:
         self.rate, self.samples, self._half = rate, 0, tick * rate / 2
         self._gap = max(GAP_SECONDS * rate, 3 * float(self._half))
         self._drift = max(DRIFT_SECONDS * rate, 3 * float(self._half))
-        self.gaps = self.filled = self.dropped = 0
+        self.gaps = 0
         self._pieces: list[_Piece] = []
 
     def place(self, time: Fraction | None, count: int) -> tuple[int, int]:
@@ -68,8 +68,6 @@ class Timeline:
         """
         silence, dropped = self._place(time, count)
         self.samples += silence + count - dropped
-        self.filled += silence
-        self.dropped += dropped
         return silence, dropped
 
     def _place(self, time: Fraction | None, count: int) -> tuple[int, int]:

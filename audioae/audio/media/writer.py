@@ -267,16 +267,16 @@ class MediaWriter:
             expected = expected_end(self.reader.track.timeline, later)
             if lag is not None and abs(lag) > WORST_SYNC_SECONDS * rate:
                 raise OutputError(
-                    f"{self.path}: the sound is read back {1000 * lag / rate:.1f} ms beside its time: choose another --codec"
+                    f"{self.path}: the sound is {1000 * lag / rate:.1f} ms late when it is read back: choose another --codec"
                 )
         why = contents.difference(self._copied(), self.reader.family)
         if why:
-            raise self._temporary.failed(f"other than in the recording, {why}")
+            raise self._temporary.failed(f"the copied tracks differ from the recording: {why}")
         missing = expected - end
         if not abs(missing) <= END_SECONDS * rate:
-            raise self._temporary.failed(f"of the sound, {missing / rate:.1f} s cannot be read back")
+            raise self._temporary.failed(f"{missing / rate:.1f} s of the sound cannot be read back")
         if later:
-            self.notes.append(f"{self._muxer} states no times before zero: all tracks come {1000 * later:.0f} ms later")
+            self.notes.append(f"{self._muxer} cannot store negative times: all tracks start {1000 * later:.0f} ms later")
         self.notes += self._copy.notes
         self._checked = True
 
@@ -328,7 +328,9 @@ def _muxer(path: Path, reader: MediaReader) -> str:
     """
     ending = path.suffix.lower()
     if ending in READ_ONLY:
-        raise OutputError(f"{path}: {ending} can be read but not written: give another ending with -o, as .mka or .flac")
+        raise OutputError(
+            f"{path}: {ending} can be read but not written: give another ending with -o, such as .mka or .flac"
+        )
     found = MUXERS.get(ending)
     if found is None:
         found = {"mov": "mp4", "aac": "adts"}.get(reader.family, reader.family)
