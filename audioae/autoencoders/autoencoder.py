@@ -179,7 +179,7 @@ class Autoencoder(StreamingModel):
         source = generator(seed)
         self.check_precision()
         if not self.settings.variational:
-            raise ModelFileError(f"{self.name}: is not variational: only such a model can be sampled from")
+            raise ModelFileError(f"{self.name}: is not variational: sounds can only be drawn from variational models")
         values = torch.randn(count, patches, self.settings.code, generator=source)
         return self._sound(values, torch.full((count,), LEVEL), seed).numpy(), self.settings.rate
 
@@ -191,19 +191,19 @@ class Autoencoder(StreamingModel):
         """
         size, own = codes.values.shape[2], self.settings.code
         if size != own:
-            raise InputError(f"codes of {size} numbers, made by {codes.model}: {self.name} has {own}")
+            raise InputError(f"the codes of {codes.model} have {size} numbers, those of {self.name} have {own}")
         if force:
             return
         if codes.fingerprint and codes.fingerprint != self.fingerprint():
             other = f"other weights of {codes.model}" if codes.model == self.name else codes.model
             raise InputError(
-                f"the codes were made by {other}, which {self.name} makes noise of: give that model, or force it"
+                f"the codes were made by {other}, and {self.name} would decode them as noise: give that model, or force it"
             )
         if not codes.fingerprint and codes.model != self.name:
             raise InputError(f"the codes were made by {codes.model}, not by {self.name}: give that model, or force it")
         if not codes.fingerprint:
             warnings.warn(
-                f"codes of an earlier version do not say which weights made them: they were taken for {self.name}'s",
+                f"codes of an earlier version do not identify their model's weights: those of {self.name} were used",
                 AudioaeWarning,
                 stacklevel=4,
             )
@@ -218,11 +218,11 @@ class Autoencoder(StreamingModel):
         frames = patches * self.settings.frames
         if codes.samples > frames * hop_length(codes.rate):
             raise InputError(
-                f"codes of {patches} patches that say that they are of {codes.samples} samples: they are damaged"
+                f"the codes have {patches} patches but state a length of {codes.samples} samples: they are damaged"
             )
         if channels * frames * HOP_SECONDS > LONGEST:
             hours = channels * frames * HOP_SECONDS / 3600
-            raise InputError(f"codes of {hours:.0f} h of sound, of all channels together: {LONGEST // 3600} h at most")
+            raise InputError(f"codes of {hours:.0f} h of sound over all channels: give {LONGEST // 3600} h at most")
 
     def _sound(self, values: Tensor, levels: Tensor, seed: int, iterations: int = ITERATIONS) -> Tensor:
         """Codes ``(B, M, D)`` and levels ``(B,)`` to waves ``(B, N)`` at the model's own rate."""

@@ -121,6 +121,6 @@ def _check(path: str | os.PathLike[str], codes: Codes) -> None:
     if not all(np.isfinite(each).all() for each in (codes.values, codes.levels, codes.times)):
         raise InputError(f"{path}: holds codes that are not finite")
     if not (codes.levels >= 0).all() or not 0 <= codes.samples <= MOST_SAMPLES:
-        raise InputError(f"{path}: holds levels below 0, or says that it has {codes.samples} samples")
+        raise InputError(f"{path}: holds levels below 0, or states a length of {codes.samples} samples")
     if not MIN_RATE <= codes.rate <= MAX_RATE:
-        raise InputError(f"{path}: holds a sample rate {codes.rate} Hz: it should be from {MIN_RATE} to {MAX_RATE}")
+        raise InputError(f"{path}: holds a sample rate of {codes.rate} Hz: it should be from {MIN_RATE} to {MAX_RATE}")

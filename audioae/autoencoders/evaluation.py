@@ -186,17 +186,17 @@ def rows(label: str, model: Autoencoder, files: Files, fit_on: Sequence[str], lo
 
 
 def pictures(label: str, model: Autoencoder, files: Files, paths: Sequence[Path], overwrite: bool) -> None:
-    """Draw rebuilt patches, a map of codes, the activity of units, and what each unit does.
+    """Draw reconstructed patches, a map of codes, the activity of units, and the effect of each unit.
 
     Args:
-        label: what the model is called.
-        model: to draw.
+        label: name of the model in the pictures.
+        model: the autoencoder.
         files: noisy and clean side of recordings.
-        paths: of the pictures, in the order of :data:`PICTURES`.
-        overwrite: replace those that are there.
+        paths: files of the pictures, in the order of :data:`PICTURES`.
+        overwrite: replace existing files.
 
     Raises:
-        OutputError: a picture cannot be written, or is there already and not to be replaced.
+        OutputError: a picture cannot be written, or exists and ``overwrite`` is false.
     """
     patches = held_out(model, files)
     _rebuilt(model, patches, paths[0], overwrite)

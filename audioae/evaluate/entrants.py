@@ -208,7 +208,7 @@ class Command(Entrant):
             if cost["code"] != 0:
                 raise InputError(f"{pair.noisy}: {self.name} failed: {_why(cost['code'], words[0], run.stderr)}")
             if not target.is_file():
-                raise InputError(f"{pair.noisy}: {self.name} ended well but wrote no {OUT}")
+                raise InputError(f"{pair.noisy}: {self.name} succeeded but wrote no {OUT}")
             result = _read_result(target, pair, f"{pair.noisy}: the result of {self.name}")
         self.work += cost["seconds"]
         self.sound += pair.seconds

@@ -54,21 +54,21 @@ def picture_paths(models: Sequence[tuple[str, str]], folder: Path) -> dict[str, 
 def draw(
     models: Sequence[tuple[str, str]], files: Files, folder: Path, device: str = "cpu", overwrite: bool = False
 ) -> list[Path]:
-    """Pictures: of autoencoders patches rebuilt, codes as a map, activity of units, what each unit does; of generators
-    generated spectrograms below real ones.
+    """Draw pictures: for autoencoders reconstructed patches, a map of codes, the activity and the effect of units; for
+    generators, generated spectrograms below real ones.
 
     Args:
         models: as in :func:`tables`; classifiers are left out.
         files: as in :func:`tables`.
-        folder: where to; it is made if it is not there.
-        device: where to run.
-        overwrite: replace pictures that are there.
+        folder: folder of the pictures; created if it is missing.
+        device: device of the models.
+        overwrite: replace existing files.
 
     Returns:
         The files that were written.
 
     Raises:
-        OutputError: the folder cannot be written, or a picture is there already.
+        OutputError: the folder cannot be written, or a picture exists and ``overwrite`` is false.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

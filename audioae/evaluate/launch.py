@@ -28,7 +28,7 @@ def _peak_of_children() -> int:
         import resource
     except ImportError:  # not available on Windows
         return 0
-    # macOS counts bytes, the others KiB.
+    # macOS reports bytes, other systems KiB.
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

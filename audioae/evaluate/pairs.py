@@ -129,7 +129,7 @@ def evaluate(denoisers: Sequence[StreamingModel], pairs: Sequence[Pair], measure
 
     Raises:
         InputError: a file cannot be read.
-        MissingExtraError: a measure needs a package that is not there.
+        MissingExtraError: a measure needs a package that is not installed.
     """
     return score([_Loaded(denoiser) for denoiser in denoisers], pairs, measures)
 

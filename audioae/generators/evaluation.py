@@ -32,7 +32,7 @@ def figures(model: Generator, files: Sequence[Path], load: Loader, seed: int = 0
 
 
 def save_comparison(model: Generator, files: Sequence[Path], path: Path, seed: int = 0, overwrite: bool = True) -> None:
-    """A picture of real spectrograms above drawn ones.
+    """Draw real spectrograms above generated ones.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -61,6 +61,6 @@ def pictures(
     """Draw real spectrograms above generated ones.
 
     Raises:
-        OutputError: the picture cannot be written, or is there already and not to be replaced.
+        OutputError: the picture cannot be written, or exists and ``overwrite`` is false.
     """
     save_comparison(model, [clean for _, clean in files], paths[0], overwrite=overwrite)

@@ -88,7 +88,7 @@ class Generator(TrainedModel):
         if truncation is not None and not SMALLEST <= truncation <= LARGEST:
             raise InputError(f"truncation {truncation}: give a number from {SMALLEST} to {LARGEST:g}, or none")
         if label is not None and label not in classes:
-            known = f"its classes are {', '.join(classes)}" if classes else "it knows no classes"
+            known = f"its classes are {', '.join(classes)}" if classes else "it has no classes"
             raise InputError(f"class {label!r}: not one of {self.name}: {known}")
         limit = math.inf if truncation is None else truncation
         numbers = network.draw(2 if between else count, source, limit)

@@ -44,7 +44,7 @@ class Latent:
         file = Path(path)
         try:
             if file.stat().st_size > MOST_BYTES:
-                raise InputError(f"{path}: is larger than {MOST_BYTES // 2**20} MiB: no numbers of a sound")
+                raise InputError(f"{path}: is larger than {MOST_BYTES // 2**20} MiB: not the numbers of a sound")
             found: Any = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -53,11 +53,11 @@ class Latent:
         numbers = found.get("numbers") if isinstance(found, dict) else None
         if not isinstance(numbers, list) or not all(_is_usable(each) for each in numbers):
             raise InputError(
-                f"{path}: is no JSON object with a list `numbers` of numbers from -{FURTHEST:g} to {FURTHEST:g}"
+                f"{path}: is not a JSON object with a list `numbers` of numbers from -{FURTHEST:g} to {FURTHEST:g}"
             )
         label, seed = found.get("class"), found.get("seed", 0)
         if not isinstance(label, str | None) or not isinstance(seed, int):
-            raise InputError(f"{path}: `class` is a text and `seed` a whole number")
+            raise InputError(f"{path}: `class` should be text and `seed` a whole number")
         return cls(tuple(map(float, numbers)), label, seed)
 
 
@@ -82,7 +82,7 @@ def sound_of(model: Generator, latent: Latent) -> tuple[NDArray[np.float32], NDA
     if len(latent.numbers) != size:
         raise InputError(f"{len(latent.numbers)} numbers, but {model.name} takes {size}: give its own file")
     if (latent.label is not None or classes) and latent.label not in classes:
-        known = f"its classes are {', '.join(classes)}" if classes else "it knows no classes"
+        known = f"its classes are {', '.join(classes)}" if classes else "it has no classes"
         raise InputError(f"class {latent.label!r}: not one of {model.name}: {known}")
     labels = [classes.index(latent.label)] if latent.label is not None else []
     images = model.checked(model.images(torch.tensor([latent.numbers]), labels))

@@ -24,7 +24,7 @@ from audioae.settings.registry import find
 from audioae.task import SETUP_BATCHES, Loader, Losses, places
 
 GROUPING_BATCHES = 160
-"""Number of batches in which groups are searched before the first step."""
+"""Number of batches that are clustered into groups before the first step."""
 MEMORY = 0.98
 """Decay of the running share of pairs that the critic ranks correctly."""
 MOST_LEVELS = 6

@@ -117,7 +117,7 @@ def test_unusable_results_are_rejected_with_the_file(few: Path, tmp_path: Path) 
     ("template", "message"),
     [
         ("false {in} {out}", "16k-fire.flac: other failed: exit status 1"),
-        ("true {in} {out}", "ended well but wrote no {out}"),
+        ("true {in} {out}", "succeeded but wrote no {out}"),
         ("sh -c 'echo no licence >&2; exit 3' {in} {out}", "exit status 3, no licence"),
         ("sh -c 'echo x > $0' {out} {in}", "cannot be read"),
     ],

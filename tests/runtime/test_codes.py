@@ -115,7 +115,7 @@ def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder
             audioae.generate(variational, **wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="patches 2: cgan is a generator: leave it out, or give an autoencoder"):
         audioae.generate("cgan", patches=2)
-    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which draws no sounds: give a generator"):
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which does not generate sounds: give a generator"):
         audioae.generate("conv_dae")
 
 
@@ -274,7 +274,7 @@ def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Autoencode
 def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Autoencoder) -> None:
     good = audioae.encode(*recording(), model)
     for samples in (2**39, good.samples + 16 * 256 + 1):
-        with pytest.raises(InputError, match=rf"say that they are of {samples} samples"):
+        with pytest.raises(InputError, match=rf"state a length of {samples} samples"):
             audioae.decode(replace(good, samples=samples), model)
     many = replace(good, values=np.zeros((4, 20_000, 12), np.float32), levels=np.ones(4, np.float32), samples=1)
     with pytest.raises(InputError, match="3 h at most"):
@@ -292,14 +292,14 @@ def test_codes_know_the_weights_that_made_them(model: Autoencoder, tmp_path: Pat
         audioae.decode(codes, other)
     assert len(audioae.decode(codes, other, force=True)) == 8000
     other.name = "else"
-    with pytest.raises(InputError, match="made by small, which else makes noise of"):
+    with pytest.raises(InputError, match="made by small, and else would decode them as noise"):
         audioae.decode(codes, other)
     with pytest.raises(InputError, match="made by 'small', which is not in the package: give its model file"):
         audioae.decode(codes)
     # As files of earlier versions are.
     old = Codes.load(damaged(tmp_path, codes, fingerprint=None))
     assert old.fingerprint == ""
-    with pytest.warns(audioae.AudioaeWarning, match="do not say which weights made them"):
+    with pytest.warns(audioae.AudioaeWarning, match="do not identify their model's weights"):
         assert np.array_equal(audioae.decode(old, model), audioae.decode(codes, model))
     with pytest.raises(InputError, match="made by small, not by else"):
         audioae.decode(old, other)

@@ -1,4 +1,4 @@
-"""Gated recurrent units (Cho et al. 2014) over time, with the hidden state in the caller's hand, and over frequency.
+"""Gated recurrent units (Cho et al. 2014) over time, whose hidden state is held by the caller, and over frequency.
 
 All layers work on ``(B, T, P, C)``, are causal and have a residual connection. Their output is zero before training, so that
 they can be added to a trained network.

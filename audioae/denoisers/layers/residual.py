@@ -1,4 +1,4 @@
-"""The residual block that both flagship denoisers are made of."""
+"""The residual block of the convolutional denoisers."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Steps of one frame through many residual blocks, for ONNX: what their past contributes is computed for all at once.
+"""Steps of one frame through many residual blocks, for ONNX: the contribution of their past is computed for all at once.
 
 The time of a frame in ONNX depends on the number of operations and of tensors, not on their size. The past is known before
 any block runs, so its contribution to many blocks can be computed together.
@@ -39,7 +39,7 @@ class SingleFrameBlock(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor, past: Contribution) -> tuple[Tensor, Tensor]:
-        """``(B, 1, ..., C)`` to the same shape, and the frame that joins the past."""
+        """``(B, 1, ..., C)`` to the same shape, and the frame to append to the past."""
         y = torch.addcmul(past.total, x, self.block.time.taps[-1])
         late, matrix = past.late, self.block.matrix(x)
         if late is None:
