@@ -64,7 +64,7 @@ __all__ = [
     "speech_segments",
 ]
 
-# Imported at first use: torch takes seconds, which `audioae --help` need not wait for.
+# Imported at first use, because importing torch takes seconds and `audioae --help` does not need it.
 _LAZY = {
     **dict.fromkeys(("Codes", "decode", "encode", "interpolate", "reconstruct", "sample"), "audioae.runtime.codes"),
     "Autoencoder": "audioae.autoencoders.autoencoder",

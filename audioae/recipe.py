@@ -53,7 +53,7 @@ class TrainConfig(Config):
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: Positive = Field(1.0, description="largest norm of the gradient")
     ema: float = Field(
-        0.9985, ge=0, lt=1, description="decay of the exponential moving average of the weights, which is what is saved"
+        0.9985, ge=0, lt=1, description="decay of the exponential moving average of the weights, which is saved"
     )
     precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
     workers: int = Field(1, ge=0, le=64, description="processes that mix training data")

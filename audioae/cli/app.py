@@ -57,7 +57,7 @@ def _errors_in_words() -> Iterator[None]:
         tell(f"audioae: {error.format_message()}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.exit(1)  # the reader of standard output has seen enough
+        sys.exit(1)  # the reader of standard output has closed it
     except OSError as error:
         if error.filename is not None and error.errno is not None:
             # A path that the system refuses: no permission, or a name that is too long.
@@ -82,7 +82,7 @@ class _Commands(click.Group):
                 formatter.write_dl([(each.name or "", _sentence(each)) for each in commands])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what it could not print is an error."""
+        """Run a command. Text that could not be written to standard output is an error."""
         with _errors_in_words():
             made = super().invoke(ctx)
             check_output()

@@ -15,8 +15,8 @@ from audioae.cli import options
 @click.option("--rate", type=int, default=48_000, show_default=True, metavar="HZ", help="Sample rate of the audio.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
               help="fp16 stores weights in 16 bits, int8 those of matrix products in 8.")  # fmt: skip
-@click.option("--waves", is_flag=True, help="The file takes and gives samples of one hop, the Fourier transform within it; "
-              "else spectra. Ensembles need it.")  # fmt: skip
+@click.option("--waves", is_flag=True, help="Input and output are the samples of one hop, with the Fourier transform in "
+              "the file; else they are spectra. Ensembles need it.")  # fmt: skip
 @options.threads
 @options.quiet
 def export(
@@ -24,9 +24,10 @@ def export(
 ) -> None:
     """Write a denoiser as an ONNX file that runs without torch.
 
-    The file processes one frame at a time. Its state goes in and out of every step as tensors. With --waves samples go in
-    and come out, and ten lines of any language run it; without, the Fourier transform stays outside, with its sizes in the
-    file's metadata, and `audioae denoise -m FILE.onnx` runs it. recipes/report/onnx.md shows a program without audioae.
+    The file processes one frame at a time. Its state is passed in and out of every step as tensors. With --waves, input and
+    output are samples, and ten lines of code in any language run it. Without, they are spectra: the Fourier transform is
+    not part of the file, whose metadata state its sizes, and `audioae denoise -m FILE.onnx` runs it. recipes/report/onnx.md
+    shows a program without audioae.
 
     \b
       audioae export -m conv_dae -o conv_dae.onnx --rate 16000 --waves

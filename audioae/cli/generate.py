@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.model_argument
 @options.model("A generator or variational autoencoder of the package, or the path of a model file.")
-@options.out("Folder for the sounds, 000.wav and on.")
+@options.out("Folder for the sounds: 000.wav, 001.wav and so on.")
 @options.overwrite
 @options.seed
 @click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Number of sounds.")
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.option("--truncation", type=float, metavar="DEVIATIONS",
               help="Limit the random numbers to this distance from 0, such as 1, for more typical sounds.")  # fmt: skip
 @click.option("--latent", type=click.Path(path_type=Path), metavar="JSON",
-              help="Make the one sound whose random numbers are in this file, as `audioae studio` saves it.")  # fmt: skip
-@click.option("--interpolate", is_flag=True, help="Draw a path from one sound to another of the same class.")
+              help="Draw the one sound whose random numbers are in this file, which `audioae studio` saves.")  # fmt: skip
+@click.option("--interpolate", is_flag=True, help="Interpolate from one sound to another of the same class.")
 @click.option("--patches", type=click.IntRange(1, 10_000), metavar="M",
               help="Patches in each sound, drawn independently; for autoencoders.  [default: 1]")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the spectrograms; for generators.")
@@ -99,7 +99,7 @@ def generate(
 
 
 def _refuse(given: dict[str, Any], model: str, needed: str) -> None:
-    """Refuse options that a model of another family takes.
+    """Reject options for models of another family.
 
     Raises:
         click.UsageError: one of them is given.
@@ -110,7 +110,7 @@ def _refuse(given: dict[str, Any], model: str, needed: str) -> None:
 
 
 def _refuse_beside_latent() -> None:
-    """Refuse what the numbers of a file leave nothing to say about.
+    """Reject options that have no effect with ``--latent``.
 
     Raises:
         click.UsageError: such an option is given.
@@ -119,7 +119,7 @@ def _refuse_beside_latent() -> None:
     for option in ("count", "seed", "label", "truncation", "interpolate", "patches"):
         if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
             name = "class" if option == "label" else option
-            raise click.UsageError(f"--{name} has no meaning beside --latent, whose file says all of the sound")
+            raise click.UsageError(f"--{name} has no effect with --latent, whose file determines the sound")
 
 
 def _from_latent(model: "Generator", path: Path) -> tuple[Any, Any, int]:

@@ -136,7 +136,7 @@ def media(command: Command) -> Command:
     """``--codec``, ``--track`` and ``--loudness``."""
     for option in (
         click.option("--loudness", type=click.FloatRange(-70, -5), metavar="LUFS", help="Integrated loudness of the result "
-                     "by EBU R128, such as -16, with true peaks of at most -1 dBTP.  [default: as it comes]"),
+                     "by EBU R128, such as -16, with true peaks of at most -1 dBTP.  [default: unchanged]"),
         click.option("--track", type=click.IntRange(1, 1024), metavar="N", help="Clean the Nth sound track of media files."
                      "  [default: the one that players choose]"),
         click.option("--codec", metavar="NAME", help="Codec of the sound of media files, such as aac, opus or flac."
@@ -191,7 +191,7 @@ def strength(command: Command) -> Command:
             help="Share of the cleaned sound in the result: 1 is cleaned, 0 is the input.",
         ),
         click.option("--for", type=click.Choice(["asr"]), is_eager=True, expose_value=False, callback=_purpose,
-                     help="asr: the attenuation limit with the fewest errors of speech recognition."),
+                     help="asr: the attenuation limit with the lowest word error rate of speech recognition."),
         click.option("--atten-limit", type=click.FloatRange(0), metavar="DB", callback=_limit,
                      help="Attenuate noise by at most DB decibels."),
     ):  # fmt: skip

@@ -67,7 +67,7 @@ def plan(
         here, missed = _expand(name, recursive, avoid)
         unread.update(missed)
         if not here and not missed:
-            deeper = " (--recursive looks deeper)" if Path(name).is_dir() and not recursive else ""
+            deeper = " (--recursive searches folders in it too)" if Path(name).is_dir() and not recursive else ""
             raise click.UsageError(f"no audio files in {name}{deeper}")
         for source, relative in here:  # circular links make globs find a file many times
             found.setdefault(_place(source.parent) / source.name, (source, relative))
@@ -133,7 +133,7 @@ def _speech_ending(path: str | None, chosen: str | None, several: bool) -> str:
     """Ending of files with segments of speech: that of the option, or of the path, or ``.json`` in a folder.
 
     Raises:
-        click.UsageError: none of the formats, or an option that says another one than the path.
+        click.UsageError: an unknown format, or an option that contradicts the ending of the path.
     """
     if path is None:
         if chosen is not None:
@@ -145,7 +145,7 @@ def _speech_ending(path: str | None, chosen: str | None, several: bool) -> str:
     if own not in SPEECH_ENDINGS:
         raise click.UsageError(f"{path}: --vad writes {', '.join(SPEECH_ENDINGS)}: give one of these endings, or a folder")
     if chosen is not None and own != f".{chosen}":
-        raise click.UsageError(f"{path} is not of --vad-format {chosen}: leave one of them out")
+        raise click.UsageError(f"{path}: its ending is not that of --vad-format {chosen}: leave one of them out")
     return own
 
 
@@ -170,7 +170,7 @@ def _target(source: Path, relative: Path, out: str | None, folder: bool) -> Path
     if str(source) == STANDARD:
         return Path(STANDARD)
     if is_pipe(source):
-        raise click.UsageError(f"{source} is no file: say with -o where its result goes")
+        raise click.UsageError(f"{source} is not a file: give the path of the result with -o")
     return source.with_name(f"{source.stem}{SUFFIX}{source.suffix}")
 
 

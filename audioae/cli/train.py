@@ -40,7 +40,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         else:
             self.fail(f"{value!r} is not a duration such as 90m, 2h, 1h30m or 600 (seconds)", param, ctx)
         if seconds <= 0:
-            self.fail(f"{value!r}: give more than nothing", param, ctx)
+            self.fail(f"{value!r}: give more than 0 seconds", param, ctx)
         return seconds
 
 
@@ -154,7 +154,7 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
     say(f"{result.model_file}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
-        tell("stopped early; the same command with --resume goes on")
+        tell("stopped early; the same command with --resume continues")
     elif resumed and not result.taken:
         tell(_why_nothing(result.progress.step >= steps))
     elif result.doubt:
@@ -163,8 +163,8 @@ def _tell(result: "Result", resumed: bool, steps: int) -> None:
 
 def _why_nothing(all_taken: bool) -> str:
     if all_taken:
-        return "no step was left to take: give more with train.steps=NUMBER to go on"
-    return "earlier runs used up the budget, which counts over all runs: give a larger --budget to go on"
+        return "all steps were already taken: give more with train.steps=NUMBER to continue"
+    return "earlier runs used up the budget, which counts over all runs: give a larger --budget to continue"
 
 
 class Screen:
@@ -179,7 +179,7 @@ class Screen:
         """Print the amount of data, the number of parameters and the measures of the noisy input."""
         from audioae.cli.progress import bar
 
-        if sources.skipped:  # also where no progress is to be seen: it is less to train with
+        if sources.skipped:  # also with --quiet, because there is less data to train on
             tell(f"{len(sources.skipped)} files could not be read and are left out:")
             for _, reason in sources.skipped:
                 tell(f"  {reason}", lines=False)
@@ -205,7 +205,7 @@ class Screen:
         if self.quiet or self.bar is None:
             return
         if not self.begun:
-            # What runs before this one did took none of this bar's time, and must not count for what remains.
+            # Steps of earlier runs took none of this bar's time and must not count in the estimate of the remaining time.
             self.begun, self.bar.initial = True, min(share, 1.0)
         self.bar.n = min(share, 1.0)
         self.bar.set_postfix_str(f"step {step}, {_in_words(losses)}", refresh=False)

@@ -20,7 +20,7 @@ def prepare(out: Path, resume: bool) -> None:
     if resume and not (out / CHECKPOINT).is_file():
         raise OutputError(f"{out}: holds no checkpoint to resume: leave out --resume, or give the right --out")
     if not resume and (out / CHECKPOINT).exists():
-        raise OutputError(f"{out}: holds a training already: use --resume to go on with it, or another --out")
+        raise OutputError(f"{out}: holds a training already: use --resume to continue it, or another --out")
     # A log without a checkpoint is from a training that ended before anything was saved.
     if not resume and any((out / name).exists() for name in (BEST, LAST)):
         raise OutputError(f"{out}: holds models already: give another --out")

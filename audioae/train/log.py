@@ -50,7 +50,7 @@ class Log:
     def write(self, row: dict[str, Any]) -> None:
         """Add a row, which has a ``step``; numbers in nested sections become ``section/name`` in TensorBoard.
 
-        Numbers that are not finite become null, for JSON has none.
+        Numbers that are not finite become null, because JSON has none.
 
         Raises:
             OutputError: the disk is full.

@@ -34,12 +34,12 @@ def begin_with(model: TrainedModel, recipe: Recipe) -> None:
     sources: dict[str, tuple[str, ...]] = {"": (init,) if isinstance(init, str) else init}
     if members and not isinstance(init, str):
         if len(init) != members:
-            raise ModelFileError(f"train.init: {len(init)} in a list are for as many members; here are {members}")
+            raise ModelFileError(f"train.init: {len(init)} models in a list need as many members; here are {members}")
         sources = {f"members.{n}.": (name,) for n, name in enumerate(init)}
     for prefix, names in sources.items():
         taken = [_fitting(name, prefix, own) for name in names]
         if any(each.keys() != taken[0].keys() for each in taken):
-            raise ModelFileError(f"train.init: {' and '.join(names)} are different models, which have no mean")
+            raise ModelFileError(f"train.init: {' and '.join(names)} are different models, whose weights cannot be averaged")
         mean = {key: torch.stack([each[key] for each in taken]).double().mean(0).to(own[key]) for key in taken[0]}
         model.network.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
 

@@ -63,14 +63,14 @@ def test_wrong_use_is_reported_in_one_line(model_file: Path, tmp_path: Path) -> 
     for arguments, told in [
         ([model_file, "--class", "7"], "class '7': not one of gan: its classes are a, b"),
         ([model_file, "--truncation", "0"], "truncation 0.0: give a number from 0.05 to 6"),
-        (["conv_dae"], "conv_dae: is a conv_dae, which draws no sounds: give a generator"),
+        (["conv_dae"], "conv_dae: is a conv_dae, which does not generate sounds: give a generator"),
         (["no_gan"], "no_gan: is neither a model in the package nor a file"),
     ]:
         output = run(*arguments, "-o", tmp_path / "out", code=1).output.strip()
         assert told in output and "\n" not in output
     assert {p.name for p in tmp_path.iterdir()} == {"gan.safetensors"}
     assert (
-        "cleans nothing"
+        "does not remove noise"
         in CliRunner().invoke(main, ["denoise", "samples/noisy/16k-fire.flac", "--model", str(model_file)]).output
     )
 
@@ -92,14 +92,14 @@ def test_a_file_of_latent_numbers_reproduces_a_sound(model_file: Path, tmp_path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[1, 2]", "no JSON object with a list `numbers`"),
-        ('{"numbers": [1, "a"]}', "no JSON object with a list `numbers`"),
-        ('{"numbers": [NaN]}', "no JSON object with a list `numbers`"),
+        ("[1, 2]", "not a JSON object with a list `numbers`"),
+        ('{"numbers": [1, "a"]}', "not a JSON object with a list `numbers`"),
+        ('{"numbers": [NaN]}', "not a JSON object with a list `numbers`"),
         ('{"numbers": [1e9]}', "from -100 to 100"),
         ('{"numbers": [1, 2], "class": "a"}', "2 numbers, but gan takes 8"),
         ('{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}', "class None: not one of gan: its classes are a, b"),
         ('{"numbers": [1], "seed": "x"}', "`seed` a whole number"),
-        ("[" * 100_000, "no JSON object"),
+        ("[" * 100_000, "not a JSON object"),
     ],
 )
 def test_invalid_files_of_latent_numbers_are_rejected(model_file: Path, tmp_path: Path, text: str, says: str) -> None:
@@ -111,6 +111,6 @@ def test_invalid_files_of_latent_numbers_are_rejected(model_file: Path, tmp_path
 
 def test_options_that_conflict_with_latent_are_rejected(model_file: Path, tmp_path: Path) -> None:
     assert (
-        "--seed has no meaning beside --latent"
+        "--seed has no effect with --latent"
         in run(model_file, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
     )

@@ -18,8 +18,8 @@ from audioae.train.schedule import Budget
     ("more", "step", "interrupted", "code", "words"),
     [
         ("--budget=1m", 50, False, 0, "used up the budget"),
-        ("train.steps=50", 50, False, 0, "no step was left to take"),
-        ("--budget=1m", 50, True, 130, "--resume goes on"),
+        ("train.steps=50", 50, False, 0, "all steps were already taken"),
+        ("--budget=1m", 50, True, 130, "--resume continues"),
     ],
 )
 def test_runs_without_a_step_explain_why(

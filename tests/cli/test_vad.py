@@ -102,7 +102,7 @@ def test_what_is_there_is_kept(spoken: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (("--vad", "speech.txt"), "speech.txt: --vad writes .json, .csv, .rttm, .srt"),
-        (("--vad", "a.csv", "--vad-format", "srt"), "a.csv is not of --vad-format srt"),
+        (("--vad", "a.csv", "--vad-format", "srt"), "a.csv: its ending is not that of --vad-format srt"),
         (("--vad-format", "srt"), "--vad-format needs --vad"),
         (("--vad", "-"), "only the result itself can go to standard output"),
     ],

@@ -178,7 +178,7 @@ def test_an_ensemble_is_put_together_from_trained_members(tmp_path: Path) -> Non
     assert torch.allclose(audioae.load(result.model_file)(wave, 16000), (each[0] + each[1]) / 2, atol=1e-6)
     assert not torch.allclose(each[0], each[1], atol=1e-4)
     alone = joined.model_copy(update={"train": joined.train.model_copy(update={"init": (str(members[0]),)})})
-    with pytest.raises(audioae.ModelFileError, match=r"1 in a list .* here are 2"):
+    with pytest.raises(audioae.ModelFileError, match=r"1 models in a list .* here are 2"):
         train(alone, tmp_path / "alone", device="cpu")
 
 
@@ -278,5 +278,5 @@ def test_ctrl_c_at_the_keyboard_or_a_service_that_is_stopped(
     os.killpg(process.pid, number)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert b"--resume goes on" in errors and b"Traceback" not in errors
+    assert b"--resume continues" in errors and b"Traceback" not in errors
     audioae.load(tmp_path / "run/best.safetensors")
