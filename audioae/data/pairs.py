@@ -164,7 +164,7 @@ def _pair(noisy: Path, clean: Path, notes: dict[str, str]) -> Pair:
     if (first.rate, first.channels, first.frames) != (second.rate, second.channels, second.frames):
         raise DataError(
             f"{noisy}: {first.rate} Hz, {first.channels} channels, {first.frames} frames, but its reference has "
-            f"{second.rate} Hz, {second.channels} channels, {second.frames} frames: a pair has to fit"
+            f"{second.rate} Hz, {second.channels} channels, {second.frames} frames: the two must match"
         )
     text = notes.get("text") or None
     return Pair(noisy.stem, noisy, first.rate, first.frames, _snr(noisy, notes), text, clean=clean)

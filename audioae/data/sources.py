@@ -1,4 +1,4 @@
-"""Recordings on disk: finding them, cropping them, and going on without those that cannot be read."""
+"""Finds and crops recordings on disk, and skips those that cannot be read."""
 
 import csv
 import json
@@ -21,17 +21,17 @@ from audioae.signal.resample import resample
 
 Wave = NDArray[np.float32]
 WHOLE_SECONDS = 60.0
-"""Recordings up to this length are decoded whole and kept; of longer ones only the part that is asked for is decoded."""
+"""Recordings up to this length are decoded whole and cached; of longer ones only the requested part is decoded."""
 COLUMNS = ("file", "path", "audio")
 SILENT_PEAK = 1e-20
-"""Below this a recording is digital silence."""
+"""Amplitude below which a recording is digital silence."""
 LONGEST_TEXT = 20_000
-"""Characters of a column; systems take names of 4,096 bytes, and transcripts of a recording are shorter than this."""
+"""Largest number of characters in a column; file names have at most 4,096 bytes, and transcripts are shorter."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: where it is, and what its header says."""
+    """A recording: its path and the contents of its header."""
 
     path: Path
     rate: int
@@ -45,19 +45,19 @@ class Clip:
 
 @dataclass
 class Found:
-    """Clips in a fixed order, and what could not be read: path and reason."""
+    """Clips in a fixed order, and unreadable files with the reason."""
 
     clips: list[Clip]
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def list_files(entries: Sequence[str], unread: list[tuple[Path, str]] | None = None) -> list[Path]:
-    """Audio files of folders (with all that is below), globs, single files, and CSV or JSONL manifests, in a fixed order.
+    """Audio files of folders (recursively), globs, single files, and CSV or JSONL manifests, in a fixed order.
 
-    An entry that is named twice counts twice. Folders that cannot be searched are added to ``unread``, if that is given.
+    An entry that is given twice counts twice. Folders that cannot be searched are added to ``unread``, if that is given.
 
     Raises:
-        DataError: entries that match nothing, or manifests that cannot be read: all of them, a line each.
+        DataError: entries that match nothing, or manifests that cannot be read; one line for each.
     """
     files: list[Path] = []
     wrong: list[str] = []
@@ -112,7 +112,7 @@ def manifest(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV (with a header line) or JSONL file.
 
     Raises:
-        DataError: unreadable, or not of that form.
+        DataError: an unreadable file, or another format.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -130,18 +130,18 @@ def manifest(path: Path) -> list[dict[str, str]]:
 
 
 def _row(row: Any, place: str) -> dict[str, str]:
-    """A row of texts that may be names of files.
+    """A row of a manifest, whose values are text.
 
     Raises:
-        DataError: it is no row, or holds what no name can.
+        DataError: not a row, or a value that cannot be a file name.
     """
     if not isinstance(row, dict):
         raise DataError(f"{place}: should be a JSON object with a `file`")
-    # What is nested is none of the columns that are looked for.
+    # Nested values are in none of the columns that are used.
     texts = {str(column): str(value) for column, value in row.items() if isinstance(value, str | int | float)}
     for column, text in texts.items():
         if len(text) > LONGEST_TEXT:
-            raise DataError(f"{place}: `{column[:40]}` is {len(text)} characters long, which is no name")
+            raise DataError(f"{place}: `{column[:40]}` is {len(text)} characters long, which is too long for a name")
         if "\0" in text or not _is_whole(text):
             raise DataError(f"{place}: `{column[:40]}` holds a NUL or a part of a character: is the file damaged?")
     return texts
@@ -156,7 +156,7 @@ def _is_whole(text: str) -> bool:
 
 
 def find(entries: Sequence[str], max_skipped: float) -> Found:
-    """The clips of :func:`list_files` whose header can be read and that hold any sound.
+    """The clips of :func:`list_files` whose header can be read and that contain sound.
 
     Raises:
         DataError: nothing found, or more than ``max_skipped`` of the files unreadable.
@@ -177,10 +177,10 @@ def find(entries: Sequence[str], max_skipped: float) -> Found:
 
 
 def examine(path: Path) -> AudioInfo:
-    """:func:`~audioae.audio.files.probe` a file that will be read more than once.
+    """:func:`~audioae.audio.files.probe` for a file that is read more than once.
 
     Raises:
-        InputError: it cannot be read, or only once.
+        InputError: the file cannot be read, or only once.
     """
     if is_pipe(path):
         raise InputError(f"{path}: is a pipe or a device, which cannot be read again: give a file")
@@ -188,7 +188,7 @@ def examine(path: Path) -> AudioInfo:
 
 
 def check_skipped(skipped: Sequence[tuple[Path, str]], total: int, max_skipped: float) -> None:
-    """Refuse data of which too much is unreadable.
+    """Reject data with too many unreadable files.
 
     Raises:
         DataError: more than the share ``max_skipped``.
@@ -199,10 +199,10 @@ def check_skipped(skipped: Sequence[tuple[Path, str]], total: int, max_skipped: 
 
 
 class AudioCache:
-    """Decoded audio kept in memory as 16-bit mono, so that a file is decoded and resampled once.
+    """Cache of decoded audio as 16-bit mono, so that a file is decoded and resampled once.
 
     Args:
-        megabytes: how much to keep; what was used longest ago goes first.
+        megabytes: size of the cache; the least recently used audio is removed first.
     """
 
     def __init__(self, megabytes: float) -> None:
@@ -226,14 +226,14 @@ class AudioCache:
         return np.asarray(whole[first : first + round(seconds * rate)] * unit, np.float32)
 
     def _open(self, path: Path) -> Reader:
-        """The file with all recordings that were joined in it; of those with one, that is found out once."""
+        """The file, with all recordings that are concatenated in it. A file with one recording is searched once only."""
         reader = Reader(path, joined=path not in self._single)
         if reader.count == 1:
             self._single.add(path)
         return reader
 
     def _whole(self, clip: Clip, rate: int) -> tuple[NDArray[np.int16], np.float32]:
-        """The wave, and what one step of it stands for: its peak has all 16 bits, however quiet or loud the recording is."""
+        """The wave in 16 bits, and the value of one step. The peak uses all 16 bits, for quiet and loud recordings alike."""
         key = (clip.path, rate)
         if key in self._waves:
             self._waves.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Noise reduction of what LiveKit receives; the only module that knows livekit."""
+"""Noise reduction of the audio that LiveKit receives; the only module that imports livekit."""
 
 import os
 
@@ -19,20 +19,20 @@ OFF = Strength(mix=0)
 class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
     """Removes noise from a LiveKit audio stream: ``AudioStream(track, noise_cancellation=AudioaeFrameProcessor())``.
 
-    In LiveKit Agents it is the option ``noise_cancellation`` of the room's audio input. A frame in gives a frame of the same
-    size, :attr:`latency_samples` later; the first ones begin with silence. One processor is for one stream. ``enabled``
-    turns noise reduction off and on with a crossfade; the latency stays.
+    In LiveKit Agents it is the option ``noise_cancellation`` of the room's audio input. Each frame is answered by
+    a frame of the same size, with the audio :attr:`latency_samples` later; the first ones begin with silence. One processor
+    is for one stream. ``enabled`` turns noise reduction off and on with a crossfade; the latency stays.
 
     Args:
-        model: a model of the package or a model file's path, best a causal one.
+        model: a model of the package or a model file's path, preferably a causal one.
         atten_limit: largest attenuation in dB.
         mix: 1 for the cleaned signal, 0 for the input, or between.
 
     Attributes:
-        latency_samples: by which sound comes later, once there was a frame.
+        latency_samples: latency in samples, known after the first frame.
 
     Raises:
-        InputError: an unsupported setting; of a frame, an unsupported rate.
+        InputError: an unsupported setting, or, with the first frame, an unsupported rate.
         ModelFileError: no such model.
     """
 
@@ -48,7 +48,7 @@ class AudioaeFrameProcessor(FrameProcessor[AudioFrame]):
 
     @property
     def enabled(self) -> bool:
-        """Whether frames are cleaned; else they only come later."""
+        """Whether frames are cleaned; otherwise they are only delayed."""
         return self._enabled
 
     @enabled.setter

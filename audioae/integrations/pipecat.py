@@ -1,4 +1,4 @@
-"""Noise reduction in a pipecat pipeline; the only module that knows pipecat."""
+"""Noise reduction in a pipecat pipeline; the only module that imports pipecat."""
 
 import os
 
@@ -21,20 +21,20 @@ OFF = Strength(mix=0)
 class AudioaeFilter(BaseAudioFilter):
     """Removes noise from the input of a transport: ``TransportParams(audio_in_filter=AudioaeFilter())``.
 
-    The audio of a pipeline comes 32 ms later with ``conv_dae``, also while the filter is off: a ``FilterEnableFrame`` turns
-    noise reduction off and on with a crossfade, so no sample is lost, given twice or moved. Samples that have not come back
-    when the transport stops are dropped.
+    The latency is 32 ms with ``conv_dae``, also while the filter is off: a ``FilterEnableFrame`` turns noise reduction off
+    and on with a crossfade, so that no sample is lost, repeated or shifted. Samples that are still buffered when the
+    transport stops are dropped.
 
     Args:
-        model: a model of the package or a model file's path, best a causal one.
+        model: a model of the package or a model file's path, preferably a causal one.
         atten_limit: largest attenuation in dB.
         mix: 1 for the cleaned signal, 0 for the input, or between.
-        batch: cleans the streams of many pipelines together; its model, rate and strength count. Without, each filter
-            has its own.
+        batch: cleans the streams of many pipelines together, with its own model, rate and strength. By default each filter
+            has its own stream.
 
     Raises:
-        InputError: of :meth:`start`, an unsupported rate, or another one than the batch's.
-        ModelFileError: of :meth:`start`, no such model.
+        InputError: raised by :meth:`start` for an unsupported rate, or one that is not the batch's.
+        ModelFileError: raised by :meth:`start` if there is no such model.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class AudioaeFilter(BaseAudioFilter):
             self._stream.strength = self._batch.strength if self._enabled else OFF
 
     async def filter(self, audio: bytes) -> bytes:
-        """Samples as 16-bit integers, mono, to those that are ready; empty at first."""
+        """Take mono samples as 16-bit integers and return those that are ready, none at first."""
         if self._stream is None or self._batch is None:
             return audio
         samples = (np.frombuffer(audio, "<i2") / FULL_SCALE).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Causal convolution over time, with its state in the caller's hand.
+"""Causal convolution over time, whose state is held by the caller.
 
 All streamable layers work on ``(B, T, ..., C)``: time second, channels last, so that a pointwise convolution is one
 matrix product without a copy and a shift in time is a slice.

@@ -1,4 +1,4 @@
-"""Strength of the noise reduction that changes in the middle of a stream, without a click."""
+"""Changes of the strength of the noise reduction within a stream, without clicks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ def mixed(clean: Wave, noisy: Wave, shares: "Strength | NDArray[np.float32]") ->
 class Fade:
     """The share of the input in each sample of a stream's result.
 
-    It is the mean of the shares that were set for the last hop of samples. So a change is a linear crossfade of one hop,
-    which begins at the first sample that is fed after it, whatever the chunks. Before the first sample nothing fades.
+    It is the mean of the shares that were set for the last hop of samples. A change is therefore a linear crossfade of one
+    hop, which begins at the first sample that is fed after it, for any chunks. There is no fade before the first sample.
 
     Args:
         strength: at the beginning.
@@ -31,7 +31,7 @@ class Fade:
         delay: samples of the result that lie before the first sample of the stream.
 
     Attributes:
-        strength: may be set at any moment, by any thread; it holds from the next sample on.
+        strength: may be set at any time, by any thread; it applies from the next sample on.
 
     >>> fade = Fade(Strength(), hop=4, delay=0)
     >>> fade.feed(2)
@@ -60,7 +60,7 @@ class Fade:
         self._fed += samples
 
     def shares(self, samples: int) -> Strength | NDArray[np.float32]:
-        """The shares in the next samples of the result, ``(N,)``, or the strength that all of them have."""
+        """The shares in the next samples of the result, ``(N,)``, or the strength if it is the same for all."""
         begin, end = self._next, self._next + samples
         self._next = end
         if not self._changes:

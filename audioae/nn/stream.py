@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Stream(Generic[Wave]):
-    """Collects chunks until there are whole hops, runs the model's ``step`` on them, and removes its delay.
+    """Collects chunks to whole hops, runs the model's ``step`` on them, and removes its delay.
 
-    As many samples come out as went in, without delay. Gradients pass, and nothing is checked but the shape of the chunks.
+    The result has as many samples as the input, without delay. Gradients pass. Only the shape of the chunks is checked.
 
     Args:
-        model: what runs.
+        model: the model to run.
         rate: Hz.
         strength: strength of the noise reduction at the beginning.
         linked: one mask for all channels, or one for each.
         pairs: keep :attr:`pair`.
 
     Attributes:
-        hop: samples of which ``step`` takes a whole multiple.
+        hop: ``step`` takes multiples of this number of samples.
         delay: samples by which the result of ``step`` lags.
         fade: its ``strength`` may be changed between chunks.
         pair: the input and the cleaned result without any of the input, for the samples that :meth:`feed` returned last.
@@ -49,14 +49,14 @@ class Stream(Generic[Wave]):
         self._rest: list[Wave] = []  # of the last chunks, less than a hop
         self._held = 0  # samples in _rest
         self._lead = self.delay  # samples of the next results that lie before the first sample of the stream
-        self._missing = 0  # samples that were fed and have not come out
+        self._missing = 0  # samples that were fed and not yet returned
 
     def feed(self, wave: Wave, last: bool = False) -> Wave:
-        """Take a chunk ``(B, C, N)``, which may be empty, and return what is ready, ``(B, C, M)``.
+        """Take a chunk ``(B, C, N)``, which may be empty, and return the samples that are ready, ``(B, C, M)``.
 
         Args:
             wave: of the type that the model takes, on its device.
-            last: end the stream: return all that is missing. No other chunk may follow.
+            last: end the stream and return all remaining samples. No other chunk may follow.
 
         Raises:
             InputError: another batch or other channels than before.
@@ -92,7 +92,7 @@ class Stream(Generic[Wave]):
         return self._ready(mixed(clean, noisy, shares), noisy, clean)
 
     def _ready(self, result: Wave, *pair: Wave) -> Wave:
-        """What of the model's next samples is to be returned; the pair is kept if there is one."""
+        """The model's next samples without those before the start of the stream; also keeps the pair, if there is one."""
         early = min(self._lead, result.shape[-1])
         self._lead -= early
         end = min(early + self._missing, result.shape[-1])
@@ -102,7 +102,7 @@ class Stream(Generic[Wave]):
         return part(result, early, end)
 
     def flush(self) -> Wave:
-        """End the stream: return all that is missing."""
+        """End the stream and return all remaining samples."""
         if not self._rest:
             return self.model.taken(np.zeros((1, 1, 0), np.float32))
         return self.feed(part(self._rest[0], 0, 0), last=True)

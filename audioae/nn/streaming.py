@@ -1,4 +1,4 @@
-"""The engine: a model from waves to waves, hop by hop or many hops at once, whatever library runs its network.
+"""The engine: a model from waves to waves, hop by hop or many hops at once, with any library that runs its network.
 
 torch is not imported; waves are arrays or tensors, whichever the model takes.
 """
@@ -96,7 +96,7 @@ class Streaming(Generic[Wave]):
         raise NotImplementedError
 
     def taken(self, wave: AnyWave) -> Wave:
-        """A wave of either library as one that :meth:`step` takes."""
+        """Convert a wave of either library to the one that :meth:`step` takes."""
         raise NotImplementedError
 
     def checked(self, wave: Wave) -> Wave:
@@ -250,12 +250,12 @@ class Streaming(Generic[Wave]):
 
 
 def _named(parts: Sequence[Part[Wave]]) -> list[tuple[str, Part[Wave]]]:
-    """Parts with the beginning of the names of their states."""
+    """Parts with the prefixes of the names of their states."""
     return [(f"members.{number}." if len(parts) > 1 else "", part) for number, part in enumerate(parts)]
 
 
 def _late(held: Any, new: Any) -> tuple[Any, Any]:
-    """As many samples as are new, late by those that were held, and those that are held now."""
+    """The new samples, delayed by those that were held, and those that are held next."""
     both = joined([held, new])
     count = new.shape[-1]
     return both[..., :count], copied(both[..., count:])

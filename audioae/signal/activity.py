@@ -1,9 +1,9 @@
-"""Speech activity: how likely each frame holds speech, from a recording and its cleaned version.
+"""Speech activity: the probability of speech in each frame, from a recording and its cleaned version.
 
-A denoiser separates speech from noise already. What it kept, and how loud that is, tells more than the recording itself:
-the level of the cleaned sound relative to the highest of the last seconds and to the lowest, and the share of the recording
-that the mask kept, in bands and averaged over several spans of time. A network with one hidden layer weighs these features.
-It is causal: a frame's probability depends on this frame and those before it. Before the first frame there was silence.
+A denoiser has already separated speech from noise, so its output is more informative than the recording itself. The features
+are the level of the cleaned sound relative to the highest of the last seconds and to the lowest, and the share of the
+recording that the mask kept, in bands and averaged over several spans of time. A network with one hidden layer combines
+them. It is causal: a frame's probability depends on this frame and those before it. Silence precedes the first frame.
 ``tests/benchmarks/speech_fit.py`` fits the weights, which are in ``activity.json``. torch is not imported.
 """
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import rfft  # takes half of the time of numpy's
+from scipy.fft import rfft  # takes half the time of numpy's
 
 from audioae.signal.arrays import windows
 from audioae.signal.framing import HOP_SECONDS

@@ -131,7 +131,7 @@ def irfft(x: Wave, size: int) -> Wave:
 
 
 def blended(first: Wave, second: Wave, share: "float | NDArray[np.float32]") -> Wave:
-    """The first, with this share of the second in its place; exactly the second for a share of 1.
+    """Linear interpolation from the first to the second array; exactly the second for a share of 1.
 
     Args:
         first: of any shape.

@@ -8,7 +8,7 @@ from audioae.signal.speech import Segment, Segmenter
 
 
 class SpeechFinder:
-    """Collects the segments of speech of a recording in constant memory, but for the segments.
+    """Collects the segments of speech of a recording, in constant memory except for the segments.
 
     Args:
         rate: Hz.
@@ -26,7 +26,7 @@ class SpeechFinder:
         self._segments: list[Segment] = []
 
     def feed(self, noisy: NDArray[np.float32], clean: NDArray[np.float32]) -> None:
-        """The next samples ``(frames, C)`` of the recording, and of its cleaned version without any of the input in it."""
+        """The next samples ``(frames, C)`` of the recording, and of its cleaned version without any of the input."""
         self._samples += len(noisy)
         self._collect(self._activity.feed(noisy.T[None], clean.T[None]))
 

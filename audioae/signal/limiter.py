@@ -1,4 +1,4 @@
-"""A limiter that looks ahead, for true peaks: those of the wave between its samples."""
+"""A look-ahead limiter for true peaks, which may lie between samples."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,9 +11,9 @@ BLOCK_SECONDS = 0.001
 LOOK_AHEAD = 5
 """Blocks in which the gain falls before a peak."""
 RELEASE_SECONDS = 0.1
-"""Time constant with which the gain comes back."""
+"""Release time constant of the gain."""
 TAPS = 24
-"""Taps of the interpolating filter on either side of a sample."""
+"""Taps of the interpolation filter on each side of a sample."""
 OVERSAMPLED_RATE = 384_000
 MARGIN_DB = 0.15
 """Peaks between eight points for each sample, and the gain that moves within a peak."""
@@ -36,7 +36,7 @@ def true_peaks(wave: Wave, rate: int, above: float = 0.0) -> NDArray[np.float64]
     Args:
         wave: of all channels.
         rate: Hz.
-        above: where no sample is larger than half of this, there is no need to look between them.
+        above: only samples above half of this are interpolated.
 
     >>> wave = np.sin(np.pi * (np.arange(400) / 2 + 0.25)).astype(np.float32)[:, None]
     >>> round(float(abs(wave).max()), 3), round(float(true_peaks(wave, 48000)[100:300].max()), 2)
@@ -59,9 +59,9 @@ def true_peaks(wave: Wave, rate: int, above: float = 0.0) -> NDArray[np.float64]
 
 
 class Limiter:
-    """Lowers the gain before peaks beyond a ceiling, for all channels together. Without delay in what it returns.
+    """Lowers the gain of all channels before peaks above a ceiling. The result has no delay.
 
-    Where no peak is near, samples stay exactly as they are.
+    Samples far from such peaks are unchanged.
 
     Args:
         rate: Hz.
@@ -86,14 +86,14 @@ class Limiter:
         self._gain: float | None = None  # gain where the held ones begin
 
     def feed(self, block: Wave) -> Wave:
-        """Take ``(N, C)``, return what is ready, ``(M, C)``."""
+        """Take ``(N, C)`` and return the samples that are ready, ``(M, C)``."""
         self._held.append(block)
         self._count += len(block)
         blocks = (self._count - TAPS) // self._size - LOOK_AHEAD - 1
         return self._take(blocks, 0) if blocks > 0 else block[:0]
 
     def flush(self) -> Wave:
-        """All that is still to come, ``(M, C)``."""
+        """The remaining samples, ``(M, C)``."""
         blocks = -(-self._count // self._size)
         if not blocks:
             return self._before[:0]
@@ -121,7 +121,7 @@ class Limiter:
 
     def _gains(self, needed: NDArray[np.float64], blocks: int) -> NDArray[np.float64]:
         """The gain at the edges of the first blocks, ``(blocks + 1,)``; ``needed`` begins with the block before."""
-        edges = np.minimum(needed[:-1], needed[1:])  # at the begin of each block: what both sides of it need
+        edges = np.minimum(needed[:-1], needed[1:])  # at the start of each block: the lower gain of both sides
         curve = np.ones(blocks + 1)
         for ahead in range(LOOK_AHEAD):
             coming = edges[ahead : ahead + blocks + 1]

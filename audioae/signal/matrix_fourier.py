@@ -1,4 +1,4 @@
-"""The Fourier transform of real samples as products with small matrices, for runtimes that have no other.
+"""The Fourier transform of real samples as products with small matrices, for runtimes without such a transform.
 
 A transform of ``n = n1 * n2`` samples takes two products with small matrices in place of one with a large one (Cooley &
 Tukey, "An algorithm for the machine calculation of complex Fourier series", 1965); the inverse takes their transposes.
@@ -41,7 +41,7 @@ class MatrixFourier(nn.Module):
         super().__init__()
         self.n1, self.n2 = n1, n2 = factors(size)
         self.bins = size // 2 + 1
-        self.rows = n1 // 2 + 1  # the rest are conjugates, for samples are real
+        self.rows = n1 // 2 + 1  # the others are conjugates, because samples are real
         row, column = np.arange(self.rows), np.arange(n2)
         # Sample n2 * i + j: over i first, which gives the remainder of the bin by n1, then over j.
         first = _turns(np.outer(row, np.arange(n1)) / n1)  # (rows, n1)

@@ -1,4 +1,4 @@
-"""Changing the sample rate; the only module that knows soxr."""
+"""Sample rate conversion; the only module that imports soxr."""
 
 import numpy as np
 import soxr
@@ -21,7 +21,7 @@ class Resampler:
 
     Args:
         before: Hz of the blocks.
-        after: Hz of what is returned.
+        after: Hz of the result.
         channels: C.
 
     >>> resampler = Resampler(44100, 48000, 1)
@@ -34,10 +34,10 @@ class Resampler:
         self._channels = channels
 
     def feed(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take ``(N, C)``, return what is ready, ``(M, C)``."""
+        """Take ``(N, C)`` and return the samples that are ready, ``(M, C)``."""
         return np.asarray(self._stream.resample_chunk(np.ascontiguousarray(block)), np.float32).reshape(-1, self._channels)
 
     def flush(self) -> NDArray[np.float32]:
-        """All that is still to come, ``(M, C)``."""
+        """The remaining samples, ``(M, C)``."""
         rest = self._stream.resample_chunk(np.zeros((0, self._channels), np.float32), last=True)
         return np.asarray(rest, np.float32).reshape(-1, self._channels)

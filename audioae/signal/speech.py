@@ -1,4 +1,4 @@
-"""Segments of speech from the probability of each frame, while it comes.
+"""Segments of speech from the probabilities of consecutive frames, as they arrive.
 
 There are two thresholds and two shortest durations, as in most detectors: a segment begins at ``ENTER`` and ends below
 ``LEAVE``, a pause shorter than ``SHORTEST_PAUSE`` does not split it, and it is dropped if shorter than ``SHORTEST_SPEECH``.
@@ -44,7 +44,7 @@ class Segmenter:
         self._pause = SHORTEST_PAUSE / frame_seconds
         self._at = 0
         self._speaks = False
-        self._first = self._end = -1  # frames of the segment that may go on; none before the first
+        self._first = self._end = -1  # frames of the segment that may continue; none before the first
 
     def feed(self, probabilities: Iterable[float]) -> list[Segment]:
         """Take the next frames, and return the segments that ended."""

@@ -212,7 +212,7 @@ def _create(folder: Path) -> tuple[Path, int]:
 
 @atexit.register
 def _remove_unfinished() -> None:
-    """Remove what a signal left between the making of a file and the statement that would have removed it."""
+    """Remove temporary files left by a signal between their creation and the block that would remove them."""
     for path, process in _unfinished.items():
         if process == os.getpid():
             with suppress(OSError):

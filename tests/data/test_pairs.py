@@ -44,7 +44,7 @@ def test_pairs_that_do_not_match_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no a in"):
         find_pairs(str(tmp_path))
     soundfile.write(tmp_path / "clean/a.flac", np.zeros(11), 16000)
-    with pytest.raises(DataError, match="a pair has to fit"):
+    with pytest.raises(DataError, match="the two must match"):
         find_pairs(str(tmp_path))
 
 
