@@ -44,7 +44,7 @@ def denoise(
         mix: 1 for the cleaned signal, 0 for the input, or between.
         channels: ``linked`` for one mask on all channels, which keeps the stereo image; ``independent`` for one per channel.
         device: where to run: ``cpu``, ``cuda``, ``mps`` or ``auto``; a loaded model runs where it is.
-        loudness: integrated loudness of the result in LUFS, with true peaks of at most -1 dBTP; None leaves it as it comes.
+        loudness: integrated loudness of the result in LUFS, with true peaks of at most -1 dBTP; None leaves it unchanged.
 
     Returns:
         The cleaned recording, of the same type, shape, dtype and device.
@@ -96,8 +96,8 @@ def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Stre
 
 
 def why_no_denoiser(name: str) -> str:
-    """Message for a model of this name that :attr:`~audioae.nn.streaming.Streaming.rebuilds_noise`."""
+    """Message about a model of this name with :attr:`~audioae.nn.streaming.Streaming.rebuilds_noise`."""
     return (
-        f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
+        f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: use a denoiser "
         "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"
     )

@@ -1,4 +1,4 @@
-"""Many live streams of one model, cleaned as one batch: a network takes hardly longer for ten streams than for one."""
+"""Many live streams of one model, cleaned as one batch: a network is hardly slower for ten streams than for one."""
 
 import asyncio
 import os
@@ -25,10 +25,10 @@ State = dict[str, AnyWave]
 
 @dataclass(eq=False)
 class BatchStream:
-    """One stream of a :class:`Batch`, of one channel. Make it by :meth:`Batch.open`.
+    """One stream of a :class:`Batch`, of one channel. It is created by :meth:`Batch.open`.
 
     Attributes:
-        strength: may be replaced at any moment. The result crossfades over one hop, from the first sample on that is fed
+        strength: may be replaced at any time. The result crossfades over one hop, from the first sample on that is fed
             afterwards.
     """
 
@@ -45,10 +45,10 @@ _Waiting = tuple[BatchStream, Samples, "asyncio.Future[Samples]"]
 
 
 class Batch:
-    """Streams of one model and rate. What several of them have ready at a time goes through the network together.
+    """Streams of one model and rate. Samples that several of them have ready go through the network together.
 
-    Every stream gets what a :class:`~audioae.runtime.streamer.Streamer` of its own would give, to rounding (1e-5). Streams
-    come and go at any moment.
+    Each result equals that of a separate :class:`~audioae.runtime.streamer.Streamer` within 1e-5. Streams can begin and end
+    at any time.
 
     Args:
         denoiser: a denoiser: a model of the package, a model file's path, or a loaded one.
@@ -58,7 +58,7 @@ class Batch:
 
     Raises:
         InputError: an unsupported rate or setting.
-        ModelFileError: no such model, or one that gives no recording back.
+        ModelFileError: no such model, or one that does not take waves to waves.
 
     >>> batch = Batch("conv_dae", 16000)
     >>> first, second = batch.open(), batch.open()
@@ -82,10 +82,10 @@ class Batch:
         self._task: asyncio.Task[None] | None = None
 
     def check_rate(self, rate: int) -> None:
-        """Refuse streams of another rate.
+        """Reject streams of another rate.
 
         Raises:
-            InputError: it is another one.
+            InputError: another rate.
         """
         if rate != self.rate:
             raise InputError(f"a stream of {rate} Hz in a batch of {self.rate} Hz: make a Batch for each rate")
@@ -98,13 +98,13 @@ class Batch:
         return self.denoiser.initial_state(1, 1, self.rate), Fade(strength, self.hop, self.delay), self.delay
 
     def feed(self, chunks: Sequence[tuple[BatchStream, Samples]]) -> list[Samples]:
-        """Take a chunk ``(N,)`` of any length of each of several streams and return what is ready of each.
+        """Take a chunk ``(N,)`` of any length for each of several streams and return the samples of each that are ready.
 
         NaN and infinite samples are taken as zero.
 
         Raises:
             InputError: two chunks of one stream.
-            ModelFileError: the model gives sound that is not finite.
+            ModelFileError: the model gives samples that are not finite.
         """
         if len({stream for stream, _ in chunks}) < len(chunks):
             raise InputError("two chunks of one stream at a time: feed them one after the other")
@@ -123,7 +123,7 @@ class Batch:
         return [ready[stream] for stream, _ in chunks]
 
     def _step(self, streams: list[BatchStream], samples: int) -> list[Samples]:
-        """The first samples that streams hold, cleaned."""
+        """Clean the first samples that streams hold."""
         wave = self.denoiser.taken(np.stack([stream.held[:samples] for stream in streams])[:, None])
         state = {name: joined([stream.state[name] for stream in streams], axis=0) for name in streams[0].state}
         with self.denoiser.inference(), limited(1):
@@ -140,7 +140,7 @@ class Batch:
         return results
 
     def flush(self, stream: BatchStream) -> Samples:
-        """End a stream: what is still to come of it."""
+        """End a stream and return its remaining samples."""
         missing = stream.fed - stream.returned
         padding = np.zeros(-len(stream.held) % self.hop + self.delay, np.float32)
         (rest,) = self.feed([(stream, padding)]) if missing else (padding[:0],)
@@ -150,8 +150,8 @@ class Batch:
         return rest[:missing]
 
     async def clean(self, stream: BatchStream, chunk: Samples) -> Samples:
-        """:meth:`feed` for one stream of many tasks of an event loop: chunks that come while others are cleaned wait and
-        then go together. The loop goes on meanwhile."""
+        """:meth:`feed` for one stream, awaited by one of many tasks of an event loop. Chunks that arrive while others are
+        cleaned wait and are then cleaned together. The loop is not blocked."""
         future: asyncio.Future[Samples] = asyncio.get_running_loop().create_future()
         self._waiting.append((stream, chunk, future))
         if self._task is None:
@@ -165,7 +165,7 @@ class Batch:
                 now, self._waiting = _one_of_each(self._waiting)
                 try:
                     made = await asyncio.to_thread(self.feed, [(stream, chunk) for stream, chunk, _ in now])
-                except Exception as error:  # raised by those who wait
+                except Exception as error:  # raised by the tasks that wait
                     for _, _, future in now:
                         if not future.done():
                             future.set_exception(error)

@@ -58,10 +58,10 @@ def open_result(path: Path, source: Path, reader: Source, options: DenoiseOption
         source: path of the recording.
         reader: the recording.
         options: bit rate, codec, and whether to overwrite.
-        loudness: LUFS that it is to have; None for those of what is written.
+        loudness: target loudness in LUFS; None to leave it unchanged.
 
     Raises:
-        OutputError: the place cannot be written, or its container cannot hold the sound.
+        OutputError: the path cannot be written, or its container cannot hold the sound.
         MissingExtraError: loudness needs PyAV, which is not installed.
     """
     result = _open_result(path, source, reader, options)
@@ -81,7 +81,7 @@ def _open_result(path: Path, source: Path, reader: Source, options: DenoiseOptio
         if is_media(path) or (ending not in CONTAINERS and ending == source.suffix.lower()):
             return MediaWriter(path, reader, options.codec, options.bitrate, overwrite, again)
     if options.codec:
-        raise OutputError(f"{path}: --codec is for media files: here the ending decides on the codec, as .opus or .mp3")
+        raise OutputError(f"{path}: --codec is for media files: here the ending determines the codec, such as .opus or .mp3")
     keep = not isinstance(reader, MediaReader) and _keeps_container(path, source)
     info = format_for(path, reader.info, keep=keep, bitrate=options.bitrate)
     if options.bitrate and info.subtype in CODED:
@@ -118,7 +118,7 @@ def on_clock(segments: Sequence[Segment], reader: Source) -> list[Segment]:
 
 
 def _keeps_container(path: Path, source: Path) -> bool:
-    """Whether the result is of the recording's container: the same ending, or none to go by."""
+    """Whether the result has the recording's container: the same ending, or no ending."""
     if source == STANDARD:
         return False
     return path.suffix.lower() == source.suffix.lower() or (not source.suffix and path.suffix.lower() not in CONTAINERS)

@@ -1,4 +1,4 @@
-"""Loads models, to be run by torch or by onnxruntime. torch is imported for models that it runs."""
+"""Loads models, to be run by torch or by onnxruntime. torch is imported only for models that it runs."""
 
 import os
 from pathlib import Path
@@ -20,9 +20,9 @@ Kind = TypeVar("Kind", bound="TrainedModel")
 Loaded = TypeVar("Loaded", bound="TrainedModel | OnnxDenoiser")
 LACKS = {
     "Autoencoder": "has no codes: give an autoencoder",
-    "Classifier": "names no classes: give a classifier",
-    "Denoiser": "cleans nothing: give a denoiser",
-    "Generator": "draws no sounds: give a generator",
+    "Classifier": "does not classify: give a classifier",
+    "Denoiser": "does not remove noise: give a denoiser",
+    "Generator": "does not generate sounds: give a generator",
 }
 """Messages about a model of another family, by the requested class."""
 AnyModel: TypeAlias = "Denoiser | Autoencoder | Generator | Classifier | OnnxDenoiser"
@@ -55,7 +55,7 @@ def load(
     """A trained model, ready to run, of the class of its family. Files of ``audioae export`` are run by onnxruntime.
 
     With ``backend="onnx"`` torch is needed only when a model is used at a sample rate for the first time: to export it,
-    which takes some seconds. What was exported is kept in the user's cache folder (``$XDG_CACHE_HOME/audioae``, by default
+    which takes some seconds. Exported networks are kept in the user's cache folder (``$XDG_CACHE_HOME/audioae``, by default
     ``~/.cache/audioae``; on Windows ``%LOCALAPPDATA%/audioae``).
 
     Args:
@@ -85,7 +85,7 @@ def of_family(model: "TrainedModel | OnnxDenoiser", family: type[Kind]) -> Kind:
     if isinstance(model, family):
         return model
     if isinstance(model, OnnxDenoiser):
-        raise ModelFileError(f"{model.name}: is run by onnxruntime, which only cleans: load the model itself by torch")
+        raise ModelFileError(f"{model.name}: is an exported denoiser: load the model itself, with torch")
     why = LACKS.get(family.__name__, LACKS["Denoiser"])
     raise ModelFileError(f"{model.name}: is a {model.settings.kind}, which {why}")
 
@@ -105,7 +105,7 @@ def streaming(
     """The model for a name, a path or a loaded model, if it takes waves to waves.
 
     Raises:
-        ModelFileError: no such model or device, or a model that gives no recording back.
+        ModelFileError: no such model or device, or a model that does not take waves to waves.
     """
     found = _load(model, device, backend) if isinstance(model, str | os.PathLike) else model
     if isinstance(found, Streaming):

@@ -1,7 +1,7 @@
 """Writes results with a target loudness, in two passes, the first of which measures.
 
-The cleaned samples go to a temporary file beside the result. When all are there, they are written with the gain that
-gives the loudness, through a limiter for true peaks. The loss by the limiter is measured and compensated by more gain.
+The cleaned samples go to a temporary file beside the result. At the end, they are written with the gain that reaches
+the loudness, through a limiter for true peaks. The loss by the limiter is measured and compensated by more gain.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ from audioae.system.atomic import Temporary
 
 Wave = NDArray[np.float32]
 PEAK = -1.0
-"""Highest true peak of a result in dBTP, as EBU R128 asks for."""
+"""Highest true peak of a result in dBTP, as EBU R128 requires."""
 LOWEST, HIGHEST = -70.0, -5.0
-"""LUFS that can be asked for."""
+"""Smallest and largest target in LUFS."""
 PASSES = 4
 """Largest number of passes that measure with the limiter."""
 NEAR = 0.05
@@ -32,17 +32,17 @@ NEAR = 0.05
 
 
 def check_target(loudness: float | None) -> None:
-    """Refuse a loudness that no recording has.
+    """Check a target loudness.
 
     Raises:
-        InputError: it is beyond -70 to -5 LUFS.
+        InputError: it is not within -70 to -5 LUFS.
     """
     if loudness is not None and not LOWEST <= loudness <= HIGHEST:
         raise InputError(f"loudness {loudness} LUFS: give a number from {LOWEST:.0f} to {HIGHEST:.0f}, such as -16 or -23")
 
 
 class Levelled:
-    """Collects the samples of a result, and writes it with the target loudness when all are there.
+    """Collects the samples of a result, and writes them with the target loudness at the end.
 
     Args:
         result: the opened result.
@@ -52,7 +52,7 @@ class Levelled:
         target: LUFS.
 
     Attributes:
-        before: LUFS of what was written; None for silence.
+        before: LUFS of the samples before the gain; None for silence.
         reached: LUFS of the result; None for silence.
         true_peak: of the result in dBTP.
 
@@ -78,7 +78,7 @@ class Levelled:
     @property
     def notes(self) -> list[str]:
         """Notes for the user."""
-        silent = ["is silent or shorter than 0.4 s: its loudness stays"] if self.before is None else []
+        silent = ["is silent or shorter than 0.4 s: its loudness is unchanged"] if self.before is None else []
         return [*self.result.notes, *silent]
 
     def stored(self, block: Wave) -> Wave:
@@ -125,7 +125,7 @@ class Levelled:
 
 
 def levelled(blocks: Iterator[Wave], gain: float, rate: int, channels: int) -> Iterator[Wave]:
-    """Blocks with a gain in dB, limited to -1 dBTP; unchanged samples where there is neither."""
+    """Blocks with a gain in dB, limited to -1 dBTP; samples without either are unchanged."""
     factor = np.float32(10 ** (gain / 20))
     return limited((block * factor for block in blocks), rate, channels, PEAK)
 
@@ -134,8 +134,8 @@ def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target
     """The gain in dB with which blocks reach a loudness, the limiter's loss included.
 
     Args:
-        blocks: gives the blocks, each time anew.
-        meter: has measured them.
+        blocks: function that returns the blocks from the start.
+        meter: loudness meter that has measured them.
         rate: Hz.
         channels: C.
         target: LUFS.
@@ -154,7 +154,7 @@ def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target
 
 
 def level(wave: Wave, rate: int, target: float) -> Wave:
-    """A recording ``(N, C)`` in memory with another loudness, limited to -1 dBTP; silence stays.
+    """A recording ``(N, C)`` in memory with another loudness, limited to -1 dBTP; silence is unchanged.
 
     Raises:
         InputError: no possible loudness.

@@ -1,8 +1,8 @@
 """Exported networks of model files, kept in the user's cache folder: torch is needed only once per model and rate.
 
 An entry holds the ONNX files of a model, or of an ensemble's members, at one rate. Its name is a hash of the model file, of
-the code that decides what is exported, and of the versions of this package and of those that export. A checksum tells
-damaged entries, which are made again.
+the code that decides what is exported, and of the versions of this package and of the exporting ones. A checksum
+identifies damaged entries, which are exported again.
 """
 
 import hashlib
@@ -97,7 +97,7 @@ class CachedGraphs:
         Raises:
             InputError: the rate is not within 8 to 192 kHz.
             ModelFileError: the model cannot be exported, or its file has changed meanwhile.
-            MissingExtraError: onnxruntime is not installed, or what the export needs.
+            MissingExtraError: onnxruntime, or a package for the export, is not installed.
 
         Warns:
             AudioaeWarning: the cache cannot be written, so that the next process has to export again.
@@ -116,7 +116,7 @@ class CachedGraphs:
             return None
         try:
             networks = [OnnxNetwork(model, self.name) for model in models]
-        except ModelFileError:  # an entry that is whole, but of an onnxruntime that could more
+        except ModelFileError:  # an intact entry of an onnxruntime with more features
             return None
         self._made[rate] = models
         return networks

@@ -1,4 +1,4 @@
-"""Steps that are exported as ONNX: one frame of a denoiser, as a spectrum or as samples, with the state going in and out.
+"""Steps that are exported as ONNX: one frame of a denoiser, as a spectrum or as samples, with the state as input and output.
 
 All numbers are real, because ONNX has no complex ones.
 """
@@ -100,8 +100,8 @@ class SpectrumStep(nn.Module):
 class WaveStep(nn.Module):
     """A frame as the samples of one hop: noisy ``(B, C, hop)`` and the state to clean samples and the next state.
 
-    The transform and its inverse are matrix products. Of an ensemble all members run on the same samples, and results
-    with less delay wait for the slowest.
+    The transform and its inverse are matrix products. The members of an ensemble run on the same samples, and results
+    with less delay are delayed to match the slowest.
 
     Args:
         denoiser: of one network or several.

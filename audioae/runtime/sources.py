@@ -37,7 +37,7 @@ class Source(Protocol):
     pcm: Pcm
 
     def chunks(self) -> Iterator[bytes]:
-        """Whole frames, as they come."""
+        """Whole frames, as they arrive."""
 
 
 class RawSource:
@@ -79,9 +79,7 @@ class RawSource:
             left = None if left is None else left - len(data)
             self._rest += data
         if left:
-            raise InputError(
-                f"standard input: breaks off {left / self.pcm.frame / self.pcm.rate:.1f} s early: is it truncated?"
-            )
+            raise InputError(f"standard input: ends {left / self.pcm.frame / self.pcm.rate:.1f} s early: is it truncated?")
 
     def _end(self) -> None:
         if self._rest:
@@ -160,7 +158,7 @@ class WavSource(RawSource):
             if not self._is_chunk(name, self._position + len(head) + count):
                 return head
             if not self._skip(count):
-                raise InputError(f"standard input: breaks off within {name.decode()!r}, a chunk behind its samples")
+                raise InputError(f"standard input: ends within {name.decode()!r}, a chunk after its samples")
             self._position += len(head) + count
             padding = count % 2
         return b""
@@ -197,7 +195,7 @@ def _pcm(form: bytes) -> Pcm:
     encoding = next((name for name, kind in ENCODINGS.items() if kind == (code, bits)), None)
     if encoding is None or not channels or not rate:
         what = f"{bits} bits of kind {code}, {channels} channels, {rate} Hz"
-        raise InputError(f"standard input: WAV of {what}: make it one of 8, 16, 24 or 32 bits, or of floats")
+        raise InputError(f"standard input: WAV of {what}: convert it to 8, 16, 24 or 32 bits, or to floats")
     return Pcm(rate, channels, encoding, form)
 
 

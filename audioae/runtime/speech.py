@@ -1,4 +1,4 @@
-"""Where speech is in an array: speech activity from what a denoiser keeps."""
+"""Finds speech in an array, from the array and a denoiser's result."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ def speech_segments(
     channels: str = "linked",
     device: str = "cpu",
 ) -> list[Segment]:
-    """Where speech is in a recording, in any of its channels.
+    """Segments of speech in a recording; speech in any channel counts.
 
     Thresholds and shortest durations are constants of :mod:`audioae.signal.speech`.
 

@@ -1,4 +1,4 @@
-"""Streams: chunks of any length in, cleaned samples out as soon as they are ready."""
+"""Streams: take chunks of any length, and return cleaned samples as soon as they are ready."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Streamer:
-    """Cleans a stream chunk by chunk. The result equals that of the whole file within 1e-5, whatever the chunks.
+    """Cleans a stream chunk by chunk. The result equals that of the whole file within 1e-5, for any chunks.
 
     The results of :meth:`feed` and :meth:`flush`, joined, have as many samples as were fed and no delay; samples only come
     out later than they went in. Pickle and copies keep :attr:`state`. A stream is fed by one thread at a time.
@@ -38,16 +38,16 @@ class Streamer:
         speech: also find speech; see :attr:`speech`.
 
     Attributes:
-        strength: an :class:`audioae.Strength`, which may be replaced at any moment, by any thread. The result crossfades
+        strength: an :class:`audioae.Strength`, which may be replaced at any time, by any thread. The result crossfades
             over one hop, which begins at the first sample that is fed afterwards.
-        latency_samples: after any number of samples fed, at most this many of them have not come back yet, and at some
-            moments exactly this many: the hops of a window less one sample, mostly 32 ms, and what the model looks ahead.
+        latency_samples: largest number of samples that were fed and have not been returned: the hops of a window less one
+            sample, mostly 32 ms, and the model's look-ahead.
         hop: samples that the model takes at a time.
         delay: samples by which the model's result lags.
 
     Raises:
         InputError: an unsupported rate or setting.
-        ModelFileError: no such model, or one that gives no recording back.
+        ModelFileError: no such model, or one that does not take waves to waves.
 
     >>> import audioae
     >>> noisy = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.01
@@ -93,7 +93,7 @@ class Streamer:
             self._lock.release()
 
     def clone(self) -> "Streamer":
-        """Another one of the same settings, at its beginning."""
+        """A new streamer with the same settings."""
         channels = "linked" if self.linked else "independent"
         limit, mix = self.strength.atten_limit, self.strength.mix
         return Streamer(self.denoiser, self.rate, limit, mix, channels, self._finds_speech)
@@ -134,7 +134,7 @@ class Streamer:
         return self._activity
 
     def reset(self) -> None:
-        """Forget everything: the next chunk begins a new stream, of any shape."""
+        """Start anew: the next chunk begins a new stream, of any shape."""
         self._stream = Stream(self.denoiser, self.rate, self.strength, self.linked, pairs=self._finds_speech)
         self._activity = _activity(self.rate) if self._finds_speech else None
         self._speech = np.zeros((1, 0), np.float32)
@@ -142,14 +142,14 @@ class Streamer:
         self._empty: AnyWave | None = None
 
     def feed(self, audio: Audio) -> Audio:
-        """Take a chunk of any length, one sample or none included, and return what is ready, of the same type.
+        """Take a chunk of any length, which may be empty, and return the samples that are ready, of the same type.
 
         Args:
             audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(..., samples)``; ``(B, C, N)`` feeds B streams.
 
         Raises:
             InputError: an unusable array, other channels than before, or another thread feeds it at this moment.
-            ModelFileError: the model gives sound that is not finite.
+            ModelFileError: the model gives samples that are not finite.
 
         Warns:
             AudioaeWarning: NaN or infinite samples, which are taken as zero.
@@ -160,7 +160,7 @@ class Streamer:
         return back(ready)
 
     def flush(self) -> "NDArray[np.generic] | Tensor":
-        """End the stream: return what is still to come, of the type of the last chunk, and start anew."""
+        """End the stream and return the remaining samples, of the type of the last chunk; the next chunk begins anew."""
         if self._empty is None:
             self.reset()
             return np.zeros(0, np.float32)

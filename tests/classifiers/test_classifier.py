@@ -63,5 +63,5 @@ def test_bad_settings_are_rejected(change: str, told: str) -> None:
 def test_a_classifier_has_only_methods_of_classifiers() -> None:
     model = Classifier(parse(Recipe, RECIPE, "r.yaml").model, "mine")
     assert not any(hasattr(model, verb) for verb in ("encode", "generate", "step", "clean"))
-    with pytest.raises(ModelFileError, match="mine: is a classifier, which cleans nothing: give a denoiser"):
+    with pytest.raises(ModelFileError, match="mine: is a classifier, which does not remove noise: give a denoiser"):
         of_family(model, Denoiser)

@@ -142,7 +142,7 @@ def test_mistakes_are_told(arguments: list[str], told: str) -> None:
 def test_the_judge_of_the_package_names_digits() -> None:
     rows = families.tables([("digits", "digits")], [(p, p) for p in sorted(Path("samples/digits").glob("*.flac"))])
     assert rows["digits"]["accuracy"] >= 0.9
-    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which names no classes: give a classifier"):
+    with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which does not classify: give a classifier"):
         audioae.load("conv_dae", family=audioae.Classifier)
     with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which is measured by its sound alone"):
         families.tables([("conv_dae", "conv_dae")], files())

@@ -110,7 +110,7 @@ def test_the_array_function_does_the_same(samples: Path, tmp_path: Path) -> None
 def test_silence_stays_and_is_told(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
     report = denoise_file(audioae.load("conv1d_dae"), tmp_path / "a.wav", tmp_path / "b.wav", DenoiseOptions(loudness=-16))
-    assert report.loudness is None and "is silent or shorter than 0.4 s: its loudness stays" in report.notes
+    assert report.loudness is None and "is silent or shorter than 0.4 s: its loudness is unchanged" in report.notes
     assert not soundfile.read(tmp_path / "b.wav")[0].any()
 
 

@@ -294,7 +294,7 @@ def test_entries_that_nobody_uses_are_removed(saved: Callable[..., Path], cache:
 
 
 def test_only_denoisers_are_run(tmp_path: Path) -> None:
-    with pytest.raises(audioae.ModelFileError, match="cleans nothing: give a denoiser"):
+    with pytest.raises(audioae.ModelFileError, match="does not remove noise: give a denoiser"):
         audioae.load("vae_2d", backend="onnx")
     with pytest.raises(audioae.ModelFileError, match="neither a model in the package nor a file"):
         audioae.load(tmp_path / "none.safetensors", backend="onnx")

@@ -108,7 +108,7 @@ def test_a_stream_without_samples_and_one_that_breaks_off() -> None:
     assert b"".join(WavSource(io.BytesIO(empty)).chunks()) == b""
     chunks = WavSource(io.BytesIO(wav(frames=3200)[:-3200])).chunks()
     assert len(next(chunks)) == 3200
-    with pytest.raises(audioae.InputError, match=r"breaks off 0\.1 s early"):
+    with pytest.raises(audioae.InputError, match=r"ends 0\.1 s early"):
         next(chunks)
 
 
@@ -147,7 +147,7 @@ def test_a_second_wav_is_not_dropped() -> None:
     chunks = WavSource(io.BytesIO(one + one)).chunks()
     with pytest.raises(audioae.InputError, match="a second WAV follows"):
         list(chunks)
-    with pytest.raises(audioae.InputError, match="breaks off within 'LIST'"):
+    with pytest.raises(audioae.InputError, match="ends within 'LIST'"):
         list(WavSource(io.BytesIO(one + b"LIST" + struct.pack("<I", 500) + b"torn")).chunks())
 
 
