@@ -1,5 +1,6 @@
 """``audioae encode``, ``decode``, ``reconstruct`` and ``interpolate``: autoencoders and their codes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool, device: str, qu
     from audioae.runtime import codes
     from audioae.runtime.loading import resolved
 
-    _check(out, source, overwrite)
+    _check(out, source, overwrite, model)
     wave, rate = read(source)
     _some(wave, source)
     made = codes.encode(wave, rate, resolved(model, Autoencoder, device))
@@ -71,7 +72,7 @@ def decode(
     from audioae.runtime import codes
     from audioae.runtime.loading import resolved
 
-    _check(out, source, overwrite)
+    _check(out, source, overwrite, model)
     held = codes.Codes.load(source)
     if model is None and held.model in shipped():  # a name in the file is never taken for a path
         model = held.model
@@ -107,11 +108,11 @@ def reconstruct(
     from audioae.runtime import codes
     from audioae.runtime.loading import resolved
 
-    _check(out, source, overwrite)
+    _check(out, source, overwrite, model)
     if plot is not None:
         if plot.resolve() == out.resolve():
             raise click.UsageError(f"{plot}: is given for both the audio and the picture")
-        _check(plot, source, overwrite)
+        _check(plot, source, overwrite, model)
     wave, info = read_with_info(source)
     _some(wave, source)
     rebuilt = codes.reconstruct(wave, info.rate, resolved(model, Autoencoder, device), phase)
@@ -147,6 +148,7 @@ def interpolate(
     from audioae.autoencoders.autoencoder import Autoencoder
     from audioae.runtime import codes
     from audioae.runtime.loading import resolved
+    from audioae.weight_files import locate
 
     loaded, ends = resolved(model, Autoencoder, device), []
     for path in (first, second):
@@ -156,13 +158,17 @@ def interpolate(
     between = codes.interpolate(ends[0], ends[1], steps)
     names = [f"{number:03d}.wav" for number in range(steps)]
     waves = [codes.decode(each, loaded, seed) for each in between]
-    write_all(out, names, waves, ends[0].rate, overwrite, quiet)
+    write_all(out, names, waves, ends[0].rate, overwrite, quiet, inputs=[first, second, locate(model)])
 
 
-def _check(out: Path, source: Path, overwrite: bool) -> None:
+def _check(out: Path, source: Path, overwrite: bool, model: str | None) -> None:
     from audioae.runtime.files import check_target
+    from audioae.system.places import check_apart
+    from audioae.weight_files import locate
 
     check_target(out, source, overwrite)
+    if model is not None:
+        check_apart(out, [locate(model)])
 
 
 def _some(wave: Any, path: Path) -> None:
@@ -188,16 +194,18 @@ def _write(path: Path, wave: Any, info: Any, overwrite: bool, quiet: bool) -> No
         say(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
 
-def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool, quiet: bool) -> None:
-    """Write new sounds to files in a folder, none of which may exist.
+def write_all(
+    folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool, quiet: bool, inputs: Sequence[Path]
+) -> None:
+    """Write new sounds to files in a folder, none of which may exist or be one of the ``inputs``.
 
     Raises:
         click.UsageError: the folder has the name of a file.
-        OutputError: one exists, without ``overwrite``, or the folder cannot be written.
+        OutputError: one exists, without ``overwrite``, or is an input, or the folder cannot be written.
     """
     from audioae.cli.targets import check_folder
     from audioae.errors import OutputError
-    from audioae.system.places import check_place
+    from audioae.system.places import check_apart, check_place
 
     check_folder(str(folder))
     try:
@@ -205,6 +213,7 @@ def write_all(folder: Path, names: list[str], waves: Any, rate: int, overwrite: 
     except OSError as error:
         raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
     for name in names:
+        check_apart(folder / name, inputs)
         check_place(folder / name, overwrite)
     for name, wave in zip(names, waves, strict=True):
         _write(folder / name, wave, _new(wave, rate), overwrite, quiet)

@@ -92,7 +92,8 @@ def denoise(
     from audioae.cli.targets import check_report, plan
     from audioae.runtime.signals import unwind_on_signals
     from audioae.system.atomic import write_text
-    from audioae.system.places import check_text
+    from audioae.system.places import check_apart, check_text
+    from audioae.weight_files import locate
 
     if engine == "ray" and "-" in (*inputs, out):
         raise click.UsageError("--engine ray takes files: - is cleaned by this process")
@@ -100,6 +101,8 @@ def denoise(
     if report is not None:
         check_report(Path(report), planned.jobs)
         check_text(Path(report), overwrite)
+    for path in [*([] if report is None else [Path(report)]), *(path for job in planned.jobs for path in job.outputs)]:
+        check_apart(path, [locate(model)])
     click.get_current_context().call_on_close(unwind_on_signals())
     piped = [job.source for job in planned.jobs if is_pipe(job.source)]
     if engine == "ray" and piped:

@@ -190,6 +190,8 @@ def evaluate(
         ((csv or plot) and not with_results, "--csv and --plot need a denoiser, --entry or --command"),
         ((no_worse or of_clean) and not with_results, "--no-worse and --of-clean need a denoiser, --entry or --command"),
     )  # fmt: skip
+    outputs = [path for path in (plot, markdown, csv, json) if path is not None]
+    _check_apart(outputs, models, found, [*entries, *recordings, *clean, *components], [folder for _, folder in folders])
     labels = _labels([*denoisers, *(name for name in others if name not in denoisers)])
     measured = [(labels[name], name) for name in others]
     _check_pictures(measured, pictures, overwrite)
@@ -246,6 +248,30 @@ def _check_outputs(plot: Path | None, texts: Sequence[Path], overwrite: bool) ->
     for place in places:
         if places.count(place) > 1:
             raise click.UsageError(f"{place} is given for two results: give each a file of its own")
+
+
+def _check_apart(
+    outputs: Sequence[Path],
+    models: Sequence[str],
+    recordings: "Sequence[Recording]",
+    entries: Sequence[str],
+    folders: Sequence[str],
+) -> None:
+    """Check that no result replaces a model, a recording, a manifest or a file of an entry.
+
+    Raises:
+        OutputError: one does.
+    """
+    from audioae.data.pairs import Pair
+    from audioae.system.places import check_apart
+    from audioae.weight_files import locate
+
+    inputs = [locate(model) for model in models] + [Path(entry) for entry in entries]
+    inputs += [each / "pairs.csv" for entry in entries for each in (Path(entry), Path(entry).parent)]
+    inputs += [path for each in recordings for path in (each.noisy, *([each.clean] if isinstance(each, Pair) else ()))]
+    inputs += [path for entry in (*entries, *folders) if Path(entry).is_dir() for path in Path(entry).iterdir()]
+    for path in outputs:
+        check_apart(path, inputs)
 
 
 def _check_pictures(models: Sequence[tuple[str, str]], folder: Path | None, overwrite: bool) -> None:

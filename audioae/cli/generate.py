@@ -64,10 +64,13 @@ def generate(
     from audioae.modelfile import load
     from audioae.plot import save_patches
     from audioae.runtime.loading import of_family
-    from audioae.system.places import check_place
+    from audioae.system.places import check_apart, check_place
+    from audioae.weight_files import locate
 
     chosen = options.one_model(argument, model)
+    inputs = [locate(chosen), *([] if latent is None else [latent])]
     if plot is not None:
+        check_apart(plot, inputs)
         check_place(plot, overwrite)
     if latent is not None:
         _refuse_beside_latent()
@@ -89,7 +92,8 @@ def generate(
             images, waves, rate = generator.images_and_waves(count, seed, label, truncation, interpolate)
         else:
             images, waves, rate = _from_latent(generator, latent)
-    write_all(out, [f"{number:03d}.wav" for number in range(len(waves))], waves[..., None], rate, overwrite, quiet)
+    names = [f"{number:03d}.wav" for number in range(len(waves))]
+    write_all(out, names, waves[..., None], rate, overwrite, quiet, inputs)
     if plot is not None and images is not None:
         shown = images[:64]
         rows = {f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}

@@ -1,6 +1,5 @@
 """Cleans files block by block, in constant memory; results are written atomically."""
 
-import os
 import tempfile
 import time
 from collections import deque
@@ -31,7 +30,7 @@ from audioae.runtime.streamer import Streamer
 from audioae.signal.arrays import as_array, split
 from audioae.signal.speech import Segment
 from audioae.system.atomic import write_file
-from audioae.system.places import check_place
+from audioae.system.places import check_apart, check_place
 
 if TYPE_CHECKING:
     from audioae.signal.finder import SpeechFinder
@@ -240,15 +239,15 @@ def _finder(rate: int) -> "SpeechFinder":
 
 
 def check_target(path: Path | None, source: Path, overwrite: bool) -> None:
-    """Check that a result is not the input, and :func:`~audioae.system.places.check_place`.
+    """:func:`~audioae.system.places.check_apart` from the input, and :func:`~audioae.system.places.check_place`.
 
     Raises:
         OutputError: the file cannot be written.
     """
     if path is None or path == STANDARD:
         return
-    if source != STANDARD and path.exists() and source.exists() and os.path.samefile(path, source):
-        raise OutputError(f"{path}: is the input itself: choose another name with -o")
+    if source != STANDARD:
+        check_apart(path, [source])
     check_place(path, overwrite)
 
 

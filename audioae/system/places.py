@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def check_place(path: Path, overwrite: bool) -> Path:
     if not overwrite:
         raise OutputError(f"{path}: is there already: use --overwrite to replace it")
     return place
+
+
+def check_apart(path: Path, inputs: Iterable[Path]) -> None:
+    """Check that a result would not replace a file that the same command reads, by whatever name.
+
+    Raises:
+        OutputError: it would.
+    """
+    try:
+        own = path.stat()
+    except OSError:
+        return
+    for each in inputs:
+        with suppress(OSError):
+            if stat.S_ISREG(own.st_mode) and os.path.samestat(own, each.stat()):
+                raise OutputError(f"{path}: is the input itself: give the result another name")
 
 
 def check_text(path: Path, overwrite: bool) -> None:

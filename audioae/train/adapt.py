@@ -15,18 +15,19 @@ import torch
 from audioae.data import held_out
 from audioae.data.held_out import REHEARSAL, Split
 from audioae.data.sources import list_files
-from audioae.errors import DataError, OutputError
+from audioae.errors import DataError
 from audioae.family import every_family
 from audioae.modelfile import info, load, save_model
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe, ValidConfig, recipe_of
 from audioae.settings.config import build, dump, plain_data
 from audioae.system.atomic import Temporary
-from audioae.system.places import place_of
+from audioae.system.places import check_apart
 from audioae.train.folder import LAST
 from audioae.train.schedule import Budget
 from audioae.train.trainer import train
 from audioae.train.watcher import Watcher
+from audioae.weight_files import locate
 
 SNRS = (-5.0, 0.0, 5.0, 10.0)
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)
@@ -104,13 +105,12 @@ def adapt(
 
     Raises:
         DataError: too little or unreadable noise.
-        OutputError: ``out`` cannot be written, or exists and ``overwrite`` is false.
+        OutputError: ``out`` cannot be written, is an input, or exists and ``overwrite`` is false.
         ModelFileError: no such model.
         RecipeError: an invalid override.
     """
     noises, voices = list_files(noise), list_files(speech) if speech else []
-    if place_of(out) in map(place_of, [*noises, *voices]):
-        raise OutputError(f"{out}: is one of the recordings: choose another name for the model")
+    check_apart(out, [*noises, *voices, locate(model)])
     Temporary(out, overwrite).discard()  # checks now that the file can be written
     budget = Budget(budget) if isinstance(budget, int | float) else budget
     old = load(model)

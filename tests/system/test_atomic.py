@@ -205,3 +205,19 @@ raise SystemExit(3)
 """
     assert subprocess.run([sys.executable, "-c", program]).returncode == 3
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["name", "link", "hard link"])
+def test_inputs_are_recognised_by_any_name(tmp_path: Path, kind: str) -> None:
+    source, other = tmp_path / "in", tmp_path / "other"
+    source.write_bytes(b"in")
+    if kind == "link":
+        other.symlink_to(source)
+    elif kind == "hard link":
+        other.hardlink_to(source)
+    else:
+        other = tmp_path / "." / "in"
+    with pytest.raises(OutputError, match="is the input itself: give the result another name"):
+        places.check_apart(other, [tmp_path / "missing", source])
+    places.check_apart(tmp_path / "missing", [tmp_path / "missing", source])
+    places.check_apart(Path(os.devnull), [Path(os.devnull)])

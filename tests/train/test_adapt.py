@@ -149,7 +149,7 @@ def test_mistakes_are_reported_before_anything_runs(engine: Path, tmp_path: Path
     there.write_bytes(b"x")
     assert "--overwrite" in errors("--noise", str(engine), "-o", str(there))
     recording = engine.read_bytes()
-    assert "is one of the recordings" in errors("--noise", str(engine.parent), "-o", str(engine), "--overwrite")
+    assert "is the input itself" in errors("--noise", str(engine.parent), "-o", str(engine), "--overwrite")
     assert engine.read_bytes() == recording
     assert "no folder" in errors("--noise", str(engine), "-o", str(tmp_path / "no/mine.safetensors"))
     assert "cannot write" in errors("--noise", str(engine), "-o", "/proc/mine.safetensors")
