@@ -262,7 +262,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError) as error:
         raise ModelFileError(f"{path}: not a safetensors file of audioae ({error})") from error
 
 

@@ -30,6 +30,8 @@ LOSSLESS = ("PCM_", "FLOAT", "DOUBLE", "ALAC_")
 """Prefixes of lossless subtypes, in all containers except ``LOSSY``."""
 LOSSY = ("SDS",)
 IN_TWO_FILES = ("SD2",)
+OF_THE_SYSTEM = 2
+"""Code of libsndfile for errors of the system, such as a full disk."""
 
 
 class Writer:
@@ -81,6 +83,8 @@ class Writer:
                     setattr(self._file, key, value)
         except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
             self.discard()
+            if getattr(error, "code", 0) == OF_THE_SYSTEM:
+                raise self.failed(error) from None
             raise OutputError(
                 f"{path}: {info.container} {info.subtype} cannot take {info.channels} channels at {info.rate} Hz "
                 f"({_reason(error)})"

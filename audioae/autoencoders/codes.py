@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from audioae.errors import InputError
 from audioae.signal.framing import MAX_RATE, MIN_RATE
 from audioae.system.atomic import write_file
+from audioae.system.places import small_file
 
 MOST_BYTES = 2**26
 """Largest total size of the arrays in a file: two days of sound in codes of 32 numbers."""
+MOST_FILE_BYTES = 2 * MOST_BYTES
 MOST_SAMPLES = 2**40
 REQUIRED = {"values": "f", "times": "f", "levels": "f", "samples": "iu", "rate": "iu", "model": "U"}
 """Arrays of a file, with the kinds of numpy types that are allowed."""
@@ -74,6 +76,8 @@ class Codes:
             )
         except FileNotFoundError:
             raise InputError(f"{path}: there is no such file") from None
+        except OverflowError:
+            raise InputError(f"{path}: is larger than {MOST_FILE_BYTES >> 20} MiB: not codes of a recording") from None
         except InputError:
             raise
         except Exception as error:  # zipfile, zlib and numpy raise many kinds of errors for damaged files
@@ -85,7 +89,7 @@ class Codes:
 
 def _arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The arrays of a file, whose sizes are checked before they are read."""
-    with zipfile.ZipFile(path) as file:
+    with zipfile.ZipFile(io.BytesIO(small_file(path, MOST_FILE_BYTES))) as file:
         members = {each.filename.removesuffix(".npy"): each for each in file.infolist()}
         known = REQUIRED | OPTIONAL
         wanted = {name: member for name, member in members.items() if name in known}

@@ -5,6 +5,7 @@ standard output cannot be written, the command finishes its work and then fails.
 """
 
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
         tell("audioae: interrupted")
     else:
         tell("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
+
+
+def tell_bug_of_thread(found: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread: an error of the system, such as a full disk, in one line, others as :func:`tell_bug`.
+
+    TensorBoard writes in a thread of its own.
+    """
+    if isinstance(found.exc_value, OSError):
+        tell(f"audioae: in the background: {found.exc_value}", lines=False)
+    elif found.exc_value is not None:
+        tell_bug(found.exc_type, found.exc_value, found.exc_traceback)
 
 
 def rewrite(text: str) -> None:

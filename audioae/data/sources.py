@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ WHOLE_SECONDS = 60.0
 COLUMNS = ("file", "path", "audio")
 SILENT_PEAK = 1e-20
 """Amplitude below which a recording is digital silence."""
+LONGEST_LINE = 2**20
+"""Limit of the characters in a line of a manifest."""
 LONGEST_TEXT = 20_000
 """Largest number of characters in a column; file names have at most 4,096 bytes, and transcripts are shorter."""
 
@@ -117,9 +119,9 @@ def manifest(path: Path) -> list[dict[str, str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
-                rows = [(reader.line_num, row) for reader in [csv.DictReader(file)] for row in reader]
+                rows = [(reader.line_num, row) for reader in [csv.DictReader(_lines(file))] for row in reader]
             else:
-                rows = [(number, json.loads(line)) for number, line in enumerate(file, 1) if line.strip()]
+                rows = [(number, json.loads(line)) for number, line in enumerate(_lines(file), 1) if line.strip()]
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such manifest") from None
     except RecursionError:
@@ -127,6 +129,18 @@ def manifest(path: Path) -> list[dict[str, str]]:
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable manifest: {error}") from None
     return [_row(row, f"{path}, line {number}") for number, row in rows]
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines of a manifest, which may be a device without an end.
+
+    Raises:
+        ValueError: a line that is too long.
+    """
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise ValueError(f"a line has {LONGEST_LINE} characters or more")
+        yield line
 
 
 def _row(row: Any, place: str) -> dict[str, str]:

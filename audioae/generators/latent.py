@@ -4,7 +4,6 @@ import json
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from audioae.errors import InputError
 from audioae.generators.generator import Generator
 from audioae.signal.seeds import checked_seed
+from audioae.system.places import small_file
 
 MOST_BYTES = 2**24
 FURTHEST = 100.0
@@ -41,13 +41,12 @@ class Latent:
         Raises:
             InputError: no such file, or invalid contents.
         """
-        file = Path(path)
         try:
-            if file.stat().st_size > MOST_BYTES:
-                raise InputError(f"{path}: is larger than {MOST_BYTES // 2**20} MiB: not the numbers of a sound")
-            found: Any = json.loads(file.read_text(encoding="utf-8"))
+            found: Any = json.loads(small_file(path, MOST_BYTES).decode("utf-8"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except OverflowError:
+            raise InputError(f"{path}: is larger than {MOST_BYTES // 2**20} MiB: not the numbers of a sound") from None
         except (ValueError, RecursionError):
             found = None
         numbers = found.get("numbers") if isinstance(found, dict) else None

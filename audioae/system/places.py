@@ -81,6 +81,20 @@ def check_apart(path: Path, inputs: Iterable[Path]) -> None:
                 raise OutputError(f"{path}: is the input itself: give the result another name")
 
 
+def small_file(path: str | os.PathLike[str], most: int) -> bytes:
+    """The contents of a small file or of a pipe.
+
+    Raises:
+        OSError: it cannot be read.
+        OverflowError: it has more than ``most`` bytes, or is a device without an end.
+    """
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OverflowError(f"{path}: has more than {most} bytes")
+    return data
+
+
 def check_text(path: Path, overwrite: bool) -> None:
     """:func:`check_place` for text, which may also be written to a device or a pipe.
 

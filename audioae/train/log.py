@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,16 @@ class Log:
         save_curves(self.rows, self.out / CURVES)
 
     def close(self) -> None:
-        """Close both logs."""
-        self._file.close()
-        self._events.close()
+        """Close both logs.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        try:
+            with closing(self._events):
+                self._file.close()
+        except OSError as error:
+            raise OutputError(f"{self.out}: cannot write: {error.strerror or error}") from None
 
 
 def _flat(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

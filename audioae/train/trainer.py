@@ -178,9 +178,11 @@ class _Run:
 
     def close(self) -> None:
         """End the log and leave the other processes."""
-        if self.log:
-            self.log.close()
-        self.parallel.close()
+        try:
+            if self.log:
+                self.log.close()
+        finally:
+            self.parallel.close()
 
     def _share(self) -> float:
         """Share of the training that is done, equal in all processes, which must all call this."""

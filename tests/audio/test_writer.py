@@ -80,14 +80,15 @@ def test_unknown_endings_and_impossible_formats_are_rejected(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("size", [0, 30_000])
 @pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
 def test_a_full_disk_leaves_nothing_and_loses_nothing(
-    tmp_path: Path, small_disk: Callable[[int], AbstractContextManager[None]], container: str, subtype: str
+    tmp_path: Path, small_disk: Callable[[int], AbstractContextManager[None]], container: str, subtype: str, size: int
 ) -> None:
     target = tmp_path / "a.out"
     target.write_bytes(b"before")
     with (
-        small_disk(30_000),
+        small_disk(size),
         pytest.raises(OutputError, match="is the disk full"),
         Writer(target, AudioInfo(16000, 1, 0, container, subtype), overwrite=True) as out,
     ):

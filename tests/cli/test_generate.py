@@ -111,6 +111,5 @@ def test_invalid_files_of_latent_numbers_are_rejected(model_file: Path, tmp_path
 
 def test_options_that_conflict_with_latent_are_rejected(model_file: Path, tmp_path: Path) -> None:
     assert (
-        "--seed has no effect with --latent"
-        in run(model_file, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
+        "--seed has no effect with --latent" in run(model_file, "--latent", "x", "--seed", 1, "-o", tmp_path, code=2).output
     )

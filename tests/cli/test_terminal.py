@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import soundfile
 
 import audioae
 from audioae.cli.app import main
-from audioae.cli.terminal import tell_bug
+from audioae.cli.terminal import tell_bug, tell_bug_of_thread
 from audioae.system.printable import printable
 from audioae.weight_files import SHIPPED
 
@@ -115,6 +116,24 @@ def test_tracebacks_cannot_control_the_terminal(capsys: pytest.CaptureFixture[st
     assert "Traceback" in told and "ValueError: \\x1b[31m.wav" in told and "\x1b" not in told
     tell_bug(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == "audioae: interrupted\n"
+
+
+def test_a_thread_that_a_full_disk_ends_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", tell_bug_of_thread)
+    errors = (OSError(28, "No space left on device", "a\x1b[31m\nb"), KeyError("e\x1b[31m.wav"))
+    for error in errors:
+
+        def fail(error: Exception = error) -> None:
+            raise error
+
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.startswith("audioae: in the background: ") and "No space left on device" in first
+    assert others[0].startswith("Traceback") and "KeyError" in others[-1] and "\x1b" not in "".join([first, *others])
 
 
 @full

@@ -1,10 +1,16 @@
 """A training that came to nothing says so."""
 
-import pytest
+import errno
+from pathlib import Path
 
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from audioae.errors import OutputError
 from audioae.recipe import Recipe
 from audioae.settings.config import load
 from audioae.train.checkpoint import Progress
+from audioae.train.log import Log, read_log
 from audioae.train.result import doubt
 
 
@@ -33,3 +39,17 @@ def test_a_smaller_distance_is_better_and_no_steps_are_no_training() -> None:
     assert "no better" in doubt(recipe, Progress(5, best=8.0), {name: 7.0})
     none = recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": 0})})
     assert doubt(none, Progress(0, best=8.0), {name: 7.0}) == ""
+
+
+def test_a_log_that_cannot_be_ended_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard writes the last events when it is closed."""
+
+    def full(self: SummaryWriter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = Log(tmp_path, 0)
+    log.write({"step": 1, "loss": 2.0})
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="cannot write: No space left on device"):
+        patch.setattr(SummaryWriter, "close", full)
+        log.close()
+    assert read_log(tmp_path / "log.jsonl") == [{"step": 1, "loss": 2.0}]
