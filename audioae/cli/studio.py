@@ -1,5 +1,6 @@
 """``audioae studio``: a local web page to hear and compare models."""
 
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -53,7 +54,6 @@ def studio(
     \b
       curl -H "Authorization: Bearer TOKEN" -T noisy.flac "http://127.0.0.1:PORT/api/denoise?name=noisy.flac" -o clean.flac
     """
-    from audioae.audio.folders import recordings
     from audioae.errors import InputError, MissingExtraError
 
     try:
@@ -66,7 +66,11 @@ def studio(
     def found(name: str, path: Path) -> list[Path]:
         if not path.exists():
             raise InputError(f"{name}: there is no such file or folder")
-        files = recordings(path, recursive=True).files if path.is_dir() else [path]
+        if not path.is_dir():
+            return [path]
+        from audioae.audio.folders import recordings  # loads numpy, which the server does without
+
+        files = recordings(path, recursive=True).files
         if not files:
             raise InputError(f"{name}: no recordings there")
         return files
@@ -84,7 +88,12 @@ def studio(
 
     def ready(address: str) -> None:
         say(address)
-        if not no_browser and not webbrowser.open(address):
+        if not no_browser:
+            threading.Thread(target=show, args=(address,), daemon=True).start()
+
+    def show(address: str) -> None:
+        # Some browsers hold the caller until they are closed, and meanwhile the server has to answer them.
+        if not webbrowser.open(address):
             tell("no browser could be started: open the address above")
 
     own = [name for name in models if Path(name).suffix]

@@ -50,6 +50,8 @@ class AppState:
     creating: WorkerProcess
     test: BlindTest | None = None
     runs: Path | None = None
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a page has opened."""
     fitted: dict[str, str] = field(default_factory=dict)
     """Paths of adapted models by name."""
     fitting: asyncio.Task[None] | None = None

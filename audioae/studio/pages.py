@@ -95,6 +95,7 @@ async def events(request: Request) -> Response:
     session = studio.store.session(name)
     queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     session.queues.append(queue)
+    studio.opened.set()
 
     async def told() -> AsyncIterator[str]:
         try:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from audioae.errors import AudioaeError, InputError, OutputError
@@ -31,9 +31,13 @@ from audioae.studio.processes import WorkerProcess
 from audioae.studio.store import Recording, Store
 
 STATIC = Path(__file__).parent / "static"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+"""Media types of the page's own files by ending."""
 UPLOAD_BYTES = 2**31
 """Default size limit of uploads: three hours of stereo at 44.1 kHz and 16 bits."""
 FAREWELL_SECONDS = 2
+OPENING_SECONDS = 1.0
+"""Longest time that loading models waits for the page to open."""
 MOST_MESSAGE = 2**23
 MOST_DRAINED = 2**26
 """Bytes that are read of an upload that is too large, so that the client gets to read the error."""
@@ -209,7 +213,7 @@ def application(
         *fits.routes(),
         *creations.routes(),
         *trainings.routes(),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/static/{name}", _static),
     ]
     failures: Any = {AudioaeError: programs.refused, HTTPException: _failed, ClientDisconnect: _gone, Exception: _broken}
     app = Starlette(routes=routes, lifespan=life, exception_handlers=failures)
@@ -220,6 +224,8 @@ def application(
 async def _begin(studio: AppState, config: StudioConfig, failed: Callable[[AudioaeError], None]) -> None:
     """Start the worker processes and open the recordings of the command line."""
     await studio.store.reading.start()
+    with suppress(TimeoutError):  # the other processes would take the cores that the browser needs
+        await asyncio.wait_for(studio.opened.wait(), OPENING_SECONDS)
 
     async def opened() -> list[Recording]:
         compared = [await studio.store.open(path) for path in config.compared]
@@ -245,7 +251,20 @@ async def _begin(studio: AppState, config: StudioConfig, failed: Callable[[Audio
 
 
 async def _page(_: Request) -> Response:
-    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+    return Response(_files()["index.html"], media_type="text/html")
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _files():
+        raise HTTPException(404)
+    return Response(_files()[name], media_type=TYPES[Path(name).suffix])
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """Contents of the page's own files by name: small, and read once."""
+    return {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in TYPES}
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -21,6 +21,10 @@ def test_import_loads_no_large_library() -> None:
     assert {"numpy", "torch"} & modules_after("import audioae; audioae.load") == {"numpy"}
 
 
+def test_the_studios_server_loads_no_large_library() -> None:
+    assert modules_after("import audioae.cli.studio, audioae.studio.server").isdisjoint(HEAVY)
+
+
 @pytest.mark.parametrize("command", ["", "denoise", "train", "models", "evaluate"])
 def test_help_loads_no_large_library(command: str) -> None:
     arguments = [*command.split(), "--help"]

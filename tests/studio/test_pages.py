@@ -1,6 +1,7 @@
 """What the page asks for: recordings come, are cleaned, seen, heard, given up, and leave nothing behind."""
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import scipy.signal
 import soundfile
 
+import audioae.studio
 from audioae.studio import views
 from tests.studio.conftest import Page, Studio, running
 
@@ -265,3 +267,14 @@ def test_the_end_leaves_no_files_and_no_processes(
         psutil.wait_procs(processes)
         eventually(lambda: not any(studio.temporary.iterdir()))
         page.close()
+
+
+def test_scripts_of_the_first_page_are_loaded_side_by_side() -> None:
+    """Not one after another, as each names the next."""
+    static = Path(audioae.studio.__file__).parent / "static"
+    first, left = set(), {"clean.js", *re.findall(r'^import .* from "./(.*)"', (static / "main.js").read_text(), re.M)}
+    while left:
+        first.add(name := left.pop())
+        left |= {*re.findall(r'^import .* from "./(.*)"', (static / name).read_text(), re.M)} - first
+    page = (static / "index.html").read_text()
+    assert {*re.findall(r'rel="modulepreload" href="/static/(.*)"', page)} == first
