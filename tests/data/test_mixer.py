@@ -1,5 +1,6 @@
 """The mixer is a pure function of seed, index and row; and each augmentation does what its name says."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_type_hints
@@ -18,6 +19,7 @@ from audioae.data.mixer import Mixer
 from audioae.errors import DataError, RecipeError
 from audioae.settings.config import parse
 from audioae.signal.levels import active_rms, rms, to_db
+from tests.altered import altered
 
 OFF = """
 seconds: 2
@@ -49,6 +51,8 @@ RANGES = [
     for field in getattr(kind, "model_fields", {})
     if field != "share"
 ]
+NEEDED = {"speed.octaves": ["augment.speed.glides=1"]}
+"""Overrides without which a setting has no effect."""
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -117,13 +121,6 @@ def test_every_section_changes_its_part_only(section: str) -> None:
         assert np.isfinite(noisy).all() and np.isfinite(clean).all() and clean.any()
 
 
-def altered(value: float) -> list[float]:
-    """Other values for a setting, of which its range admits at least one."""
-    if isinstance(value, int):
-        return [value + 1, value - 1]
-    return [0.6 * value, 1.5 * value, 1.0 - value, value - 20.0, value + 20.0]
-
-
 @pytest.mark.parametrize(("section", "field"), RANGES, ids=map(".".join, RANGES))
 def test_every_setting_of_a_section_has_an_effect(section: str, field: str, tmp_path: Path) -> None:
     soundfile.write(
@@ -132,15 +129,14 @@ def test_every_setting_of_a_section_has_an_effect(section: str, field: str, tmp_
     base = [f"rir=[{tmp_path}]", "augment.level.mean=-40"]
     if section in SECTIONS:
         base += [f"augment.{section}.share=1"]
-    if field == "octaves":
-        base += ["augment.speed.glides=1"]
+    base += NEEDED.get(f"{section}.{field}", [])
     usual = getattr(getattr(mixer(*base).config.augment, section), field)
-    usual = 0.5 if usual == 0 else usual
-    before = examples(mixer(*base, f"augment.{section}.{field}={usual}"))
+    usual = 0.5 if usual == 0 and not isinstance(usual, bool) else usual
+    before = examples(mixer(*base, f"augment.{section}.{field}={json.dumps(usual)}"))
     tried = 0
     for value in altered(usual):
         try:
-            made = mixer(*base, f"augment.{section}.{field}={value}")
+            made = mixer(*base, f"augment.{section}.{field}={json.dumps(value)}")
         except RecipeError:  # out of its range
             continue
         tried += 1

@@ -78,6 +78,18 @@ def test_differences_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
+def test_multi_resolution_stft_in_closed_form(rate: int) -> None:
+    _, clean = waves(rate)
+    loud = 1e4 * clean  # far above the constants that keep logarithms finite
+    for windows in ((0.02,), (0.008, 0.02, 0.05)):
+        loss = spectral.multi_resolution_stft(0.5 * loud, loud, rate, windows)
+        assert float(loss) == pytest.approx(0.5 + np.log(2), rel=1e-3)
+    silent = torch.zeros_like(clean)
+    assert float(spectral.multi_resolution_stft(clean, silent, rate)) > 1  # without the spectral convergence
+    assert float(spectral.multi_resolution_stft(silent, silent, rate)) == 0
+
+
+@pytest.mark.parametrize("rate", RATES)
 def test_attenuated_starts_in_closed_form(rate: int) -> None:
     _, clean = waves(rate)
     halved = clean.clone()

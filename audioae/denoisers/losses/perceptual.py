@@ -16,10 +16,12 @@ POWER = 1e7
 """Mean power to which both sides are scaled, about 79 dB of sound pressure level."""
 EXPONENT = 0.23
 LOUDEST = 45.0
+ASYMMETRY = 0.309
+"""Weight of the asymmetric disturbance relative to the symmetric one, as in PESQ."""
 _FLOOR = 1e-10
 
 
-def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry: float = 0.309) -> Tensor:
+def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     """Difference in loudness per Bark band; added sound counts more than missing sound.
 
     A differentiable form of the perceptual model of PESQ (ITU-T P.862), after Martin-Donas et al., "A deep learning loss
@@ -31,7 +33,6 @@ def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry:
         estimate: ``(B, C, N)``.
         target: ``(B, C, N)``.
         rate: Hz.
-        asymmetry: weight of the asymmetric disturbance against the symmetric one, as in PESQ.
     """
     reference = target.flatten(0, 1)
     speech = reference.square().mean(-1) > 1e-6
@@ -52,7 +53,7 @@ def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int, asymmetry:
     asymmetric = (difference * factor * width).sum(-1)
     both = [((each / weight).clamp_max(LOUDEST).square().mean(1) + _FLOOR).sqrt() for each in (symmetric, asymmetric)]
     # Divided by all examples, including those without speech, so that shares of a batch on several processes agree.
-    return 0.1 * ((both[0] + asymmetry * both[1]) * speech).mean()
+    return 0.1 * ((both[0] + ASYMMETRY * both[1]) * speech).mean()
 
 
 def _bark_power(wave: Tensor, rate: int) -> Tensor:
