@@ -90,12 +90,16 @@ def train(
     from audioae import recipe_files
     from audioae.recipe import Recipe
     from audioae.settings.config import load
+    from audioae.system.places import check_apart
+    from audioae.train.folder import RESOLVED
     from audioae.train.trainer import train as run
 
     path = recipe_files.locate(recipe)
     resolved = load(Recipe, path, overrides)
     _check_paths(resolved)
     folder = out or Path("runs") / path.stem
+    if not resume:
+        check_apart(folder / RESOLVED, [path])
     with closing(Screen(quiet)) as screen:
         result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, screen)
     if result.is_main:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from audioae.errors import OutputError
+from audioae.errors import OutputError, RecipeError
 from audioae.recipe import Recipe
-from audioae.settings.config import dump
+from audioae.settings.config import dump, parse
 from audioae.system.atomic import write_file
+from audioae.train.log import CURVES, LOG, read_log
 
 CHECKPOINT, BEST, LAST, RESOLVED = "checkpoint.safetensors", "best.safetensors", "last.safetensors", "recipe.json"
 SAMPLES = "samples"
@@ -24,10 +25,27 @@ def prepare(out: Path, resume: bool) -> None:
     # A log without a checkpoint is from a training that ended before anything was saved.
     if not resume and any((out / name).exists() for name in (BEST, LAST)):
         raise OutputError(f"{out}: holds models already: give another --out")
+    if not resume and (foreign := _foreign(out)):
+        raise OutputError(f"{foreign}: is there already, and not of a training that was broken off: give another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot make the folder: {error.strerror}") from None
+
+
+def _foreign(out: Path) -> Path | None:
+    """A file with the name of a result that no training has left here before its first checkpoint."""
+    recipe, log, curves = out / RESOLVED, out / LOG, out / CURVES
+    if curves.exists():  # drawn after the first model file is written
+        return curves
+    if log.is_file() and len(read_log(log)) < len(log.read_bytes().splitlines()):
+        return log
+    try:
+        text = recipe.read_text(encoding="utf-8") if recipe.is_file() else ""
+        is_own = not text or dump(parse(Recipe, text, RESOLVED)) == text.strip()
+    except (RecipeError, ValueError):
+        is_own = False
+    return None if is_own else recipe
 
 
 def note_recipe(out: Path, recipe: Recipe) -> None:

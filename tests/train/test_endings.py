@@ -5,8 +5,10 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import audioae
+from audioae.cli.app import main
 from audioae.data.mixer import Batch, Mixer
 from audioae.modelfile import load_tensors, save_tensors
 from audioae.recipe import Recipe
@@ -79,6 +81,33 @@ def test_after_an_error_before_the_first_step_the_training_can_be_repeated(
             train(recipe("train.steps=1"), tmp_path, device="cpu")
     assert not (tmp_path / "checkpoint.safetensors").exists()
     assert train(recipe("train.steps=1"), tmp_path, device="cpu").taken == 1
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "curves.png", "recipe.json"])
+@pytest.mark.parametrize("content", [b"PRECIOUS", b'{"model": {"kind": "conv_dae"}, "losses": {"l1": 1}}\n'])
+def test_files_of_other_programs_are_kept(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(audioae.OutputError, match=rf"{name}: is there already.*give another --out"):
+        train(recipe("train.steps=1"), tmp_path, device="cpu")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, content)]
+
+
+def test_a_recipe_is_not_replaced_by_its_resolved_form(tmp_path: Path) -> None:
+    """Unless its own training is resumed."""
+    path = tmp_path / "recipe.json"
+    path.write_text(dump(recipe()) + "\n")
+    before = path.read_bytes()
+    arguments = ["train", str(path), "-o", str(tmp_path), "train.steps=1"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1 and "recipe.json: is the input itself" in done.output
+    assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["recipe.json"]
+    train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
+    assert (
+        CliRunner()
+        .invoke(main, ["train", str(tmp_path / "run/recipe.json"), "-o", str(tmp_path / "run"), "--resume"])
+        .exit_code
+        == 0
+    )
 
 
 def test_resuming_needs_a_checkpoint(tmp_path: Path) -> None:
