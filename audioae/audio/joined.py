@@ -15,6 +15,13 @@ SEARCH_BYTES = 2**20
 _OGG = struct.Struct("<4sBBqIIIB")
 _BEGINS = 0x02
 _STREAMINFO = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
+_MARKS = {
+    b"Crea": b"Creative Voice File\x1a",
+    b"NIST": b"NIST_1A\n   1024\n",
+    b" paf": b" paf\0\0\0\0",
+    b"fap ": b"fap \0\0\0\0",
+}
+"""Beginnings of VOC, NIST and PAF files, by their first four bytes."""
 _MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _MPEG_KBIT = {
     (3, 3): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -36,7 +43,7 @@ def starts(file: BinaryIO, search_all: bool = True) -> list[int]:
         search_all: search FLAC, Ogg and MP3 too, which takes a pass through the file.
     """
     mark = _at(file, 0, 4)
-    search = {b"OggS": _ogg, b"fLaC": _flac, b".snd": _au, b"dns.": _au}.get(mark)
+    search = {b"OggS": _ogg, b"fLaC": _flac, b".snd": _au, b"dns.": _au, **dict.fromkeys(_MARKS, _marked)}.get(mark)
     if search is None and chunks.grammar(file) is not None:
         search = _chunked
     elif not search_all:
@@ -57,7 +64,7 @@ def _ogg(file: BinaryIO) -> Iterator[int]:
     while len(page := _at(file, at, _OGG.size)) == _OGG.size:
         mark, version, kind, *_, segments = _OGG.unpack(page)
         if mark != b"OggS" or version:  # damage
-            found = next(_search(file, b"OggS", at + 1), None)
+            found = next(positions(file, b"OggS", at + 1), None)
             if found is None:
                 return
             at = found
@@ -71,7 +78,12 @@ def _ogg(file: BinaryIO) -> Iterator[int]:
 
 def _flac(file: BinaryIO) -> Iterator[int]:
     """Marks followed by the first metadata block, which has a fixed size."""
-    yield from (at for at in _search(file, b"fLaC", 4) if _at(file, at, 8) in _STREAMINFO)
+    yield from (at for at in positions(file, b"fLaC", 4) if _at(file, at, 8) in _STREAMINFO)
+
+
+def _marked(file: BinaryIO) -> Iterator[int]:
+    """The beginning of a header of the same format, which libsndfile would read as sound."""
+    yield from positions(file, _MARKS[_at(file, 0, 4)], 1)
 
 
 def _au(file: BinaryIO) -> Iterator[int]:
@@ -152,7 +164,7 @@ def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
             yield at, frame
             at += frame.bytes
         else:
-            found = next((place for place in _search(file, b"\xff", at + 1) if _is_frame(file, place)), None)
+            found = next((place for place in positions(file, b"\xff", at + 1) if _is_frame(file, place)), None)
             if found is None:
                 return
             at = found
@@ -210,7 +222,7 @@ def _at(file: BinaryIO, place: int, size: int) -> bytes:
     return file.read(size)
 
 
-def _search(file: BinaryIO, needle: bytes, at: int) -> Iterator[int]:
+def positions(file: BinaryIO, needle: bytes, at: int) -> Iterator[int]:
     """All positions of the needle from ``at``."""
     end = file.seek(0, os.SEEK_END)
     step = SEARCH_BYTES

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from audioae.audio.files import MAX_CHANNELS
 from audioae.errors import AudioaeWarning, InputError
 from audioae.runtime.pcm import ENCODINGS, Pcm
 
@@ -196,6 +197,8 @@ def _pcm(form: bytes) -> Pcm:
     if encoding is None or not channels or not rate:
         what = f"{bits} bits of kind {code}, {channels} channels, {rate} Hz"
         raise InputError(f"standard input: WAV of {what}: convert it to 8, 16, 24 or 32 bits, or to floats")
+    if channels > MAX_CHANNELS:
+        raise InputError(f"standard input: has {channels} channels: at most {MAX_CHANNELS} can be read")
     return Pcm(rate, channels, encoding, form)
 
 

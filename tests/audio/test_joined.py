@@ -18,6 +18,7 @@ KINDS = {
     "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III"), "flac": ("FLAC", "PCM_16"),
     "wav": ("WAV", "PCM_16"), "wavex": ("WAVEX", "PCM_24"), "rf64": ("RF64", "PCM_16"), "aiff": ("AIFF", "PCM_16"),
     "au": ("AU", "PCM_16"), "caf": ("CAF", "PCM_16"), "w64": ("W64", "PCM_16"),
+    "voc": ("VOC", "PCM_16"), "nist": ("NIST", "PCM_16"), "paf": ("PAF", "PCM_16"),
 }  # fmt: skip
 ID3 = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
 

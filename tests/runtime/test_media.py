@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import audioae
+from audioae.audio.media.reader import MediaReader
 from audioae.cli.app import main
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, MissingExtraError, OutputError
@@ -453,6 +454,32 @@ def test_unusable_files_are_named(copy: Callable[..., Report], tmp_path: Path) -
     assert "ends after" in report.broken and 1 < report.seconds < 4
     assert abs(lag(tmp_path / "half.mkv", tmp_path / "half-out.mkv")) < 0.001
     assert not target.exists() and not list(tmp_path.glob(".audioae*"))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.m4a", "a.mov", "a.tta", "a.mkv", "a.ts"])
+def test_concatenated_recordings_are_named(copy: Callable[..., Report], tmp_path: Path, name: str) -> None:
+    """FFmpeg reads the first only, or the timestamps go back."""
+    Maker(tmp_path / name).sound("tta" if name == "a.tta" else "aac", bursts()).close()
+    one = (tmp_path / name).read_bytes()
+    joined = tmp_path / f"joined{Path(name).suffix}"
+    joined.write_bytes(one + one + one)
+    assert copy(tmp_path / name, tmp_path / "whole.wav").notes == []
+    with pytest.raises(InputError, match=r"3 concatenated recordings.*--salvage|timestamps go back"):
+        copy(joined, tmp_path / "out.wav")
+    assert not (tmp_path / "out.wav").exists()
+    if name not in ("a.mkv", "a.ts"):
+        report = copy(joined, tmp_path / "out.wav", salvage=True)
+        assert "only the first is read" in report.broken and abs(report.seconds - SECONDS) < 0.1
+        with open(joined, "rb") as stream, MediaReader(Path("-"), stream, salvage=True) as reader:
+            assert sum(map(len, reader.blocks(4096))) > 0.9 * SECONDS * RATE
+
+
+def test_an_overlap_of_timestamps_is_noted(copy: Callable[..., Report], tmp_path: Path) -> None:
+    Maker(tmp_path / "a.mkv").sound("aac", bursts(0.5)).close()
+    one = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "b.mkv").write_bytes(one + one)
+    report = copy(tmp_path / "b.mkv", tmp_path / "out.wav")
+    assert any("overlap with the sound before" in note for note in report.notes)
 
 
 def test_damage_in_the_middle(copy: Callable[..., Report], tmp_path: Path) -> None:

@@ -252,6 +252,9 @@ def test_unsupported_streams_are_reported(data: bytes, options: list[str], messa
 def test_invalid_streams_are_rejected() -> None:
     with pytest.raises(audioae.InputError, match="8 bits of kind 7"):
         WavSource(io.BytesIO(wav(subtype="ULAW")))
+    many = wav()
+    with pytest.raises(audioae.InputError, match="has 65535 channels: at most 1024 can be read"):
+        WavSource(io.BytesIO(many[:22] + b"\xff\xff" + many[24:]))
 
 
 def test_late_chunks_are_counted() -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.files import MAX_CHANNELS
+from audioae.audio.files import MAX_CHANNELS, check_file
 from audioae.audio.formats import AudioInfo
+from audioae.audio.media.concatenated import count_recordings
 from audioae.audio.media.kinds import is_lossless
 from audioae.audio.media.library import open_input, pyav, reason
 from audioae.audio.media.timeline import Timeline, TimestampsError
@@ -85,6 +86,8 @@ class MediaReader:
         self._av = pyav(path)
         self._bytes, self._ends = 0, Fraction(0)
         self._resamplers: dict[tuple[Any, ...], Any] = {}
+        if (count := _count(path, stream)) > 1:
+            self._give_up(f"holds {count} concatenated recordings, of which only the first is read: separate them first")
         with ExitStack() as stack:
             self._container = stack.enter_context(open_input(path, stream))
             self._stream = self._choose(track)
@@ -269,6 +272,9 @@ class MediaReader:
             self.track.bit_rate = round(8 * self._bytes / seconds)
         if timeline.gaps:
             self.notes.append(f"{timeline.gaps} gap(s) in the timestamps of the sound were kept")
+        if timeline.dropped:
+            left_out = timeline.dropped / self.info.rate
+            self.notes.append(f"{left_out:.2f} s of the sound overlap with the sound before by their timestamps: left out")
         stated = self._stated_end()
         if stated is not None and not self.broken and self._ends + Fraction(MISSING_SECONDS) < stated:
             self._give_up(f"ends after {float(self._ends):.1f} s of {float(stated):.1f} s: is it truncated?")
@@ -289,6 +295,17 @@ class MediaReader:
         self._frames.close()  # type: ignore[attr-defined]
         with suppress(self._av.FFmpegError):
             self._own.close()
+
+
+def _count(path: Path, stream: BinaryIO | None) -> int:
+    """Number of concatenated recordings."""
+    if stream is not None:
+        count = count_recordings(stream)
+        stream.seek(0)
+        return count
+    check_file(path)
+    with open(path, "rb") as file:
+        return count_recordings(file)
 
 
 def _to_wave(frame: "AudioFrame") -> Wave:

@@ -54,7 +54,7 @@ class Timeline:
         self.rate, self.samples, self._half = rate, 0, tick * rate / 2
         self._gap = max(GAP_SECONDS * rate, 3 * float(self._half))
         self._drift = max(DRIFT_SECONDS * rate, 3 * float(self._half))
-        self.gaps = 0
+        self.gaps = self.dropped = 0
         self._pieces: list[_Piece] = []
 
     def place(self, time: Fraction | None, count: int) -> tuple[int, int]:
@@ -67,6 +67,7 @@ class Timeline:
             TimestampsError: the time goes back.
         """
         silence, dropped = self._place(time, count)
+        self.dropped += dropped
         self.samples += silence + count - dropped
         return silence, dropped
 
