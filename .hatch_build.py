@@ -1,4 +1,4 @@
-"""The one step of the build that ``pyproject.toml`` cannot say."""
+"""A step of the build that ``pyproject.toml`` cannot express."""
 
 from pathlib import Path
 from typing import Any

@@ -34,7 +34,7 @@ SLOW = (
 
 
 class ByFile(LoadScopeScheduling):
-    """Gives a worker all tests of a file, which share what is expensive to make; those of the studio share a server."""
+    """Gives all tests of a file to one worker, because they share expensive fixtures; tests of the studio share a server."""
 
     def _split_scope(self, nodeid: str) -> str:
         return STUDIO if nodeid.startswith(STUDIO) else nodeid.partition("::")[0]
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, place in enumerate(SLOW) if item.nodeid.startswith(place)), len(SLOW)))
 
 
-# What is tested is the result, on a busy machine too.
+# Tests have no deadline, because the machine may be busy.
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
@@ -59,8 +59,7 @@ CACHES: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def pytest_configure() -> None:
-    """Workers share the cores: threads that wait for each other cost more than they bring. They also share a folder of
-    exported models, which is not the user's."""
+    """Workers share the cores with few threads each. They share a folder of exported models, which is not the user's."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         CACHES.append(tempfile.TemporaryDirectory(prefix="audioae-tests-"))
         os.environ["XDG_CACHE_HOME"] = CACHES[0].name
@@ -91,13 +90,13 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def samples() -> Path:
-    """The folder with the recordings that come along."""
+    """The folder of sample recordings."""
     return SAMPLES
 
 
 @pytest.fixture
 def noisy(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a file of real noisy speech in a format of one's own choosing."""
+    """Makes a file of real noisy speech in any format."""
 
     def make(
         name: str = "noisy.wav", subtype: str | None = None, seconds: float = 2.0, channels: int = 1, **options: str
@@ -115,7 +114,7 @@ def noisy(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a recording of ten hours, which nobody has cleaned before a test is over; on the disk it takes no room."""
+    """Makes a sparse file of ten hours, which takes longer to clean than a test lasts."""
 
     def make(name: str) -> Path:
         path, rate, size = tmp_path / name, 8000, 10 * 3600 * 8000 * 2
@@ -129,7 +128,7 @@ def endless(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], Found], subprocess.Popen[Any]], Found]:
-    """Waits for what a process does, however long that takes on a busy machine; pytest ends what hangs."""
+    """Waits for a condition while a process runs, without a limit; pytest ends tests that hang."""
 
     def wait(condition: Callable[[], Found], process: subprocess.Popen[Any]) -> Found:
         while not (found := condition()):
@@ -144,7 +143,7 @@ def until() -> Callable[[Callable[[], Found], subprocess.Popen[Any]], Found]:
 def small_disk() -> Callable[[int], AbstractContextManager[None]]:
     """Within ``with small_disk(size):`` no file of this process grows beyond so many bytes, as on a full disk.
 
-    No longer than that, for what pytest itself writes goes to a file too when its output is redirected.
+    Only within the block, because the output of pytest may go to a file too.
     """
     import resource
     import signal
@@ -165,7 +164,7 @@ def small_disk() -> Callable[[int], AbstractContextManager[None]]:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
-    """Contents of ONNX files of the package's models. Each is exported once, for that takes longer than running it."""
+    """Contents of ONNX files of the package's models. Each is exported once, because exporting takes longer than running."""
     from audioae.modelfile import shipped
     from audioae.runtime.onnx_export import onnx_bytes
     from audioae.system.atomic import write_file
@@ -187,7 +186,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
 
 @pytest.fixture
 def export_once(exported: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes models of the package from ``exported``, whatever asks for them in this process."""
+    """Lets all code in this process take exported models of the package from ``exported``."""
     monkeypatch.setattr("audioae.runtime.onnx_export.onnx_bytes", exported)
 
 

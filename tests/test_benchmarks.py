@@ -1,4 +1,4 @@
-"""Benchmarks are run by hand: here only that each of them still loads and says what it does."""
+"""Benchmarks are run by hand; here each only prints its help."""
 
 import runpy
 import sys
@@ -10,7 +10,9 @@ BENCHMARKS = sorted(p for p in (Path(__file__).parent / "benchmarks").glob("*.py
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
-def test_it_loads(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_benchmarks_print_their_help(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", [str(path), "--help"])
     monkeypatch.syspath_prepend(str(path.parent))
     with pytest.raises(SystemExit) as ended:

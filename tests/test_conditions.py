@@ -1,6 +1,6 @@
-"""The denoisers of the package under conditions that means over recordings hide.
+"""The denoisers of the package under single conditions, which means over recordings hide.
 
-The measures are those of ``tests/benchmarks/conditions.py``; the noise is made, so that nothing was trained on.
+The measures are those of ``tests/benchmarks/conditions.py``; the noise is synthetic, so that no model was trained on it.
 """
 
 import importlib.util

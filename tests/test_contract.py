@@ -84,11 +84,11 @@ def test_2_nothing_above_8_khz_is_thrown_away(denoiser: Denoiser) -> None:
 def test_3_stereo_keeps_its_image(denoiser: Denoiser) -> None:
     wave, rate = soundfile.read("samples/noisy/44k-stereo-rain.flac", dtype="float32")
     left = wave[:, 0]
-    # One source, louder on the left and later on the right: after one mask for both, exactly so again.
+    # One source, louder on the left and later on the right: one mask for both keeps level and delay exactly.
     moved = np.stack([left, 0.4 * left, -left], axis=1)
     out = denoiser(moved, rate)
     assert np.allclose(out[:, 1], 0.4 * out[:, 0], atol=1e-5) and np.allclose(out[:, 2], -out[:, 0], atol=1e-5)
-    # Independent channels are what each would be alone.
+    # Independent channels equal separate recordings.
     apart = denoiser(wave, rate, channels="independent")
     for channel in range(2):
         assert np.allclose(apart[:, channel], denoiser(np.ascontiguousarray(wave[:, channel]), rate), atol=1e-5)
@@ -96,7 +96,7 @@ def test_3_stereo_keeps_its_image(denoiser: Denoiser) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_4_file_chunks_and_live_frames_agree(denoiser: Denoiser, tmp_path: Path) -> None:
-    # The laws are in infer/test_streamer.py; here the file engine joins them.
+    # The laws are in tests/runtime/test_streamer.py; here files are compared too.
     wave, rate = soundfile.read("samples/noisy/44k-stereo-rain.flac", dtype="float32")
     source, target = tmp_path / "in.wav", tmp_path / "out.wav"
     soundfile.write(source, wave, rate, "FLOAT")
@@ -151,7 +151,7 @@ def test_6_clean_in_clean_out(denoiser: Denoiser, name: str) -> None:
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("model", ["conv_dae_offline", "conv_dae_large", "conv_dae", "crn_dae", "conv1d_dae"])
 def test_6_clean_speech_keeps_its_level(model: str) -> None:
-    # Which SI-SDR knows nothing of.
+    # SI-SDR does not depend on the level.
     for name in ("16k-fire", "44k-rooster"):
         wave, rate = soundfile.read(f"samples/clean/{name}.flac", dtype="float32")
         cleaned = audioae.load(model)(wave, rate)
@@ -174,7 +174,7 @@ def test_6_damaged_input_is_reported_and_never_spread(denoiser: Denoiser, tmp_pa
     soundfile.write(tmp_path / "in.wav", wave, 16000, "FLOAT")
     report = denoise_file(denoiser, tmp_path / "in.wav", tmp_path / "out.wav")
     assert (report.non_finite, report.clipped_input) == (2, 10)
-    # Finite, but its square overflows: as good as infinite.
+    # Finite, but its square overflows, so it counts as infinite.
     wave[100], wave[200] = 1e25, -1e12
     soundfile.write(tmp_path / "in.wav", wave, 16000, "FLOAT")
     assert denoise_file(denoiser, tmp_path / "in.wav", tmp_path / "huge.wav").non_finite == 2
@@ -221,7 +221,7 @@ def test_9_weights_are_safetensors_with_the_whole_recipe(tmp_path: Path) -> None
         assert path.stat().st_size < 8e6
         with safe_open(path, "pt") as file:
             assert '"model"' in file.metadata()["recipe"]
-        # A copy anywhere, under any name, needs nothing else.
+        # A copy in any place, under any name, needs no other file.
         copy = tmp_path / "anything.bin"
         copy.write_bytes(path.read_bytes())
         own, other = audioae.load(path.stem), audioae.load(copy)

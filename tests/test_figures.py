@@ -1,4 +1,4 @@
-"""The figures that are stated of a model are the same in its file, its card, README, its recipe and ``audioae models``."""
+"""The figures of a model are equal in its file, its card, README, its recipe and ``audioae models``."""
 
 import re
 import runpy
@@ -36,7 +36,7 @@ def test_model_files_agree_with_their_cards(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped("denoisers"))
-def test_readme_says_what_the_cards_say(name: str) -> None:
+def test_readme_has_the_figures_of_the_cards(name: str) -> None:
     for of, label in ((name, rf"`{name}`[^|]*"), ("noisy input", "noisy input ")):
         (row,) = re.findall(rf"^\| {label}\|(.*)\|$", (ROOT / "README.md").read_text(), re.M)
         cells = [cell.strip() for cell in row.split("|")]
@@ -51,7 +51,7 @@ def test_readme_says_what_the_cards_say(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_recipes_say_what_the_cards_say(name: str) -> None:
+def test_recipes_have_the_figures_of_the_cards(name: str) -> None:
     comment = (ROOT / f"recipes/{name}.yaml").read_text()
     for measure, pattern in {
         "pesq": r"\bPESQ (\d\.\d+),",

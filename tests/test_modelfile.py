@@ -1,4 +1,4 @@
-"""Model files that are damaged, hostile, of another version or replaced: refused in one line, before they take memory."""
+"""Model files that are damaged, hostile, of another version or replaced: rejected in one line, before memory is taken."""
 
 import json
 import os
@@ -160,8 +160,8 @@ def test_weights_that_are_not_finite_are_rejected(name: str, value: float, tmp_p
     assert f"{weight} holds NaN or infinite numbers" in message
 
 
-def test_a_small_file_that_asks_for_much_takes_no_memory(tmp_path: Path) -> None:
-    """Settings that are allowed but whose weights, of half a gigabyte, the file has not."""
+def test_a_small_file_with_large_settings_takes_no_memory(tmp_path: Path) -> None:
+    """Allowed settings, whose weights of half a gigabyte are not in the file."""
     change = with_model(channels=1024, dilations=[1] * 60)
     path = joined(tmp_path / "m.safetensors", *change(split("conv_dae")))
     child = os.fork()
@@ -180,7 +180,7 @@ def test_a_small_file_that_asks_for_much_takes_no_memory(tmp_path: Path) -> None
 
 
 def _unbounded(schema: dict[str, Any], path: str) -> Iterator[str]:
-    """Places of a JSON schema at which a number or a list may be as large as one likes."""
+    """Places of a JSON schema at which a number or a list has no upper limit."""
     if schema.get("type") == "integer" and not ("maximum" in schema or "exclusiveMaximum" in schema):
         yield path
     if schema.get("type") == "array":
@@ -219,7 +219,7 @@ def test_settings_of_a_training_that_are_unknown_do_not_keep_a_model_file_from_o
     assert found.recipe.train.steps == 10_000 and found.recipe.train.learning_rate == known.train.learning_rate
     wave = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0)) * 0.1
     assert torch.equal(load(path)(wave, 16000), load("denoising_2d")(wave, 16000))
-    # With losses of which none is known, and without any section but the model's.
+    # With unknown losses only, and with no section except the model's.
     for change in ({"losses": {"from_the_future": 1}}, {"train": 3, "data": [], "losses": None, "valid": "x"}):
         header["__metadata__"]["recipe"] = json.dumps(recipe | change)
         assert info(joined(path, header, body)).recipe.losses == {}
@@ -242,7 +242,7 @@ def test_loaded_models_have_no_meta_tensors(name: str) -> None:
     model = load(name)
     values = [*model.named_parameters(), *model.named_buffers()]
     assert values and all(value.device.type == "cpu" for _, value in values)
-    # Each owns its memory: a view of the file would be written out whole by pickle.
+    # Each owns its memory, because pickle would write the whole file for a view.
     assert all(value.untyped_storage().nbytes() == value.numel() * value.element_size() for _, value in values)
 
 

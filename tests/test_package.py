@@ -1,4 +1,4 @@
-"""The source distribution and the wheel: what they hold, and that a wheel works by itself, far from the checkout."""
+"""The source distribution and the wheel: their contents, and that a wheel works outside the checkout."""
 
 import os
 import shutil

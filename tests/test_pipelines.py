@@ -1,4 +1,4 @@
-"""The programs and commands of the page on pipelines do what they say."""
+"""The programs and commands of the page on pipelines run and have the stated results."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ def run(program: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("in_clone")
-def test_a_recogniser_hears_cleaned_speech() -> None:
+def test_a_recogniser_takes_cleaned_speech() -> None:
     pytest.importorskip("moonshine_voice", reason="needs the extra moonshine")
     names = run(block("Before a recogniser", "python"))
     assert "without reference to its capacity" in names["text"].lower()
@@ -41,7 +41,7 @@ def test_a_recogniser_hears_cleaned_speech() -> None:
 
 
 @pytest.mark.usefixtures("in_clone")
-def test_two_speakers_are_told_apart() -> None:
+def test_two_speakers_are_separated() -> None:
     names = run(block("Before diarisation", "python"))
     rate, segments, speakers = names["rate"], names["segments"], names["speakers"]
     change = len(names["english"]) / rate, (len(names["english"]) + len(names["german"])) / rate

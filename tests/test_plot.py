@@ -1,4 +1,4 @@
-"""Pictures hold what they are to show."""
+"""Pictures show their data."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -30,7 +30,7 @@ def test_a_curve_of_one_point_can_be_seen(tmp_path: Path) -> None:
         assert pixels(tmp_path / "curves.png", colour) > 10, colour
 
 
-def test_what_is_not_finite_is_left_out_of_a_curve(tmp_path: Path) -> None:
+def test_non_finite_values_are_left_out_of_a_curve(tmp_path: Path) -> None:
     values = [1.0, None, float("nan"), 3.0]
     save_curves([{"step": n, "losses": {"loss": value}} for n, value in enumerate(values)], tmp_path / "curves.png")
     assert pixels(tmp_path / "curves.png", "tab:blue") > 10
@@ -54,7 +54,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path, ending: str) -> None:
         path = tmp_path / f"{kind}.{ending}"
         save(path)
         assert path.stat().st_size > 1000, kind
-        if ending == "svg":  # which notes each text beside its outlines, and has to be XML
+        if ending == "svg":  # which must be XML and holds each text beside its outlines
             ElementTree.parse(path)
             assert drawn.replace("&", "&amp;") in path.read_text("utf-8") or drawn in path.read_text("utf-8"), kind
 

@@ -1,4 +1,4 @@
-"""Models and streams inside of other programs: pickled, forked, in threads, of other precisions, replaced on the disk."""
+"""Models and streams in other programs: pickled, forked, in threads, with other precisions, replaced on the disk."""
 
 import copy
 import io
@@ -128,7 +128,7 @@ def test_arrays_of_any_precision_work_and_models_of_another_say_so(dtype: torch.
     for clean in (lambda: model(wave, 16000), lambda: audioae.denoise(wave, 16000, "conv_dae")):
         got = clean()
         assert got.dtype == dtype and torch.allclose(got.float(), model(wave.float(), 16000), atol=1e-3)
-    if dtype != torch.bfloat16:  # which numpy has not
+    if dtype != torch.bfloat16:  # a type that numpy does not have
         assert model(wave[0].numpy(), 16000).dtype == wave.numpy().dtype
     odd = copy.deepcopy(model).to(dtype)
     for use in (
@@ -140,7 +140,7 @@ def test_arrays_of_any_precision_work_and_models_of_another_say_so(dtype: torch.
             use()
 
 
-def test_empty_audio_comes_back_or_is_told_in_a_line() -> None:
+def test_empty_audio_is_returned_or_rejected_in_one_line() -> None:
     model = audioae.load("conv_dae")
     ways: list[Callable[[Any], Any]] = [
         lambda audio: model(audio, 16000),
@@ -161,7 +161,7 @@ def test_empty_audio_comes_back_or_is_told_in_a_line() -> None:
                 way(nothing)
 
 
-def test_two_threads_that_feed_one_stream_are_told_so() -> None:
+def test_two_threads_that_feed_one_stream_are_rejected() -> None:
     model = copy.deepcopy(audioae.load("conv_dae"))
     inside, go_on = threading.Event(), threading.Event()
     step = model.step
@@ -181,7 +181,7 @@ def test_two_threads_that_feed_one_stream_are_told_so() -> None:
             use()
     go_on.set()
     first.join()
-    # One after the other they may, and nothing of what was refused was taken.
+    # One after the other is allowed, and the rejected chunk was not taken.
     joined = torch.cat([results[0], streamer.feed(noise(seed=1)), streamer.flush()], -1)
     whole = audioae.load("conv_dae")(torch.cat([noise(), noise(seed=1)], -1), 16000)
     assert torch.allclose(joined, whole, atol=1e-5)
@@ -203,7 +203,7 @@ def test_a_state_is_as_large_as_what_it_holds(name: str) -> None:
                 assert sum(held.values()) == own, (hops, batch)
                 if batch == channels == 1:
                     sizes.add(own)
-    assert len(sizes) == 1  # whatever the chunk
+    assert len(sizes) == 1  # for any chunk
 
 
 def test_a_stream_that_is_saved_is_small() -> None:

@@ -1,4 +1,4 @@
-"""The models of the package clean real recordings, by measures that are not ours (PESQ and STOI's packages)."""
+"""The models of the package clean real recordings, by measures of other packages (pesq and pystoi)."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_recordings_become_cleaner_at_every_snr_and_most_so_by_the_ensemble_and_
         assert each["si_sdr"] > noisy["si_sdr"] + 5, name
         assert each["pesq"] > noisy["pesq"] + 0.2, name
         assert each["estoi"] > noisy["estoi"], name
-        # One or two recordings a group: the quickest model may lose a little where there is hardly any noise, see its card.
+        # One or two recordings per group: the fastest model may lose a little where there is hardly any noise, see its card.
         lost = 0.02 if name == "conv1d_dae" else 0.0
         for group in by_snr(scores).values():
             assert means(group)[name]["estoi"] >= means(group)[NOISY]["estoi"] - lost, name

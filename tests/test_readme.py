@@ -1,4 +1,4 @@
-"""The commands and programs of README.md and of the page on ONNX do what they say."""
+"""The commands and programs of README.md and of the page on ONNX run and have the stated results."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = {path: path.read_text() for path in (ROOT / "README.md", ROOT / "recipes/report/onnx.md")}
 BLOCKS = [block for text in PAGES.values() for block in re.findall(r"^```(\w+)( skip)?\n(.*?)^```", text, re.M | re.S)]
-COMMANDS = [  # those of one block together, for one may use what another wrote
+COMMANDS = [  # those of one block together, because one may use files of another
     [line for line in text.splitlines() if line.startswith("audioae")]
     for kind, skip, text in BLOCKS
     if kind == "sh" and not skip and "\naudioae" in f"\n{text}"
@@ -40,7 +40,7 @@ def test_readme_is_short() -> None:
 
 @pytest.fixture
 def in_clone(fresh_clone: Path, monkeypatch: pytest.MonkeyPatch, export_once: None) -> None:
-    """The fresh clone as the current folder, and this process for what needs no shell."""
+    """The fresh clone as the current folder; commands without a shell run in this process."""
     monkeypatch.chdir(fresh_clone)
 
 
@@ -71,7 +71,7 @@ def test_programs_run(program: str) -> None:
 
 
 @pytest.mark.usefixtures("export_once")
-def test_what_runs_without_audioae_gives_what_audioae_gives(fresh_clone: Path) -> None:
+def test_the_program_without_audioae_equals_audioae(fresh_clone: Path) -> None:
     (program,) = (text for text in PROGRAMS if "onnxruntime" in text)
     audioae.export(audioae.load("conv_dae"), fresh_clone / "live.onnx", rate=16000, waves=True)
     program += "import sys\nassert not {'audioae', 'torch'} & {*sys.modules}\nnp.save('clean.npy', clean)"
@@ -82,7 +82,7 @@ def test_what_runs_without_audioae_gives_what_audioae_gives(fresh_clone: Path) -
     assert clean.shape == noisy.shape and np.abs(clean - expected).max() < 1e-5
 
 
-def test_commands_that_need_more_than_a_clone_are_at_least_understood() -> None:
+def test_commands_that_need_more_than_a_clone_are_parsed() -> None:
     skipped = [line for kind, skip, text in BLOCKS if kind == "sh" and skip for line in text.splitlines()]
     calls = [
         re.split(r"\baudioae (?=[a-z])", line, maxsplit=1)[1] for line in skipped if re.search(r"\baudioae [a-z]", line)

@@ -23,7 +23,7 @@ def test_every_kind_of_model_has_a_recipe() -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_recipes_say_what_they_reached(path: Path) -> None:
+def test_recipes_state_their_result(path: Path) -> None:
     text = path.read_text()
     comment = text[: text.index("\n\n")]
     assert all(line.startswith("#") for line in comment.splitlines())
@@ -67,7 +67,7 @@ def test_recipes_run_as_they_stand(path: Path, fresh_clone: Path, monkeypatch: p
     monkeypatch.setattr("audioae.train.log.save_curves", lambda *_: None)  # which takes as long as the training
     out = fresh_clone / "runs" / f"{path.stem}-short"
     options = ["--budget", "1s", "--device", "cpu", "--out", str(out)]
-    # In this process: starting one anew for every recipe would take longer than training it.
+    # In this process, because starting one for every recipe would take longer than training.
     run = CliRunner().invoke(main, ["train", f"recipes/{path.name}", *options])
     assert run.exit_code == 0, (run.output[-2000:], run.exception)
     denoiser = audioae.load(out / "best.safetensors")

@@ -102,7 +102,7 @@ def test_a_strict_caller_sees_no_any(said: str) -> None:
     revealed = lines(said, "caller", "note")
     assert len(revealed) == CALLER.count("reveal_type(")
     for line in revealed:
-        # numpy's ways to say: of any shape, and of any type of numbers
+        # numpy's names for any shape and any type of numbers
         assert "Any" not in line.replace("tuple[Any, ...]", "").replace("generic[Any]", ""), line
 
 

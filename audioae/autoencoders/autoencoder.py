@@ -191,7 +191,7 @@ class Autoencoder(StreamingModel):
         """
         size, own = codes.values.shape[2], self.settings.code
         if size != own:
-            raise InputError(f"the codes of {codes.model} have {size} numbers, those of {self.name} have {own}")
+            raise InputError(f"the codes, made by {codes.model}, have {size} numbers: {self.name} has codes of {own}")
         if force:
             return
         if codes.fingerprint and codes.fingerprint != self.fingerprint():

@@ -20,7 +20,7 @@ def copy(monkeypatch: pytest.MonkeyPatch) -> Copy:
 
 
 def _copy(source: Path, target: Path, keep: bool = False, salvage: bool = False) -> tuple[AudioInfo, list[str]]:
-    """Read a file and write it again: the format that it got, and what there was to say."""
+    """Read a file and write it again; returns the format of the copy and the notes."""
     with Reader(source, salvage=salvage) as reader:
         info = format_for(target, reader.info, keep)
         with Writer(target, info, None if tags.copies(reader.info, info) else reader.tags) as writer:

@@ -1,4 +1,4 @@
-"""MP3, Vorbis and Opus keep their bit rate, or have the one that was asked for."""
+"""MP3, Vorbis and Opus keep their bit rate, or have the requested one."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every container that libsndfile reads becomes a result of every ending, or one line says why not."""
+"""Every container that libsndfile reads is converted to every ending, or rejected in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[np.ndarray, AudioInfo]:
 
 
 def outcome(copy: Copy, source: Path, target: Path, keep: bool = False) -> str:
-    """Empty where the result is right or one line says why there is none, else what is wrong."""
+    """A description of the fault; empty if the result is right or was rejected in one line."""
     before, info = read(source)
     try:
         copy(source, target, keep)
@@ -89,7 +89,7 @@ def test_every_ending_is_tried() -> None:
 
 
 def test_surround_sound_keeps_its_loudspeakers_in_vorbis_and_opus(copy: Copy, tmp_path: Path) -> None:
-    """There the channel for low frequencies is the last one, and the encoders filter it."""
+    """In these codecs the channel for low frequencies is the last one, and the encoders filter it."""
     tones = np.sin(2 * np.pi * np.arange(24000)[:, None] / 48000 * np.array([500, 700, 900, 60, 1100, 1300])) * 0.2
     soundfile.write(tmp_path / "in.wav", tones, 48000)
     for ending in (".ogg", ".opus"):

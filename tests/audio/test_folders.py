@@ -1,4 +1,4 @@
-"""Which recordings a folder holds: behind links too, each once, and none left out without a word."""
+"""Recordings in a folder: also behind links, each once, and unreadable ones are reported."""
 
 import os
 from pathlib import Path

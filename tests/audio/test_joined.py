@@ -51,7 +51,7 @@ def test_all_recordings_of_a_file_come_out(tmp_path: Path, kind: str) -> None:
         assert not len(reader.read(1))
 
 
-def test_a_rebuilt_recording_is_of_all_that_were_joined_and_says_so(tmp_path: Path) -> None:
+def test_all_joined_recordings_are_reconstructed_with_a_note(tmp_path: Path) -> None:
     path, out = tmp_path / "joined.ogg", tmp_path / "out.wav"
     path.write_bytes(b"".join(recording(tmp_path, "ogg", number, 16000).read_bytes() for number in range(2)))
     made = CliRunner().invoke(main, ["reconstruct", str(path), "-m", "undercomplete_2d", "-o", str(out)])
@@ -90,7 +90,7 @@ def test_a_broken_second_recording_is_reported(tmp_path: Path) -> None:
 
 
 def test_mp3s_without_a_header_and_with_tags_in_the_middle(tmp_path: Path) -> None:
-    """Frames alone say nothing of where a recording ends; a tag in the middle is passed over."""
+    """Frames do not show where a recording ends; a tag between recordings is skipped."""
     one = recording(tmp_path, "mp3", 0, compression_level=0.5, bitrate_mode="CONSTANT").read_bytes()
     size = 144 * 160000 // 48000
     bare = one[size:]
@@ -112,7 +112,7 @@ def read_of(folder: Path, content: bytes) -> np.ndarray:
 
 
 def without_size(path: Path, size: int) -> int:
-    """Let the header of a WAV, AIFF, AU or CAF say that its sound has so many bytes; how many it has."""
+    """Set the size of the sound in the header of a WAV, AIFF, AU or CAF; returns the real size."""
     data = bytearray(path.read_bytes())
     name, width, order = {".aiff": (b"SSND", 4, ">"), ".au": (b".snd", 4, ">"), ".caf": (b"data", 8, ">")}.get(
         path.suffix, (b"data", 4, "<")
@@ -134,7 +134,7 @@ def test_sound_beyond_the_length_in_the_header_is_salvaged(noisy: Callable[..., 
         read(path)
     with Reader(path, salvage=True) as reader:
         assert np.array_equal(reader.read(10**6), whole)
-        assert not reader.broken and "were taken for sound" in reader.notes[0]
+        assert not reader.broken and "were read as sound" in reader.notes[0]
 
 
 def test_too_short_a_length_in_the_header_is_reported(noisy: Callable[..., Path]) -> None:

@@ -1,4 +1,4 @@
-"""Files with segments of speech, read by parsers of others."""
+"""Files with segments of speech, read by independent parsers."""
 
 import csv
 import io

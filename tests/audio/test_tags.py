@@ -1,4 +1,4 @@
-"""Tags go over, and what a container has no place for is named."""
+"""Tags are copied, and those that a container cannot hold are named."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -123,7 +123,7 @@ def test_wav_chunks_around_the_sound_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_long_block_is_written_as_vorbis(tmp_path: Path) -> None:
-    """In a process of its own, which libsndfile ends when it is given so much in one call."""
+    """In a separate process, because libsndfile crashes on so long a block."""
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from audioae.audio.formats import AudioInfo; from audioae.audio.writer import Writer\n"

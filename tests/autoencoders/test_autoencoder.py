@@ -1,4 +1,4 @@
-"""The autoencoder of patches: shapes, gradients, kinds of bottlenecks, and settings that cannot be."""
+"""The autoencoder of patches: shapes, gradients, kinds of bottlenecks, and invalid settings."""
 
 from typing import Any
 

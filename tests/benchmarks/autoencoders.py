@@ -1,8 +1,7 @@
-"""Trains every autoencoder with its twins, and writes the report on them: ``python tests/benchmarks/autoencoders.py DATA``.
+"""Trains autoencoders and variants for comparison, and writes the report: ``python tests/benchmarks/autoencoders.py DATA``.
 
-DATA holds train/speech, train/noise, train/rir, valid/16k (noisy and clean side) and digits. Models that are in RUNS already
-are not trained again, and what is in the package need not be trained. noisereduce has to be installed, for the baseline of
-spectral gating.
+DATA holds train/speech, train/noise, train/rir, valid/16k (noisy and clean side) and digits. Models in RUNS or in the
+package are not trained again. noisereduce must be installed, for the baseline of spectral gating.
 """
 
 import json

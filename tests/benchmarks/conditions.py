@@ -1,9 +1,9 @@
-"""Measures denoisers under conditions that means hide: every band, pauses, first words, telephones, whispers.
+"""Measures denoisers under single conditions: every band, pauses, first words, telephones, whispers.
 
     python tests/benchmarks/conditions.py [MODEL ...] [--speech FOLDER]
 
-prints one line for each condition and model. Noise is made, so that nothing was trained on. The default speech is that of
-``samples/clean``.
+prints one line for each condition and model. The noise is synthetic, so that no model was trained on it. The
+default speech is that of ``samples/clean``.
 """
 
 import argparse
@@ -29,26 +29,26 @@ def mixed(speech: Wave, noise: Wave, snr: float) -> Wave:
 
 
 def si_sdr(speech: Wave, result: Wave) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB, means taken off."""
+    """Scale-invariant signal-to-distortion ratio in dB, without means."""
     speech, result = speech - speech.mean(), result - result.mean()
     part = (speech @ result) / (speech @ speech) * speech
     return float(10 * np.log10(np.square(part).sum() / np.square(result - part).sum()))
 
 
 def level(speech: Wave, result: Wave) -> float:
-    """Level of the speech in the result against what it was, in dB."""
+    """Level of the speech in the result relative to the input, in dB."""
     return float(20 * np.log10(abs(speech @ result) / (speech @ speech)))
 
 
 def band_noise(rng: np.random.Generator, samples: int, rate: int, low: float, high: float) -> Wave:
-    """White noise between two frequencies in Hz and nothing else."""
+    """White noise between two frequencies in Hz."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     hz = np.fft.rfftfreq(samples, 1 / rate)
     return np.fft.irfft(np.where((hz >= low) & (hz < high), spectrum, 0), samples)
 
 
 def fall_of_bands(clean: Clean, speech: Wave, rate: int, width: float = 2_000.0, top: float = 22_000.0) -> list[float]:
-    """By how many dB noise falls in each band of ``width`` Hz, in the parts of the spectrogram where it dominates."""
+    """Attenuation of the noise in dB in each band of ``width`` Hz, in the parts of the spectrogram where it dominates."""
     rng = np.random.default_rng(0)
     falls = []
     for low in np.arange(0, min(top, rate / 2 - width) + 1, width)[: int(min(top, rate / 2) // width)]:
@@ -64,7 +64,7 @@ def fall_of_bands(clean: Clean, speech: Wave, rate: int, width: float = 2_000.0,
 
 
 def fall_in_pauses(clean: Clean, speech: Wave, noise: Wave, rate: int, snr: float = 5.0) -> float:
-    """By how many dB noise falls where nobody speaks."""
+    """Attenuation of the noise in pauses in dB."""
     noise = mixed(speech, noise, snr) - speech
     result = clean(speech + noise, rate)
     size = round(0.05 * rate)
@@ -83,7 +83,7 @@ def car(rng: np.random.Generator, samples: int, rate: int) -> Wave:
 
 
 def babble(voices: list[tuple[Wave, int]], samples: int, rate: int) -> Wave:
-    """All voices at once, each as loud as another, some of them backwards."""
+    """All voices at once at equal level, some of them backwards."""
     total = np.zeros(samples)
     for number, (wave, own_rate) in enumerate(voices):
         moved = np.interp(np.arange(0, len(wave) - 1, own_rate / rate), np.arange(len(wave)), wave)[:: (-1) ** number]
@@ -110,7 +110,7 @@ def whisper(speech: Wave, rate: int) -> Wave:
 
 
 def telephone(wave: Wave, rate: int, steep: bool) -> Wave:
-    """Without the lowest 300 Hz, by a Butterworth filter of 4th order or an elliptic one of 6th."""
+    """Speech above 300 Hz, by a Butterworth filter of 4th order or an elliptic one of 6th."""
     sections = (
         ellip(6, 0.5, 40, 300, "high", fs=rate, output="sos") if steep else butter(4, 300, "high", fs=rate, output="sos")
     )
@@ -118,7 +118,7 @@ def telephone(wave: Wave, rate: int, steep: bool) -> Wave:
 
 
 def from_first_word(speech: Wave, rate: int) -> Wave:
-    """Four seconds that begin where the speech does."""
+    """Four seconds from the start of the speech."""
     size = rate // 100
     loud = np.sqrt(np.square(speech[: len(speech) // size * size]).reshape(-1, size).mean(1))
     return speech[int(np.argmax(loud > loud.max() / 18)) * size :][: 4 * rate]

@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/figures.py DATA MODEL...`` measures denoisers on the pairs in DATA/valid/16k and 44k. Their
 figures go to the models' cards, and from there to their files, the table of the README and the comments of their recipes.
-With ``--from-cards`` nothing is measured. ``tests/test_figures.py`` compares what stands where.
+With ``--from-cards`` nothing is measured. ``tests/test_figures.py`` compares these places.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def card_path(name: str) -> Path:
 
 
 def card_figures(name: str, of: str = "") -> dict[str, dict[str, str]]:
-    """Figures of a denoiser's card as they stand there, by set and measure; ``of`` may be ``noisy input``."""
+    """Figures of a denoiser's card, unrounded as written, by set and measure; ``of`` may be ``noisy input``."""
     rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in card_path(name).read_text().splitlines()]
     return {row[0]: dict(zip(COLUMNS, row[2:], strict=True)) for row in rows if len(row) == 8 and row[1] == (of or name)}
 
@@ -64,7 +64,7 @@ def measure(name: str, data: Path) -> None:
 
 
 def write_row(name: str, label: str, of: str, figures: dict[str, float]) -> None:
-    """Write one row of a denoiser's card; measures that are not among the figures stay as they are."""
+    """Write one row of a denoiser's card; measures that are not among the figures are unchanged."""
     old = card_figures(name, of)[label]
     new = old | {m: "-" if v != v else f"{v:.{COLUMNS[m]}f}".replace("-0.0", "0.0") for m, v in figures.items()}
     replace(card_path(name), rf"^\| {re.escape(label)} \| {of} \|.*$", f"| {label} | {of} | {' | '.join(new.values())} |")
@@ -99,7 +99,7 @@ def write_readme_row(label: str, rows: dict[str, dict[str, str]], first: list[st
 
 
 def replace(path: Path, pattern: str, new: str) -> None:
-    """Replace the first match, which has to be there."""
+    """Replace the first match, which must exist."""
     text, count = re.subn(pattern, new, path.read_text(encoding="utf-8"), count=1, flags=re.M)
     if not count:
         raise SystemExit(f"{path}: nothing there looks like {pattern}")

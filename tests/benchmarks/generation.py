@@ -1,4 +1,4 @@
-"""Spoken digits for the report on autoencoders: how real samples are, and what codes know."""
+"""Spoken digits for the report on autoencoders: distances of samples to real ones, and classification of codes."""
 
 from collections.abc import Sequence
 from pathlib import Path

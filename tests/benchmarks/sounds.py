@@ -1,4 +1,4 @@
-"""Spoken digits for the report on generators: noise like them, how loud and how flat they are, what is nearest."""
+"""Spoken digits for the report on generators: matched noise, level, spectral flatness, nearest neighbours."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ LOUD = 1e-3
 
 
 def matched_noise(waves: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Stationary noise with each recording's own power spectrum: its phases are drawn anew."""
+    """Stationary noise with each recording's own power spectrum and random phases."""
     rng = np.random.default_rng(0)
     made = []
     for wave in waves:
@@ -41,6 +41,6 @@ def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def quantiles(values: Sequence[float] | np.ndarray) -> dict[str, float]:
-    """The tenth, the middle and the ninetieth of a hundred."""
+    """10th, 50th and 90th percentile."""
     low, middle, high = np.percentile(values, [10, 50, 90])
     return {"10 %": float(low), "median": float(middle), "90 %": float(high)}

@@ -39,7 +39,7 @@ HEAD = Path(__file__).with_suffix(".md")
 
 @dataclass
 class Recording:
-    """A noisy recording with the truth, and the answers of detectors."""
+    """A noisy recording with the ground truth, and the outputs of detectors."""
 
     name: str
     of: str
@@ -51,7 +51,7 @@ class Recording:
 
 
 def pairs(folder: Path, around: float) -> list[Recording]:
-    """All pairs of a folder, with so many seconds of the recording's noise before and after it."""
+    """All pairs of a folder, with some seconds of the recording's noise before and after it."""
     found = []
     for path in sorted((folder / "noisy").iterdir()):
         noisy, rate = soundfile.read(path, dtype="float32", always_2d=True)

@@ -104,7 +104,7 @@ def mixture(speech_in: Folders, noise_in: Folders, rng: np.random.Generator) -> 
     """A rate, a mixture at a random level, and which 10 ms of it hold speech."""
     rate = int(rng.choice(RATES))
     wave, flags = talk(speech_in, rate, rng)
-    if rng.random() < 0.85:  # else it is digitally silent where nothing sounds
+    if rng.random() < 0.85:  # otherwise it is digitally silent in pauses
         wave = wave + from_db(rng.uniform(-75, -38)) * rng.standard_normal(len(wave)).astype(np.float32)
     if rng.random() < 0.9:
         snr = rng.uniform(-8, 22)
@@ -115,7 +115,7 @@ def mixture(speech_in: Folders, noise_in: Folders, rng: np.random.Generator) -> 
 
 
 def averages(frames: Wave) -> Wave:
-    """Features of frames ``(T, FEATURES)`` to what the network takes, ``(T, len(AVERAGES))``."""
+    """Features of frames ``(T, FEATURES)`` to inputs of the network, ``(T, len(AVERAGES))``."""
     before = silence(1, 1, PAST)[0, 0]
     sums = np.cumsum(np.concatenate([np.zeros_like(before[:1]), before, frames]), axis=0, dtype=np.float64)
     first, end = PAST + 1, len(sums)
@@ -136,7 +136,7 @@ class Scene:
 
 
 def fit(scenes: list[Scene], hidden: int, epochs: int) -> nn.Sequential:
-    """The network, for features as they are."""
+    """Fit the network to unscaled features."""
     inputs = np.concatenate([scene.features for scene in scenes])
     truth = torch.from_numpy(np.concatenate([scene.truth for scene in scenes]).astype(np.float32))
     mean, scale = torch.from_numpy(inputs.mean(0)), torch.from_numpy(inputs.std(0) + 1e-3)

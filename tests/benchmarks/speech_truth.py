@@ -1,8 +1,8 @@
-"""Where speech is, by the clean side of a pair: what speech activity is fitted to and measured against.
+"""Ground truth of speech activity, from the clean side of a pair.
 
 A frame of 10 ms is speech if its level is at most 25 dB below the active level of the recording (``active_rms``: the level
 of the 20 ms frames within 35 dB of the loudest). Pauses shorter than 0.2 s between speech count as speech, as in ITU-T P.56;
-what then is shorter than 50 ms does not.
+segments that are still shorter than 50 ms do not.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def at_steps(values: NDArray[np.float32], frame_seconds: float, count: int) -> N
 
 
 def matches(found: Spans, true: Spans) -> NDArray[np.int64]:
-    """Numbers of segments: found that are true ones, found, true."""
+    """Numbers of segments: found and true, found, true."""
     left = list(true)
     hits = 0
     for begin, end in found:

@@ -17,7 +17,7 @@ MOST_COMPARED = 3
 
 
 def main(runs: str) -> None:
-    """Take them."""
+    """Take the pictures."""
     sys.path.insert(0, str(Path(__file__).parent.parent.parent))  # the tests are no package of the environment
     from playwright.sync_api import sync_playwright
 

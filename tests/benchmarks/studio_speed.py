@@ -1,7 +1,7 @@
-"""How soon the studio's page is usable, and a slider of the page Sounds heard: `python tests/benchmarks/studio_speed.py`.
+"""Measures when the studio's page is usable, and a slider is heard: `python tests/benchmarks/studio_speed.py`.
 
-Chromium is open before the clock starts, and the first start of the studio is not counted. Wall time means something on a
-quiet machine only; beside it stands the CPU time of the studio's processes, which hardly depends on other programs.
+Chromium is open before the clock starts, and the first start of the studio is not counted. Wall time is only
+meaningful on a quiet machine; the CPU time of the studio's processes, which hardly depends on other programs, is also given.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
     """Command line that trains a model."""
     recipe, overrides = TRAININGS.get(name, (name, []))
     if recipe in ("digits", "speakers") or recipe.endswith("gan"):
-        # The weights to keep are chosen by takes that neither the training nor the report knows.
+        # The weights are chosen by takes that neither the training nor the report uses.
         own = {"data.clean": [f"{data}/digits/*_[1-4][0-9].flac"], "valid.clean": [f"{data}/digits/*_[5-9].flac"]}
     elif recipe.startswith("vae"):
         own = {
@@ -48,7 +48,7 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
             "valid.clean": [f"{data}/digits/*_[0-4].flac"],
         }
     else:
-        # The mean activity is to hold on speech without long pauses, which two of the collections consist of.
+        # The mean activity should hold for speech without long pauses, of which two of the collections mostly consist.
         parts = [f"/{each}" for each in ("asterisk-en", "asterisk-fr", "kerstin")] if recipe == "sparse_kl" else [""]
         own = {"data.clean": [f"{data}/train/speech{part}" for part in parts], "valid.pairs": [f"{data}/valid/16k"]}
         if "dae" in recipe or "denoising" in recipe:
@@ -60,7 +60,7 @@ def command(name: str, data: Path, runs: Path) -> list[str]:
 
 
 def train(names: Iterable[str], data: Path, runs: Path) -> None:
-    """Train what is not there yet."""
+    """Train the models that do not exist yet."""
     for name in names:
         if not model_file(name, runs).is_file():
             subprocess.run(command(name, data, runs), check=True)

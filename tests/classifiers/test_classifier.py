@@ -1,4 +1,4 @@
-"""The classifier: shapes, gradients, settings that cannot be."""
+"""The classifier: shapes, gradients, invalid settings."""
 
 import pytest
 import torch

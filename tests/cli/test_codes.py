@@ -1,4 +1,4 @@
-"""The commands of autoencoders as people use them, right and wrong."""
+"""The commands of autoencoders: correct and wrong use."""
 
 from collections.abc import Callable
 from pathlib import Path

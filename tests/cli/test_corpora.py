@@ -1,4 +1,4 @@
-"""``audioae denoise --jobs --resume``: many recordings, side by side, killed and gone on with."""
+"""``audioae denoise --jobs --resume``: many recordings in parallel, killed and resumed."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ def expected(denoiser: Denoiser, folder: Path) -> Waves:
 
 @pytest.fixture
 def talks(noisy: Make, tmp_path: Path) -> Path:
-    """Recordings that are long enough for all workers of a cluster to get some."""
+    """Recordings long enough that every worker of a cluster gets some."""
     (tmp_path / "in").mkdir()
     wave, rate = soundfile.read(noisy(seconds=4), dtype="float32")
     for number in range(COUNT):
@@ -66,7 +66,7 @@ def files(folder: Path) -> Waves:
 
 
 def close(one: np.ndarray, two: np.ndarray) -> bool:
-    """On other numbers of threads, sums are rounded otherwise."""
+    """Compare within rounding, which depends on the number of threads."""
     return len(one) == len(two) and bool(np.abs(one - two).max() < 1e-5)
 
 
@@ -75,7 +75,7 @@ def equal(made: Waves, expected: Waves) -> bool:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Kill it with everything that it started, as a machine that loses power does."""
+    """Kill a process and its children, as in a power failure."""
     if process.poll() is not None:
         return
     for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
@@ -99,7 +99,7 @@ def test_side_by_side_equals_one_by_one(folder: Path, tmp_path: Path, expected: 
 
 
 @pytest.mark.parametrize("over", [False, True], ids=["from nothing", "over older results"])
-def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path, expected: Waves, over: bool) -> None:
+def test_a_run_killed_at_any_moment_can_be_repeated(folder: Path, tmp_path: Path, expected: Waves, over: bool) -> None:
     out = tmp_path / "out"
     if over:
         assert run(folder, out, "--mix", "0.5").exit_code == 0
@@ -110,9 +110,9 @@ def test_killed_at_any_moment_and_run_again(folder: Path, tmp_path: Path, expect
         process = subprocess.Popen(command(folder, out, "--jobs", "2"), stderr=subprocess.DEVNULL, text=True)
         while not half(out) and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(dice.random())  # at any moment, be it after the end
+        time.sleep(dice.random())  # at any moment, also after the end
         end(process)
-        # Whatever is there under its name is whole, the old or the new one, and no old one is gone.
+        # Every file is complete, the old or the new one, and no old one is missing.
         for name, wave in files(out).items():
             assert close(wave, expected[name]) or (name in old and np.array_equal(wave, old[name]))
         assert files(out).keys() >= old.keys()
@@ -132,7 +132,7 @@ def test_one_lost_process_loses_no_recording(talks: Path, tmp_path: Path, until:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_leaves_nothing_half_done_and_nobody_behind(
+def test_a_stop_leaves_no_partial_files_and_no_processes(
     folder: Path, endless: Callable[[str], Path], tmp_path: Path, number: int, until: Until
 ) -> None:
     out = tmp_path / "out"
@@ -143,7 +143,7 @@ def test_a_stop_leaves_nothing_half_done_and_nobody_behind(
     process.send_signal(number)
     told = process.communicate()[1]
     assert process.returncode == (130 if number == signal.SIGINT else 128 + number), told
-    while any(map(is_there, children)):  # each has a moment to tidy up
+    while any(map(is_there, children)):  # each has time to clean up
         time.sleep(0.01)
     assert not half(out)
 
@@ -163,7 +163,7 @@ def half(out: Path) -> list[Path]:
 
 
 def is_there(process: psutil.Process) -> bool:
-    """Whether it runs, and not only waits for somebody to ask how it ended."""
+    """Whether the process runs and is not a zombie."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -179,7 +179,7 @@ def at_work(processes: list[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
-def test_ctrl_c_on_a_cluster_leaves_nothing_half_done(
+def test_ctrl_c_on_a_cluster_leaves_no_partial_files(
     talks: Path, endless: Callable[[str], Path], tmp_path: Path, until: Until
 ) -> None:
     out = tmp_path / "out"
@@ -197,7 +197,7 @@ def test_ctrl_c_on_a_cluster_leaves_nothing_half_done(
 def test_a_cluster_that_loses_a_worker_and_then_a_machine(
     talks: Path, tmp_path: Path, until: Until, denoiser: Denoiser
 ) -> None:
-    """With the machine goes the place for another worker: the one that is left does the rest."""
+    """The slot of a worker is lost with the machine; the remaining worker does the rest."""
     from ray.cluster_utils import Cluster
 
     out = tmp_path / "out"
@@ -228,7 +228,7 @@ def test_a_cluster_that_loses_a_worker_and_then_a_machine(
     assert f"{COUNT} of {COUNT} recordings are already done and unchanged" in again.output
 
 
-def test_a_cluster_that_is_not_there(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_cluster_is_reported(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     done = run(folder, tmp_path / "out", "--engine", "ray")
     assert done.exit_code == 1 and isinstance(done.exception, SystemExit)

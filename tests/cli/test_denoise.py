@@ -1,4 +1,4 @@
-"""``audioae denoise`` as people use it, right and wrong."""
+"""``audioae denoise``: correct and wrong use."""
 
 import json
 import signal
@@ -79,7 +79,7 @@ def test_one_bad_file_does_not_stop_the_others(noisy: Callable[..., Path], tmp_p
 
 
 @pytest.mark.usefixtures("root")
-def test_all_that_can_be_asked_for_at_once(tmp_path: Path) -> None:
+def test_all_options_at_once(tmp_path: Path) -> None:
     out, removed, plot, report = (tmp_path / n for n in ("out.wav", "removed.wav", "p.png", "r.json"))
     run("samples/noisy/44k-stereo-rain.flac", "-o", out, "--save-removed", removed, "--plot", plot, "--report", report,
         "--atten-limit", 18, "--mix", 0.9, "--channels", "independent", "-v")  # fmt: skip
@@ -92,7 +92,7 @@ def test_all_that_can_be_asked_for_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_strength_and_channels_do_what_they_say(tmp_path: Path) -> None:
+def test_strength_and_channels_have_their_effect(tmp_path: Path) -> None:
     source = "samples/noisy/44k-stereo-rain.flac"
 
     def result(*options: object) -> np.ndarray:
@@ -119,7 +119,7 @@ def test_standard_input_and_output(noisy: Callable[..., Path], tmp_path: Path) -
     assert b"\r" not in piped.stderr  # no progress bar in a pipe
 
 
-def test_wrong_use_is_said_in_one_line(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_wrong_use_is_reported_in_one_line(noisy: Callable[..., Path], tmp_path: Path) -> None:
     source = noisy()
     assert "there is no such file" in run(tmp_path / "missing.wav", code=1).output
     assert "there is no folder" in run(source, "-o", tmp_path / "nowhere/out.wav", code=1).output
@@ -150,7 +150,7 @@ def test_an_unwritable_folder_and_a_full_disk(
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder that nobody can write")
-def test_a_folder_that_nobody_can_write(noisy: Callable[..., Path]) -> None:
+def test_an_unwritable_folder_is_reported(noisy: Callable[..., Path]) -> None:
     source = noisy(seconds=0.3)
     assert "/sys/out.wav: cannot write there" in run(source, "-o", "/sys/out.wav", code=1).output
     assert "/sys/out: cannot make the folder" in run(source, "-o", "/sys/out/", code=1).output
@@ -162,19 +162,19 @@ def test_links_in_circles_and_names_that_are_too_long(noisy: Callable[..., Path]
     told = run(tmp_path / "loop.wav", "-o", tmp_path / "out.wav", code=1).output
     assert "loop.wav" in told and "Traceback" not in told
     assert "too long" in run(source, "-o", tmp_path / ("x" * 300 + ".wav"), code=1).output
-    # The folder's other recordings are cleaned all the same, and the one that is not there is named.
+    # The other recordings of the folder are still cleaned, and the missing one is named.
     assert "loop.wav" in run(tmp_path, "-o", tmp_path / "out", code=1).output
     assert [path.name for path in (tmp_path / "out").iterdir()] == [source.name]
 
 
-def test_what_is_not_finite_is_said(tmp_path: Path) -> None:
+def test_non_finite_samples_are_reported(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     wave[5] = np.nan
     soundfile.write(tmp_path / "a.wav", wave, 8000, "FLOAT")
     assert "1 samples were NaN, infinite or beyond a million" in run(tmp_path / "a.wav").output
 
 
-def test_quiet_says_nothing(noisy: Callable[..., Path]) -> None:
+def test_quiet_prints_nothing(noisy: Callable[..., Path]) -> None:
     assert run(noisy(), "-q").output == ""
 
 
@@ -207,7 +207,7 @@ def test_a_file_without_an_ending_keeps_its_container(noisy: Callable[..., Path]
     assert soundfile.info(tmp_path / "talk.clean").format == "FLAC"
 
 
-def test_an_input_that_matches_nothing_is_told(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_an_input_that_matches_nothing_is_reported(noisy: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for nothing in (tmp_path / "no*such.wav", tmp_path / "empty"):
         assert f"no audio files in {nothing}" in run(noisy(), nothing, "-o", tmp_path / "out", code=2).output

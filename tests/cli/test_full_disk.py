@@ -1,4 +1,4 @@
-"""A disk that is full: a small one in memory, which Linux lets anyone make in a namespace of their own."""
+"""A full disk: a small one in memory, which Linux lets any user mount in a namespace."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
 def namespaces() -> bool:
-    """Whether this machine lets its users make them; some distributions do not, and no other system has any."""
+    """Whether users may create namespaces; some distributions forbid it, and other systems have none."""
     mount = [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
     return shutil.which(NAMESPACE[0]) is not None and subprocess.run(mount, capture_output=True).returncode == 0
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(not namespaces(), reason="this machine lets no u
 
 
 def on_a_disk(script: str, disk: Path, *, kilobytes: int) -> subprocess.CompletedProcess[str]:
-    """Run a shell script with an empty disk of that size at ``disk``, which is gone when it ends."""
+    """Run a shell script with an empty disk of that size mounted at ``disk``."""
     disk.mkdir()
     script = f'set -u; mount -t tmpfs -o size={kilobytes}k tmpfs "{disk}" || exit 99; {script}'
     return subprocess.run([*NAMESPACE, "bash", "-c", script], capture_output=True, text=True)
@@ -50,7 +50,7 @@ def test_a_result_that_does_not_fit_leaves_the_older_one(noisy: Make, tmp_path: 
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_folder_that_does_not_fit_is_gone_on_with_when_there_is_room(noisy: Make, tmp_path: Path, jobs: int) -> None:
+def test_a_folder_that_does_not_fit_is_resumed_when_there_is_room(noisy: Make, tmp_path: Path, jobs: int) -> None:
     (tmp_path / "in").mkdir()
     for name, seconds in (("a", 4), ("b", 4), ("c", 4), ("d", 1)):
         noisy(f"in/{name}.wav", seconds=seconds)
@@ -67,7 +67,7 @@ def test_a_folder_that_does_not_fit_is_gone_on_with_when_there_is_room(noisy: Ma
     assert CliRunner().invoke(main, ["denoise", str(tmp_path / "in"), "-o", str(alone)]).exit_code == 0
     expected = {each.name: soundfile.read(each)[0] for each in alone.iterdir() if each.suffix == ".wav"}
     there = {each.name for each in copy.iterdir()} - {".audioae.jsonl"}
-    assert there < set(expected) and len(expected) == 4  # whole ones only, and not all
+    assert there < set(expected) and len(expected) == 4  # complete ones only, and not all
     for folder, names in ((copy, there), (Path(f"{copy}2"), set(expected))):
         assert {each.name for each in folder.iterdir()} == names | {".audioae.jsonl"}
         for name in names:
@@ -75,7 +75,7 @@ def test_a_folder_that_does_not_fit_is_gone_on_with_when_there_is_room(noisy: Ma
 
 
 def test_a_journal_that_does_not_fit(noisy: Make, tmp_path: Path) -> None:
-    """Then nothing is begun, for what is not noted could not be gone on with."""
+    """Then no recording is started, because it could not be resumed."""
     (tmp_path / "in").mkdir()
     source, disk = noisy("in/talk.wav", seconds=1), tmp_path / "disk"
     done = on_a_disk(

@@ -1,4 +1,4 @@
-"""``audioae generate`` as people use it, right and wrong."""
+"""``audioae generate``: correct and wrong use."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -54,7 +54,7 @@ class Terminal:
         self.told = ""
 
     def until(self, words: str) -> None:
-        """Read standard error until it has said something."""
+        """Read standard error until it contains a text."""
         while words not in self.told:
             self.told += os.read(self.own, 4096).decode()
 
@@ -115,7 +115,7 @@ def test_the_terminal_is_left_as_it_was() -> None:
         assert termios.tcgetattr(live.own) == live.before
 
 
-def test_limits_go_up_and_down_between_nothing_and_no_limit() -> None:
+def test_limits_go_up_and_down_between_0_db_and_no_limit() -> None:
     down: list[float | None] = [None]
     while down[-1] != 0:
         down.append(weaker(down[-1]))

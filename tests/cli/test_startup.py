@@ -33,7 +33,7 @@ def test_help_loads_no_large_library(command: str) -> None:
 
 
 def test_help_takes_under_a_second() -> None:
-    # Of the processor, for what other work takes on the machine is not the program's time.
+    # Processor time, because wall time includes other work on the machine.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "audioae", "--help"], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""``audioae studio`` as people start it, right and wrong; what it serves is tested in tests/studio."""
+"""Starting ``audioae studio``: correct and wrong use; its pages are tested in tests/studio."""
 
 import signal
 import socket

@@ -1,4 +1,4 @@
-"""Output to terminals and other streams: names with control characters, streams that are full, closed or left."""
+"""Output to terminals and other streams: names with control characters; full, closed and unread streams."""
 
 import ast
 import json
@@ -27,7 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """The command in this process, on real files as standard streams: exit code, and what came out of both."""
+    """The command in this process, on real files as standard streams; returns the exit code and both outputs."""
     opened = []
 
     def call(*arguments: object, **streams: object) -> tuple[int, str, str]:
@@ -118,7 +118,7 @@ def test_tracebacks_cannot_control_the_terminal(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "audioae: interrupted\n"
 
 
-def test_a_thread_that_a_full_disk_ends_is_told_in_one_line(
+def test_a_thread_ended_by_a_full_disk_is_reported_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", tell_bug_of_thread)

@@ -1,4 +1,4 @@
-"""``audioae denoise --vad`` as people use it, right and wrong."""
+"""``audioae denoise --vad``: correct and wrong use."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def test_the_file_has_the_segments_of_the_function_whatever_the_strength(spoken:
 
 
 @pytest.mark.parametrize("ending", ["csv", "rttm", "srt", "JSON"])
-def test_the_ending_says_the_format(spoken: Path, tmp_path: Path, ending: str) -> None:
+def test_the_ending_determines_the_format(spoken: Path, tmp_path: Path, ending: str) -> None:
     vad = tmp_path / f"speech.{ending}"
     run(spoken, "-o", tmp_path / "out.wav", "--vad", vad, *FAST)
     text = vad.read_text()
@@ -76,7 +76,7 @@ def test_a_folder_has_a_file_for_each_recording(noisy: Callable[..., Path], tmp_
     assert "names one file, but there are several" in refused
 
 
-def test_resume_makes_what_is_missing(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_resume_writes_missing_files(noisy: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("in/a.wav", "in/b.wav"):
         noisy(name, seconds=0.5)
@@ -88,7 +88,7 @@ def test_resume_makes_what_is_missing(noisy: Callable[..., Path], tmp_path: Path
     assert (tmp_path / "vad/a.wav.json").is_file()
 
 
-def test_what_is_there_is_kept(spoken: Path, tmp_path: Path) -> None:
+def test_existing_files_are_kept(spoken: Path, tmp_path: Path) -> None:
     vad, out = tmp_path / "speech.json", tmp_path / "out.wav"
     vad.write_text("mine")
     assert "speech.json: is there already: use --overwrite" in run(spoken, "-o", out, "--vad", vad, *FAST, code=1).output
@@ -107,7 +107,7 @@ def test_what_is_there_is_kept(spoken: Path, tmp_path: Path) -> None:
         (("--vad", "-"), "only the result itself can go to standard output"),
     ],
 )
-def test_mistakes_are_said_before_anything_is_read(spoken: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_mistakes_are_reported_before_anything_is_read(spoken: Path, arguments: tuple[str, ...], message: str) -> None:
     assert message in run(spoken, *arguments, code=2).output
 
 

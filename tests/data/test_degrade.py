@@ -1,4 +1,4 @@
-"""Filters do what the same filters do by recursion over every sample, and noise takes on another's colour."""
+"""Filters equal recursive filters, and noise takes the spectrum of another noise."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Recordings divided so that nothing is learnt from that is judged by."""
+"""Recordings are divided into disjoint training and test parts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lists of recordings: as they should be, and damaged ones, which are refused in a line."""
+"""Lists of recordings: valid ones, and damaged ones, which are rejected in one line."""
 
 import json
 from pathlib import Path

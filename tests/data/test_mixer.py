@@ -150,7 +150,7 @@ def test_the_target_keeps_the_early_part_of_a_room() -> None:
     for noisy, clean, rate in examples(made, 6):
         late = noisy - clean
         assert late.any()
-        # What the target lacks comes at least so long after the direct sound.
+        # The parts that the target lacks come at least this long after the direct sound.
         first = int(np.flatnonzero(np.abs(clean) > 1e-4)[0])
         assert np.abs(late[: first + int(0.04 * rate)]).max() < 1e-3 * np.abs(clean).max()
 

@@ -1,4 +1,4 @@
-"""Noise that is made has the spectrum that its name says."""
+"""Synthetic noise has the spectrum of its name."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Noises go round among the examples of a batch; speech, ratios and full scale stay what they are."""
+"""Noises are rotated among the examples of a batch; speech, SNR and full scale are unchanged."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Recordings that are found whatever their names, and kept in memory as faithfully as they are loud."""
+"""Recordings of any name are found, and cached with 16 bits of their own peak."""
 
 import os
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_recordings_that_were_joined_in_a_file_are_all_used(
 def test_any_folder_can_be_named_and_searched(tmp_path: Path, name: str) -> None:
     files = [tmp_path / name / f"{stem}.wav" for stem in ("a", name)]
     files[0].parent.mkdir()
-    (tmp_path / "b").mkdir()  # what `[a-z]`, taken for a pattern, would mean
+    (tmp_path / "b").mkdir()  # matches the pattern `[a-z]`
     for file in (*files, tmp_path / "b/a.wav"):
         soundfile.write(file, np.zeros(10), RATE)
     assert set(list_files([str(tmp_path / name)])) == set(files)
@@ -72,7 +72,7 @@ def test_any_folder_can_be_named_and_searched(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_what_can_be_read_once_only_is_named(samples: Path, tmp_path: Path) -> None:
+def test_files_that_can_be_read_once_only_are_named(samples: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "list.csv").write_text(f"file\npipe.wav\n{samples}/clean/16k-fire.flac\n")
     found = find([str(tmp_path / "list.csv")], 0.5)
@@ -80,7 +80,7 @@ def test_what_can_be_read_once_only_is_named(samples: Path, tmp_path: Path) -> N
     assert "pipe.wav: is a pipe or a device, which cannot be read again" in found.skipped[0][1]
 
 
-def test_a_pattern_is_one_where_no_folder_is_called_so(tmp_path: Path) -> None:
+def test_a_pattern_is_literal_if_a_folder_has_its_name(tmp_path: Path) -> None:
     for folder in "abc":
         (tmp_path / folder).mkdir()
         soundfile.write(tmp_path / folder / "x.wav", np.zeros(10), RATE)

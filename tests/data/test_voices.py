@@ -1,4 +1,4 @@
-"""Other voices from one recording: what moves is what the name says, and the rest stays."""
+"""Voice augmentations change the property in their name, and nothing else."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_a_first_word_begins_with_the_first_sample(rate: int) -> None:
     found = voices.from_first_word(np.random.default_rng(0), wave, rate)
     assert len(found) == len(wave)
     assert np.array_equal(found[: len(wave) - word.start], wave[word.start :]) and not found[len(wave) - word.start :].any()
-    # Nothing to begin with: no pause, a pause that is too short, silence, and no sample.
+    # No first word: no pause, a pause that is too short, silence, and an empty wave.
     short = np.ones(rate, np.float32)
     short[20 * hop : 30 * hop] = 0
     for other in (np.ones(rate, np.float32), short, np.zeros(rate, np.float32), np.zeros(0, np.float32)):

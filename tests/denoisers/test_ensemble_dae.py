@@ -1,4 +1,4 @@
-"""The mean of several denoisers, each with a window of its own."""
+"""The mean of several denoisers with different windows."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def untrained(*members: str) -> Denoiser:
     torch.manual_seed(0)
     made = denoiser_of(f"kind: ensemble_dae, members: [{', '.join(members)}]")
     for weights in made.parameters():
-        torch.nn.init.normal_(weights, std=0.2)  # untrained ones would let all pass
+        torch.nn.init.normal_(weights, std=0.2)  # untrained networks are the identity
     return made
 
 
@@ -80,12 +80,12 @@ def test_a_sample_depends_on_its_receptive_field_only(ensemble: Denoiser) -> Non
     rate, at = 8000, 40_000
     wave = torch.randn(1, 1, 3 * at, generator=torch.Generator().manual_seed(0)) * 0.1
     changed = wave.clone()
-    changed[..., at] += 1000  # so loud that its last traces are above rounding
+    changed[..., at] += 1000  # so loud that its smallest effects exceed rounding
     heard = torch.nonzero((ensemble.clean(wave, rate) - ensemble.clean(changed, rate))[0, 0])[:, 0]
     reach = ensemble.receptive_field_samples(rate)
     assert reach is not None
     assert at - ensemble.delay(rate) - ensemble.hop(rate) <= heard.min() < at < heard.max() <= at + reach
-    assert reach - (heard.max() - at) < 0.2 * rate  # and not on much less; some last traces are below rounding
+    assert reach - (heard.max() - at) < 0.2 * rate  # and not on much less; the smallest effects are below rounding
 
 
 def test_onnxruntime_runs_each_member(noise: np.ndarray, tmp_path: Path) -> None:

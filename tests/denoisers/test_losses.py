@@ -117,7 +117,7 @@ def test_spectra_have_equal_amplitudes_at_every_rate(rate: int) -> None:
             *(a * torch.sin(2 * np.pi * 1000 * torch.arange(16000) / 16000)[None, None] for a in (0.5, 1.0)), 16000
         )
     )
-    # The mean over bins falls as there are more of them; what one tone adds does not.
+    # The mean over bins falls with their number; the contribution of a tone does not.
     assert whole == pytest.approx(reference * 257, rel=0.1)
 
 
@@ -206,7 +206,7 @@ def test_terms_on_one_spectrum_have_the_values_and_gradients_of_each_alone() -> 
 
     names = sorted(WAVES)
     torch.testing.assert_close(gradient(names, True), gradient(names, False), rtol=1e-4, atol=1e-6)
-    # Nothing is kept from one batch for the next, not even where it lies at the same place in memory.
+    # No spectrum is reused for the next batch, even at the same place in memory.
     settings = {"compressed_magnitude": options_of_loss("compressed_magnitude")(weight=1.0)}
     loss = total(settings, noisy, clean, 16000)[0]
     noisy.mul_(2.0)

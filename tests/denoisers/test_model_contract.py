@@ -1,5 +1,5 @@
-"""Laws for every kind of denoising model. The kinds are found, not listed, except for the ensemble: it is no network by
-itself, :mod:`tests.denoisers.test_ensemble_dae` has its laws."""
+"""Laws for every kind of denoising model. The kinds are found, not listed, except for the ensemble, which is not a
+single network; see :mod:`tests.denoisers.test_ensemble_dae`."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def run(model: nn.Module, spec: Tensor) -> Tensor:
 def test_begins_as_the_identity(kind: str, bins: int) -> None:
     model = built(kind)
     spec = spectrum(bins, 20, 2, 2)
-    spec[..., 0, :] = 0  # a recording without a constant offset, which would be taken away
+    spec[..., 0, :] = 0  # a recording without a constant offset, which would be removed
     late = pad(spec, (model.delay, 0))[..., :20]
     for each in (model.train(), model.eval()):
         assert torch.allclose(run(each, spec), late, atol=1e-5)
@@ -104,7 +104,7 @@ def test_look_ahead_equals_delay(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_receptive_field_is_finite_and_as_stated(kind: str) -> None:
     model = trained(kind)
-    if model.receptive_field is None:  # a recurrent model hears all that came before
+    if model.receptive_field is None:  # a recurrent model depends on all earlier frames
         assert any(isinstance(part, nn.RNNBase) for part in model.modules())
         return
     frames = model.receptive_field + 4

@@ -1,4 +1,4 @@
-"""A constant is taken out of spectra exactly, and little else."""
+"""A constant offset is removed from spectra exactly, and little else."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Denoisers on a transform of another window than 32 ms, or of frames that overlap more than by half."""
+"""Denoisers with a window other than 32 ms, or with frames that overlap by more than half."""
 
 import math
 from pathlib import Path
@@ -31,7 +31,7 @@ def untrained(
     sizes = f"dilations: {dilations}, window: {window}, hop: {'null' if hop is None else hop}, bands: {bands}{more}"
     made = Denoiser(parse(Recipe, f"model: {{kind: {kind}, {sizes}}}\nlosses: {{si_sdr: 1}}", "recipe").model).eval()
     for weights in made.parameters():
-        torch.nn.init.normal_(weights, std=0.1)  # untrained ones would let all pass
+        torch.nn.init.normal_(weights, std=0.1)  # untrained networks are the identity
     return made
 
 
@@ -64,7 +64,7 @@ def test_every_frequency_has_a_gain_of_its_own(kind: str, window: float) -> None
         louder = spec.clone()
         louder[:, :, place] *= 30
         moved = (features(louder) - features(spec)).abs()[0, -1].sum(-1)  # (K,)
-        # The band that hears it most is one that gives this bin its gain, and reaches no further than 1.5 kHz.
+        # The band with the largest response is one that gives this bin its gain, and is no wider than 1.5 kHz.
         band = int(moved.argmax())
         assert gains[band, place] > 0
         reached = gains[band].nonzero() / window
@@ -115,14 +115,14 @@ RELATIONS = [
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 11_094, 16_000, 22_050, 44_100, 48_000, 192_000])
 def test_the_latency_is_that_at_which_a_pulse_comes_out(rate: int) -> None:
-    """Delay of a model with a mask of one, hop by hop: no later than the window asks for, and as its settings say."""
+    """Delay of a model with a mask of one, hop by hop: at most that of the window, and as the settings state."""
     for hop_seconds, window in RELATIONS:
         recipe = parse(Recipe, "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}", "recipe")
         settings = recipe.model.model_copy(update={"hop": hop_seconds, "window": window, "offset_window": 0})
         denoiser = Denoiser(settings).eval()
         hop, stft = denoiser.hop(rate), denoiser.transform(rate)
         assert abs(stft.n_fft - window * rate) <= 2 + window / hop_seconds
-        at = 5 * hop  # of a hop the first sample, which waits the longest
+        at = 5 * hop  # the first sample of a hop, which waits the longest
         wave = torch.zeros(1, 1, 20 * hop)
         wave[..., at] = 0.5
         state, parts = denoiser.initial_state(1, 1, rate), []
@@ -133,7 +133,7 @@ def test_the_latency_is_that_at_which_a_pulse_comes_out(rate: int) -> None:
         joined = torch.cat(parts, -1)[0, 0]
         first = int((joined.abs() > 1e-3).nonzero()[0])
         assert first - at == denoiser.delay(rate) == stft.late * hop
-        # A sample is whole when the last of the frames that it lies in is there; at every rate these are as many.
+        # A sample is complete after the last frame that contains it; the number of these frames is equal at every rate.
         assert stft.late == math.ceil(round(window / hop_seconds, 4)) - 1
         streamer = Streamer(denoiser, rate)
         assert streamer.latency_samples == first - at + hop - 1

@@ -11,7 +11,7 @@ SECONDS = 2.5
 
 @pytest.fixture
 def few(samples: Path, tmp_path: Path) -> Path:
-    """A folder with the beginnings of two of the pairs that come along."""
+    """A folder with the beginnings of two sample pairs."""
     folder = tmp_path / "few"
     for side in ("noisy", "clean"):
         (folder / side).mkdir(parents=True)

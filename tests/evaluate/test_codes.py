@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("root")
 
 
 def made(*overrides: str) -> Autoencoder:
-    """An autoencoder as it is before its first step: that of principal components, where it can be."""
+    """An autoencoder before its first step, initialised by principal components where possible."""
     recipe = parse(Recipe, TEXT, "test", overrides)
     torch.manual_seed(0)
     denoiser = Autoencoder(recipe.model, "mine")
@@ -68,7 +68,7 @@ def test_components_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -
     assert codes.components(denoiser, CLEAN, patches, [5])[5] == pytest.approx(expected, rel=1e-4)
 
 
-def test_only_those_trained_on_noise_hear_it() -> None:
+def test_only_models_trained_on_noise_are_measured_on_it() -> None:
     clean = codes.held_out(made(), files())
     noisy = codes.held_out(made("corruption.noise=true"), files())
     assert torch.equal(clean.given, clean.wanted)
@@ -76,7 +76,7 @@ def test_only_those_trained_on_noise_hear_it() -> None:
     assert len(set(clean.files)) == 3 and len(clean.files) == len(clean.given)
 
 
-def test_relative_measures_cannot_be_feigned_by_a_smaller_code() -> None:
+def test_relative_measures_do_not_depend_on_the_scale_of_the_code() -> None:
     denoiser = made()
     patches = codes.held_out(denoiser, files())
     before = codes.figures(denoiser, patches)
@@ -90,7 +90,7 @@ def test_relative_measures_cannot_be_feigned_by_a_smaller_code() -> None:
         assert after[name] == pytest.approx(before[name], rel=1e-3)
 
 
-def test_measures_of_a_make_are_of_that_make_only() -> None:
+def test_measures_of_one_kind_are_nan_for_others() -> None:
     plain = codes.figures(made(), codes.held_out(made(), files()))
     assert all(np.isnan(plain[name]) for name in ("elbo", "activity_error", "active_units"))
     sparse = made("model.activation=sigmoid", "losses.kl_sparsity={weight: 0.1, rho: 0.5}")
@@ -134,7 +134,7 @@ def test_the_command_measures_and_draws(tmp_path: Path, monkeypatch: pytest.Monk
         (["conv_dae", "--pairs", "samples", "--csv", "x", "--json", "x", "--overwrite"], "is given for two results"),
     ],
 )
-def test_mistakes_are_told(arguments: list[str], told: str) -> None:
+def test_mistakes_are_reported(arguments: list[str], told: str) -> None:
     run = CliRunner().invoke(main, ["evaluate", *arguments])
     assert run.exit_code in (1, 2) and told in run.output
 

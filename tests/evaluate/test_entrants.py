@@ -59,12 +59,12 @@ def test_gains_are_differences_to_the_noisy_row_at_each_snr(few: Path) -> None:
     pairs = find_pairs(str(few))
     scores = score([Folder("clean", few / "clean", pairs)], pairs, ["si_sdr", "log_spectral_distance"])
     figures = means(scores)
-    for name, sign in (("si_sdr", 1), ("log_spectral_distance", -1)):  # of which less is better
+    for name, sign in (("si_sdr", 1), ("log_spectral_distance", -1)):  # a measure for which lower is better
         found = gains(scores, [name])[name]["clean"]
         assert found == {5.0: pytest.approx(sign * (figures["clean"][name] - figures[NOISY][name]))} and found[5.0] > 0
 
 
-def test_a_delay_is_not_taken_out(few: Path, tmp_path: Path) -> None:
+def test_a_delay_is_not_compensated(few: Path, tmp_path: Path) -> None:
     for pair in find_pairs(str(few)):
         wave, rate = soundfile.read(pair.clean)
         soundfile.write(tmp_path / f"{pair.name}.wav", np.concatenate([np.zeros(64), wave[:-64]]), rate)
@@ -170,7 +170,7 @@ def test_memory_and_time_of_a_command_are_its_own(few: Path, tmp_path: Path) -> 
 
 @pytest.fixture
 def makers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module that a new process can import too, which it cannot this one."""
+    """A module that a new process can import, unlike this one."""
     (tmp_path / "makers.py").write_text(MAKERS)
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("makers")

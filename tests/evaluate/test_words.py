@@ -35,7 +35,7 @@ def test_clean_noisy_and_entries_have_their_word_error_rate(few: Path) -> None:
     assert list(figures) == [NOISY, CLEAN, "perfect"]
     assert figures[CLEAN]["wer"] == figures["perfect"]["wer"] == 0
     noisy, _ = read(few / "noisy/16k-fire.flac")
-    # After other recordings the recogniser hears the same.
+    # The result does not depend on earlier recordings.
     assert figures[NOISY]["wer"] == pytest.approx(process_words(heard, words.recognise(noisy, rate)).wer)
     assert figures[NOISY]["wer"] > 0
     assert np.isnan(figures[CLEAN]["si_sdr"])
@@ -47,7 +47,7 @@ def test_the_word_error_rate_needs_a_text() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_moonshine_hears_more_and_is_named() -> None:
+def test_moonshine_makes_fewer_errors_and_is_named() -> None:
     pytest.importorskip("moonshine_voice", reason="needs the extra moonshine")
     text = "Prisoners were committed to it quite without reference to its capacity."
     pairs = [replace(pair, text=text) for pair in find_pairs("samples") if pair.name == "16k-fire"]

@@ -73,7 +73,7 @@ def test_narrowband_figures_count_where_there_is_no_wideband_one() -> None:
 
 @pytest.fixture
 def results(few: Path, tmp_path: Path) -> Path:
-    """Results of which one is clean, and the other noisier than its recording."""
+    """Results, one of them clean and the other noisier than its recording."""
     folder = tmp_path / "results"
     folder.mkdir()
     for file in (few / "noisy").iterdir():

@@ -1,4 +1,4 @@
-"""Cleans one recording over and over, while one call after the other fails: ``python attempts.py FOLDER FORMAT...``.
+"""Cleans one recording repeatedly, while one system call after the other fails: ``python attempts.py FOLDER FORMAT...``.
 
 To be run with ``faults.so`` loaded before libc. Prints a line for every attempt that
 lost something, and how many there were.
@@ -47,7 +47,7 @@ def make(source: Path, container: str, subtype: str) -> None:
 
 
 def content(path: Path) -> tuple[object, ...]:
-    """All that matters of a result: its sound and its title."""
+    """The sound and the title of a result."""
     with soundfile.SoundFile(path) as file:
         wave = file.read(2**20)
         title = file.title
@@ -57,7 +57,7 @@ def content(path: Path) -> tuple[object, ...]:
 
 
 def small() -> Denoiser:
-    """A model that is quick, for what it gives is no matter here."""
+    """A quick model; its quality does not matter here."""
     settings = "model: {kind: conv1d_dae, channels: 4, dilations: [1]}\nlosses: {l1: 1}"
     return Denoiser(parse(Recipe, settings, "recipe").model, "small").eval()
 
@@ -85,7 +85,7 @@ class Attempts:
             self.clean(overwrite)
             calls = counts()
             assert all(calls.values()), f"{self.label}: some calls are not seen: {calls}"
-            # Without an old result only what comes at the end differs.
+            # Without an old result only the end differs.
             for kind, count in calls.items() if overwrite else [("rename", calls["rename"]), ("sync", calls["sync"])]:
                 for sticky in (False, True) if kind == "write" else (False,):
                     for turn in range(1, count + 1):
@@ -128,7 +128,7 @@ def main() -> None:
     for number, name in enumerate(sys.argv[2:]):
         folder = Path(sys.argv[1]) / str(number)
         folder.mkdir()
-        # ALAC is written by way of a scratch file of libsndfile's own, which may not fit either.
+        # libsndfile writes ALAC through its own temporary file, which may not fit either.
         (folder / "out-scratch").mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "out-scratch")
         attempts = Attempts(folder, *name.split(":"))

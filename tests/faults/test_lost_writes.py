@@ -1,4 +1,4 @@
-"""Every call by which results reach the disk fails once: the old result stays with an error, or the new one is whole."""
+"""Every system call that writes results fails once: the old result is kept with an error, or the new one is complete."""
 
 import os
 import re

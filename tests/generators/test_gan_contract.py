@@ -74,7 +74,7 @@ def test_the_last_random_number_selects_the_group(kind: str) -> None:
     images = model(numbers)
     assert not torch.allclose(images[0], images[1]) and not torch.allclose(images[1], images[2])
     assert torch.allclose(model(numbers[:1].expand(3, -1), torch.arange(3)), images, atol=1e-6)
-    # All groups are drawn, however near to the middle the other numbers are to be.
+    # All groups are drawn, also with truncated numbers.
     near = model.draw(500, torch.Generator().manual_seed(0), truncation=0.5)
     assert near[:, :-1].abs().max() <= 0.5 and model.groups.drawn(near[:, -1]).unique().tolist() == [0, 1, 2]
     pairs = model.image_pairs(torch.rand(3, 1, 128, 64) * 2 - 1, model.draw(3), torch.arange(3))
@@ -94,7 +94,7 @@ def test_perceptrons_are_initialised_by_principal_components() -> None:
     seen = (before.tanh().clamp(-1 / 1.1, 1 / 1.1)).atanh()
     assert (drawn.mean(0) - seen.mean(0)).abs().mean() < 0.1
     assert 0.4 < drawn.var(0).sum() / seen.var(0).sum() < 2
-    # Of what the components explain, little is lost: drawn images lie in their span.
+    # Drawn images lie in the span of the components.
     plane = torch.linalg.svd(seen - seen.mean(0), full_matrices=False)[2][:16]
     apart = drawn - seen.mean(0)
     assert (apart - apart @ plane.T @ plane).square().sum() < 0.2 * apart.square().sum()
@@ -126,7 +126,7 @@ def test_the_noise_of_the_last_level_can_be_turned_off() -> None:
     other = numbers.clone()
     other[:, -model.sizes[-1] :] += 1
     assert torch.equal(model(numbers), model(other))
-    # Training goes on with all of it.
+    # Training uses all of it.
     real = torch.rand(2, 1, 128, 64) * 2 - 1
     played, again = (model.image_pairs(real, n, None)[-1].fake for n in (numbers, other))
     assert not torch.allclose(played, again)

@@ -1,4 +1,4 @@
-"""Groups of images, against what they were made of."""
+"""Groups of images, compared with the kinds that they were made of."""
 
 import torch
 from sklearn.metrics import adjusted_rand_score
@@ -7,7 +7,7 @@ from audioae.generators.groups import Groups
 
 
 def sounds(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images of three kinds that begin anywhere and are of different lengths, and their kinds, not equally many."""
+    """Images of three kinds, in unequal numbers, with different starts and lengths; and their kinds."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.full((count, 1, 64, 32), -1.0)
     kinds = torch.tensor([0, 1, 0, 1, 1, 2]).repeat(count // 6 + 1)[:count]
@@ -27,7 +27,7 @@ def test_they_are_found_wherever_and_however_long_the_sound_is() -> None:
     assert sorted(groups.shares.tolist()) == [float(torch.tensor(n)) for n in (1 / 6, 2 / 6, 3 / 6)]
 
 
-def test_they_are_drawn_as_often_as_they_are() -> None:
+def test_groups_are_drawn_as_often_as_in_the_training_data() -> None:
     groups = Groups(3)
     groups.fit(sounds(120)[0])
     drawn = groups.drawn(torch.randn(60_000, generator=torch.Generator().manual_seed(0)))

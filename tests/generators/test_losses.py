@@ -1,4 +1,4 @@
-"""Losses of two players against closed forms."""
+"""Adversarial losses against closed forms."""
 
 import math
 
@@ -40,4 +40,4 @@ def test_penalties_are_of_the_critics_slope() -> None:
     small = output._replace(share=0.25)
     assert adversarial.real_gradient(small) == pytest.approx(norm**2 / 4, rel=1e-5)
     for penalty in (adversarial.gradient_penalty, adversarial.real_gradient):
-        assert penalty(CriticOutput(critic(fake))) == 0  # the generator pays none
+        assert penalty(CriticOutput(critic(fake))) == 0  # no penalty for the generator

@@ -1,4 +1,4 @@
-"""Measures of generators against what they are defined by."""
+"""Measures of generators against their definitions."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,10 @@ def test_a_set_beside_itself() -> None:
     assert sounds.sliced_wasserstein(same) == 0
     assert sounds.frechet_of_sounds(same) == pytest.approx(0, abs=1e-6)
     assert sounds.diversity(same) == pytest.approx(1) and sounds.image_diversity(same) == pytest.approx(1)
-    assert sounds.inception_score(same) == pytest.approx(1)  # the judge cannot tell
+    assert sounds.inception_score(same) == pytest.approx(1)  # the classifier is undecided
 
 
-def test_what_is_worse_measures_worse() -> None:
+def test_worse_sounds_have_worse_measures() -> None:
     alike = GenerationReport(IMAGES * 0.1, IMAGES, EMBEDDINGS * 0.1, EMBEDDINGS)
     assert sounds.diversity(alike) == pytest.approx(0.1) and sounds.image_diversity(alike) == pytest.approx(0.1)
     far = GenerationReport(IMAGES + 1, IMAGES, EMBEDDINGS + 2, EMBEDDINGS)

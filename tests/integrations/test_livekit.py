@@ -31,7 +31,7 @@ def frames(samples: np.ndarray, channels: int = 1) -> list["rtc.AudioFrame"]:
     ]
 
 
-def test_every_frame_keeps_its_size_and_comes_later_by_the_latency(noisy: np.ndarray) -> None:
+def test_every_frame_keeps_its_size_and_is_delayed_by_the_latency(noisy: np.ndarray) -> None:
     processor = AudioaeFrameProcessor(atten_limit=15)
     made = [processor._process(frame) for frame in frames(noisy)]
     assert {each.samples_per_channel for each in made} == {FRAME}
@@ -64,7 +64,7 @@ def test_a_processor_that_is_off_from_the_beginning_only_delays(noisy: np.ndarra
 
 
 class Recorder(AudioaeFrameProcessor):
-    """Keeps what goes in and what comes out, for a second: a track that waits for frames sends silence.
+    """Records the input and output of one second: a track that waits for frames sends silence.
 
     Then frames pass, because a stream that gets frames faster than it processes them would never return to the event loop.
     """

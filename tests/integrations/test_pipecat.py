@@ -43,7 +43,7 @@ class FileTransport(BaseInputTransport):
     async def play(self) -> None:
         for number, at in enumerate(range(0, len(self.samples), CHUNK)):
             if number in self.controls:
-                await self._audio_in_queue.join()  # what came before is done
+                await self._audio_in_queue.join()  # earlier frames are processed
                 await self.process_frame(self.controls[number], FrameDirection.DOWNSTREAM)
             data = self.samples[at : at + CHUNK].tobytes()
             await self.push_audio_frame(InputAudioRawFrame(data, RATE, 1))

@@ -38,7 +38,7 @@ def long() -> np.ndarray:
 @pytest.fixture(scope="module")
 def theirs() -> ModuleType:
     """The module of speechmos."""
-    pytest.importorskip("requests")  # it imports it without saying so
+    pytest.importorskip("requests")  # an import that its metadata do not name
     from speechmos import dnsmos as module
 
     return module
@@ -49,7 +49,7 @@ def authors(
 ) -> Callable[..., list[float]]:
     """The function of speechmos: a wave at 16 kHz, or a file of any rate, to signal, background and overall figure.
 
-    ``network`` is in the place of its first one; of its second one the figure is not of interest here.
+    ``network`` replaces its first network; the figure of its second one is not used here.
     """
 
     class Session:
@@ -95,7 +95,7 @@ def test_the_network_gets_the_windows_of_the_authors_at_every_length(
     monkeypatch.setattr(dnsmos, "_network", network("ours"))
     dnsmos._of_bytes.cache_clear()
     measure(NAMES, wave, wave, dnsmos.RATE)
-    dnsmos._of_bytes.cache_clear()  # these figures are of no network
+    dnsmos._of_bytes.cache_clear()  # these figures come from a constant
     assert len(seen["ours"]) == len(seen["theirs"])
     assert all(np.array_equal(a, b) for a, b in zip(seen["ours"], seen["theirs"], strict=True))
 
@@ -122,7 +122,7 @@ def test_windows_begin_a_second_apart_and_three_figures_take_one_run_of_each(lon
     assert runs == [dnsmos.WINDOW] * 2
 
 
-def test_what_exceeds_full_scale_counts_as_clipped(long: np.ndarray) -> None:
+def test_samples_beyond_full_scale_count_as_clipped(long: np.ndarray) -> None:
     wave = 20 * long[: dnsmos.WINDOW]
     assert measure(NAMES, wave, wave, dnsmos.RATE) == measure(NAMES, np.clip(wave, -1, 1), wave, dnsmos.RATE)
 

@@ -85,7 +85,7 @@ def test_pesq_is_wideband_or_nothing(samples: Path) -> None:
     assert pesq(wide, wide, rate) == pytest.approx(4.644, abs=1e-3)  # of P.862.2
 
 
-def test_what_cannot_be_measured_is_not_a_number() -> None:
+def test_undefined_measures_are_nan() -> None:
     short = GENERATOR.normal(0, 0.1, 1600).astype(np.float32)
     for measure_of in (stoi, estoi, pesq, pesq_nb):
         assert np.isnan(measure_of(short, short, 16000)), measure_of

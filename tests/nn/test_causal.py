@@ -20,7 +20,7 @@ def layer_of(ahead: int) -> CausalDepthwise:
 
 
 def torchs_own(layer: CausalDepthwise, x: Tensor, past: Tensor) -> Tensor:
-    """The same by conv1d, a series for every place and channel."""
+    """The same by conv1d, with one series per position and channel."""
     taps = layer.weight if layer.ahead is None else torch.cat([layer.weight, layer.ahead])
     series = torch.cat([past, x], 1).movedim(1, -1)  # (B, ..., C, span + T)
     flat = series.reshape(-1, x.shape[-1], series.shape[-1])

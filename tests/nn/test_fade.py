@@ -1,4 +1,4 @@
-"""The share of the input while the strength of a stream changes is a mean over the last hop of what was set."""
+"""While the strength of a stream changes, the share of the input is the mean of the shares set for the last hop."""
 
 import numpy as np
 from hypothesis import given, settings

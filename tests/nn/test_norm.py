@@ -26,7 +26,7 @@ def test_folded_into_a_layer_it_is_the_same_in_training_and_at_inference() -> No
     torch.manual_seed(0)
     norm, layer = BatchNorm(4), torch.nn.Linear(4, 3)
     x = 3 + 2 * torch.randn(2, 7, 4)
-    norm.momentum = 0.0  # the running statistics stand still
+    norm.momentum = 0.0  # the running statistics do not change
     for training in (True, False):
         norm.train(training)
         torch.testing.assert_close(norm.then(layer, x), layer(norm(x)), atol=1e-5, rtol=1e-5)

@@ -55,7 +55,7 @@ def check(made: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> N
 
 
 @pytest.mark.parametrize("mean", [0.0, 100.0])
-def test_a_large_mean_leaves_the_variance_its_digits(mean: float) -> None:
+def test_a_large_mean_does_not_reduce_the_precision_of_the_variance(mean: float) -> None:
     x, weights = given(mean)
     norm = BatchNorm(4)
     norm.momentum = 1.0

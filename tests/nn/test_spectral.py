@@ -1,4 +1,4 @@
-"""From spectra to features and back: one spectrum for all channels, what an export computes, masks under their bound."""
+"""Features and masks: one spectrum for all channels, exported computations, bounded masks."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_a_copy_in_any_phase_leaves_the_first_channels_phase(degrees: float, his
     both = torch.cat([first, turned], dim=1) + hiss * spectrum(2).flip(-1)
     linked = torch.complex(*link(two_parts(both)).unbind(2)).transpose(1, 2)
     difference = torch.angle(linked * first[:, 0].conj())[first[:, 0].abs() > 0.1]
-    assert (difference - difference.median()).abs().max() < 0.1  # the same turn for all, not one of chance
+    assert (difference - difference.median()).abs().max() < 0.1  # the same rotation for all, not a random one
     assert difference.median().abs() < np.deg2rad(61)
 
 
@@ -60,7 +60,7 @@ def test_exported_features_are_the_same(channels: int) -> None:
     front, example = Front().eval(), two_parts(spectrum(4))
     past = front.features.past(example)
     axis = torch.export.Dim("channels")
-    front(example, past)  # the table of bands is made before, as in the export to ONNX
+    front(example, past)  # the table of bands is computed first, as in the export to ONNX
     program = torch.export.export(front, (example, past), dynamic_shapes=({1: axis}, None), strict=False)
     parts = two_parts(spectrum(channels))
     torch.testing.assert_close(program.module()(parts, past), front(parts, past), rtol=1e-4, atol=1e-5)

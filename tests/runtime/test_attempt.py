@@ -1,4 +1,4 @@
-"""A failure on one recording is reported for that recording, and the others are cleaned: bugs, and processes that die."""
+"""A failure on one recording, by a bug or a killed process, is reported for it, and the others are cleaned."""
 
 import importlib
 import json
@@ -20,7 +20,7 @@ from audioae.runtime.jobs import STANDARD, DenoiseOptions, Job, ModelChoice
 JOB = Job(Path("in/a.wav"), Path("out/a.wav"))
 OWN = "an error in audioae itself"
 
-# What each process of the pool does instead, by the name of the recording; it is imported there.
+# Replaces the work of the pool's processes, by the name of the recording; it is imported there.
 SABOTAGE = '''
 import os
 import signal
@@ -90,7 +90,9 @@ def folder(noisy: Callable[..., Path], tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_a_bug_with_one_recording_leaves_the_others(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_with_one_recording_does_not_stop_the_others(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = files.denoise_file
 
     def denoise_file(denoiser: Denoiser, source: Path, *rest: object) -> Report:
@@ -116,7 +118,7 @@ def sabotaged(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mod
     return choice
 
 
-def test_side_by_side_a_bug_is_told_as_such_and_a_death_by_name(
+def test_in_parallel_bugs_and_killed_processes_are_reported_by_recording(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -132,9 +134,7 @@ def test_side_by_side_a_bug_is_told_as_such_and_a_death_by_name(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "z.wav"]
 
 
-def test_a_model_that_no_process_can_load_is_told_as_such(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_no_process_can_load_is_reported(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(folder / "a.wav", tmp_path / "a.wav")
     choice = sabotaged("NeverLoads", tmp_path, monkeypatch)
     ((_, outcome),) = corpus.clean([(job, DenoiseOptions())], choice, 1, lambda _: True)

@@ -1,4 +1,4 @@
-"""Streams that are cleaned together come out as each would alone."""
+"""Streams that are cleaned together have the results of separate streams."""
 
 import asyncio
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def chunked(wave: np.ndarray, seed: int) -> Iterator[np.ndarray]:
         at += size
 
 
-def test_whatever_the_chunks_and_whenever_streams_begin(model: audioae.Denoiser) -> None:
+def test_results_do_not_depend_on_chunks_and_starts(model: audioae.Denoiser) -> None:
     batch, waves = Batch(model, RATE, atten_limit=20), noises(3)
     streams = [batch.open() for _ in waves]
     sources = [chunked(wave, seed) for seed, wave in enumerate(waves)]
@@ -92,7 +92,7 @@ def test_tasks_of_an_event_loop_share_a_batch(model: audioae.Denoiser, monkeypat
     assert max(sizes) == 4
 
 
-def test_what_goes_wrong_is_told_to_those_who_wait(model: audioae.Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_raised_in_the_waiting_tasks(model: audioae.Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = Batch(model, RATE)
 
     def broken(*_: object) -> None:

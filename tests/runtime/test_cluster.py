@@ -1,4 +1,4 @@
-"""Workers of a cluster that end when it hurts most: what runs in them is changed by the choice of model that they get."""
+"""Workers of a cluster that end at critical moments, by a replaced choice of model."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Saboteur(ModelChoice):
-    """Its worker does to a recording what the recording's name says."""
+    """Its worker treats a recording by its name."""
 
     def load(self) -> Denoiser:
         from audioae.runtime import cluster
@@ -44,7 +44,7 @@ class Saboteur(ModelChoice):
                 (target.parent / f".audioae-{HOST}-0123456789ab.part").write_bytes(b"RIFF")
                 os._exit(1)
             report = whole(denoiser, job, *rest)
-            if lost:  # it ends when the recording is done, before it can say so
+            if lost:  # it ends after the recording is done and before it can report that
                 os._exit(1)
             return report
 
@@ -60,7 +60,7 @@ class NeverBegins(ModelChoice):
 
 
 class NeverLoads(ModelChoice):
-    """Its worker stumbles over a bug when it loads the model."""
+    """Its worker raises a bug when it loads the model."""
 
     def load(self) -> Denoiser:
         raise IndexError("a bug")
@@ -92,12 +92,12 @@ Cleaned = tuple[Path, dict[str, Report | AudioaeError]]
 
 @pytest.fixture(scope="module")
 def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Cleaned:
-    """Folder and outcomes of recordings of which each meets another end."""
+    """Folder and outcomes of recordings, each with another failure."""
     folder = tmp_path_factory.mktemp("recordings")
     return folder, clean(jobs(folder, "untold", "bug", "half", "killed", "whole"), Saboteur("conv1d_dae"))
 
 
-def test_what_was_finished_but_not_told_is_done_again(cleaned: Cleaned) -> None:
+def test_finished_but_unreported_recordings_are_cleaned_again(cleaned: Cleaned) -> None:
     folder, outcomes = cleaned
     assert isinstance(outcomes["untold"], Report) and (folder / "out/untold.once").exists()
     wave, rate = soundfile.read(folder / "untold.wav", dtype="float32")
@@ -106,14 +106,14 @@ def test_what_was_finished_but_not_told_is_done_again(cleaned: Cleaned) -> None:
         assert np.abs(soundfile.read(folder / f"out/{name}.wav")[0] - expected).max() < 1e-5
 
 
-def test_what_a_lost_worker_left_half_done_is_swept_away(cleaned: Cleaned) -> None:
+def test_temporary_files_of_a_lost_worker_are_removed(cleaned: Cleaned) -> None:
     folder, outcomes = cleaned
     assert isinstance(outcomes["half"], Report) and isinstance(outcomes["whole"], Report)
     made = {"untold.once", "untold.wav", "half.once", "half.wav", "whole.wav"}
     assert {p.name for p in (folder / "out").iterdir()} == made
 
 
-def test_a_bug_is_told_as_such_and_not_as_a_lost_worker(cleaned: Cleaned) -> None:
+def test_a_bug_is_not_reported_as_a_lost_worker(cleaned: Cleaned) -> None:
     bug = cleaned[1]["bug"]
     assert isinstance(bug, UnexpectedError) and "bug.wav: an error in audioae itself (IndexError: a bug)" in str(bug)
 
@@ -124,14 +124,14 @@ def test_a_recording_that_kills_its_workers_is_named(cleaned: Cleaned) -> None:
     assert "killed.wav: its worker was lost 3 times" in str(killed) and "\n" not in str(killed)
 
 
-def test_a_worker_that_never_begins_is_an_error_in_the_end(tmp_path: Path) -> None:
+def test_a_worker_that_never_begins_is_an_error(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, "a")
     with pytest.raises(audioae.InputError, match="ended 3 times before it could begin"):
         clean([job], NeverBegins())
     assert not job.target.exists()
 
 
-def test_a_bug_in_loading_is_told_as_such(tmp_path: Path) -> None:
+def test_a_bug_in_loading_is_reported_as_a_bug(tmp_path: Path) -> None:
     with pytest.raises(UnexpectedError, match="IndexError: a bug"):
         clean(jobs(tmp_path, "a"), NeverLoads("conv1d_dae"))
 

@@ -56,7 +56,7 @@ def recording(name: str = "16k-fire") -> tuple[np.ndarray, int]:
     return soundfile.read(f"samples/clean/{name}.flac", dtype="float32")
 
 
-def test_codes_say_when_they_are(model: Autoencoder, tmp_path: Path) -> None:
+def test_codes_have_the_times_of_their_patches(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     codes = audioae.encode(np.stack([wave, 0.1 * wave], axis=1), rate, model)
     assert codes.values.shape == (2, len(codes.times), 12) and codes.samples == len(wave)
@@ -101,7 +101,7 @@ def test_reconstruction_keeps_rate_length_and_phase(model: Autoencoder, name: st
     assert other.shape == wave.T.shape
 
 
-def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder) -> None:
+def test_sampling_is_repeatable_and_needs_a_variational_model(model: Autoencoder) -> None:
     with pytest.raises(ModelFileError, match="is not variational"):
         audioae.sample(model)
     variational = fitted("model.variational=true")
@@ -119,7 +119,7 @@ def test_sampling_is_repeatable_and_for_variational_ones_only(model: Autoencoder
         audioae.generate("conv_dae")
 
 
-def test_the_line_between_two_recordings_has_both_for_ends(model: Autoencoder) -> None:
+def test_an_interpolation_begins_and_ends_with_the_two_recordings(model: Autoencoder) -> None:
     first, second = (audioae.encode(*recording(name), model) for name in ("16k-fire", "16k-rain"))
     between = audioae.interpolate(first, second, 3)
     count = between[0].values.shape[1]
@@ -139,13 +139,13 @@ def test_a_model_file_is_loaded_by_its_path_and_denoises(model: Autoencoder, tmp
         assert audioae.denoise(wave, rate, str(tmp_path / "small.safetensors")).shape == wave.shape
 
 
-def test_wrong_use_is_said(model: Autoencoder, tmp_path: Path) -> None:
+def test_wrong_use_is_rejected(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     with pytest.raises(ModelFileError, match="conv_dae: is a conv_dae, which has no codes"):
         audioae.encode(wave, rate, "conv_dae")
     with pytest.raises(InputError, match="phase 'own'"):
         audioae.reconstruct(wave, rate, model, phase="own")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="codes of 12 numbers, made by small: small has 5"):
+    with pytest.raises(InputError, match="the codes, made by small, have 12 numbers: small has codes of 5"):
         audioae.decode(audioae.encode(wave, rate, model), fitted("model.code=5"))
     for work in (audioae.encode, audioae.reconstruct):
         with pytest.raises(InputError, match="a batch of 3 recordings: give one at a time"):
@@ -153,7 +153,7 @@ def test_wrong_use_is_said(model: Autoencoder, tmp_path: Path) -> None:
     good = audioae.encode(wave, rate, model)
     with pytest.raises(InputError, match="codes of the same model"):
         audioae.interpolate(good, replace(good, model="other"))
-    for broken, told in (({"levels": np.ones(3, np.float32)}, "holds codes of shape"), ({"rate": 3}, "sample rate 3 Hz")):
+    for broken, told in (({"levels": np.ones(3, np.float32)}, "holds codes of shape"), ({"rate": 3}, "sample rate of 3 Hz")):
         replace(good, **broken).save(tmp_path / "b.npz")
         with pytest.raises(InputError, match=told):
             Codes.load(tmp_path / "b.npz")
@@ -167,14 +167,14 @@ def test_wrong_use_is_said(model: Autoencoder, tmp_path: Path) -> None:
         Codes.load(tmp_path / "z.npz")
 
 
-def test_silence_has_codes_and_comes_back_silent(model: Autoencoder) -> None:
+def test_silence_has_codes_and_is_decoded_to_silence(model: Autoencoder) -> None:
     codes = audioae.encode(np.zeros(16000, np.float32), 16000, model)
     assert np.isfinite(codes.values).all()
     assert np.abs(audioae.decode(codes, model)).max() < 1e-6
     assert np.abs(audioae.reconstruct(np.zeros(16000, np.float32), 16000, model)).max() == 0
 
 
-def test_griffin_lim_finds_a_phase_that_fits() -> None:
+def test_griffin_lim_finds_a_consistent_phase() -> None:
     wave, rate = recording()
     stft = STFT(rate)
     wanted = stft(torch.from_numpy(wave)[None, None])[0].abs()
@@ -191,7 +191,7 @@ def damaged(folder: Path, good: Codes, **arrays: object) -> Path:
 
 
 def npy(header: str, body: bytes = b"") -> bytes:
-    """An array's file with a header of one's own choosing."""
+    """An ``.npy`` file with any header."""
     text = header.encode() + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
 
@@ -233,7 +233,7 @@ def test_damaged_codes_are_rejected_in_one_line(model: Autoencoder, tmp_path: Pa
         assert str(caught.value).startswith(str(tmp_path)) and "\n" not in str(caught.value), arrays
 
 
-def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Autoencoder, tmp_path: Path) -> None:
+def test_a_file_of_codes_takes_no_more_memory_than_its_size(model: Autoencoder, tmp_path: Path) -> None:
     good = audioae.encode(*recording(), model)
     small = damaged(tmp_path, good)
     for header in (
@@ -271,7 +271,7 @@ def test_a_file_of_codes_takes_no_more_memory_than_it_is_worth(model: Autoencode
             Codes.load(path)
 
 
-def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Autoencoder) -> None:
+def test_codes_with_a_length_beyond_their_patches_are_not_decoded(model: Autoencoder) -> None:
     good = audioae.encode(*recording(), model)
     for samples in (2**39, good.samples + 16 * 256 + 1):
         with pytest.raises(InputError, match=rf"state a length of {samples} samples"):
@@ -281,7 +281,7 @@ def test_codes_that_claim_more_than_they_hold_are_not_decoded(model: Autoencoder
         audioae.decode(many, model)
 
 
-def test_codes_know_the_weights_that_made_them(model: Autoencoder, tmp_path: Path) -> None:
+def test_codes_identify_the_weights_that_made_them(model: Autoencoder, tmp_path: Path) -> None:
     wave, rate = recording()
     codes = audioae.encode(wave[:8000], rate, model)
     assert codes.fingerprint == model.fingerprint() and len(codes.fingerprint) == 16
@@ -305,7 +305,7 @@ def test_codes_know_the_weights_that_made_them(model: Autoencoder, tmp_path: Pat
         audioae.decode(old, other)
 
 
-def test_codes_of_a_model_of_the_package_find_it(tmp_path: Path) -> None:
+def test_codes_of_a_model_of_the_package_are_decoded_by_it(tmp_path: Path) -> None:
     wave, rate = recording()
     audioae.encode(wave[:8000], rate, "undercomplete_2d").save(tmp_path / "c.npz")
     codes = Codes.load(tmp_path / "c.npz")

@@ -1,4 +1,4 @@
-"""A journal of which lines are damaged: they count for nothing, and what is around them stays."""
+"""A journal with damaged lines: they are ignored, and the other lines are read."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
-def test_a_damaged_line_counts_for_nothing(damage: bytes, tmp_path: Path) -> None:
+def test_a_damaged_line_is_ignored(damage: bytes, tmp_path: Path) -> None:
     (tmp_path / "in.wav").write_bytes(b"sound")
     job = Job(tmp_path / "in.wav", tmp_path / "out.wav")
     (tmp_path / NAME).write_bytes(damage + b"\n")

@@ -1,4 +1,4 @@
-"""Recordings that are damaged, odd or not recordings at all: a result, or one error of ours, and nothing else."""
+"""Recordings that are damaged, unusual or not audio: each gives a result or one error of the package."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def test_what_can_be_read_is_salvaged(noisy: Callable[..., Path], tmp_path: Path
         kept = reader.read(10**9)
         assert reader.broken and not len(reader.read(10))
     assert 0.5 * len(whole) < len(kept) < 0.7 * len(whole)
-    if name != "a.mp3":  # whose last frame leans on the one that is lost
+    if name != "a.mp3":  # whose last frame depends on the lost one
         assert np.array_equal(kept, whole[: len(kept)])
     assert abs(len(read(out)[0]) - len(kept)) <= (2000 if name == "a.mp3" else 0)
 
@@ -63,7 +63,7 @@ def test_damage_in_the_middle_keeps_what_is_before(noisy: Callable[..., Path], t
     path.write_bytes(content)
     with Reader(path, salvage=True) as reader:
         kept = reader.read(10**9)
-    # libsndfile goes on behind some kinds of damage by itself; what is before it is as it was.
+    # libsndfile continues after some kinds of damage; samples before it are unchanged.
     same = len(whole) // 2 - 12000
     assert len(kept) >= same and np.array_equal(kept[:same], whole[:same])
 
@@ -83,7 +83,7 @@ def test_a_file_that_shrinks_while_it_is_read(noisy: Callable[..., Path], tmp_pa
 
 
 @pytest.mark.parametrize("promised", [1, 10**6])
-def test_a_header_that_lies_about_its_length(noisy: Callable[..., Path], tmp_path: Path, promised: int) -> None:
+def test_a_header_with_a_wrong_length(noisy: Callable[..., Path], tmp_path: Path, promised: int) -> None:
     path, out = noisy("a.wav"), tmp_path / "out.wav"
     content = bytearray(path.read_bytes())
     place = content.index(b"data") + 4
@@ -117,11 +117,11 @@ def test_odd_formats_come_back_as_they_were(subtype: str, rate: int, channels: i
     before, after = soundfile.info(path), soundfile.info(out)
     assert (after.samplerate, after.channels, after.frames, after.subtype) == (rate, channels, samples, before.subtype)
     expected = audioae.denoise(soundfile.read(path, always_2d=True)[0], rate, model="conv1d_dae")
-    step = {"PCM_U8": 2**-7, "ULAW": 2**-5, "PCM_16": 2**-15}.get(subtype, 1e-6)  # of what it is written in
+    step = {"PCM_U8": 2**-7, "ULAW": 2**-5, "PCM_16": 2**-15}.get(subtype, 1e-6)  # of the format that it is written in
     np.testing.assert_allclose(soundfile.read(out, always_2d=True)[0], expected, atol=1.01 * step)
 
 
-def test_names_that_shells_and_parsers_stumble_over(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_names_with_special_characters(noisy: Callable[..., Path], tmp_path: Path) -> None:
     folder = tmp_path / "all kinds"
     folder.mkdir()
     content = noisy("a.wav", seconds=0.5).read_bytes()
@@ -142,7 +142,7 @@ def test_names_that_shells_and_parsers_stumble_over(noisy: Callable[..., Path], 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere names are text")
-def test_names_that_are_no_text(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_names_that_are_not_valid_text(noisy: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     path = noisy("in/z.wav", seconds=0.5)
     for name in (b"a\xff.wav", "b\u2028c.wav".encode(), "d\x85e\u2029.wav".encode()):
@@ -169,7 +169,7 @@ def test_folders_that_contain_themselves_or_their_results(noisy: Callable[..., P
         assert not (out / "cleaned").exists()
 
 
-# A deadline that only what hangs will miss.
+# A deadline that only hanging code exceeds.
 @settings(max_examples=80, deadline=timedelta(seconds=60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(st.integers(0, 120), st.integers(0, 4000)),
@@ -245,7 +245,7 @@ def test_many_short_chunks_neither_drift_nor_grow(backend: str, close: float) ->
 
 
 def test_a_full_pipe_of_threads_ends_with_the_command(noisy: Callable[..., Path], tmp_path: Path) -> None:
-    """An error in the middle of a file that is cut for several threads leaves no thread behind."""
+    """After an error within a file that is cleaned in several threads, no thread is left."""
     path, out = noisy("a.wav", seconds=180.0), tmp_path / "out.wav"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 3 // 4])

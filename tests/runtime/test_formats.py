@@ -1,4 +1,4 @@
-"""Cleaning keeps what surrounds the sound, and says what it could not keep."""
+"""Cleaning keeps tags and chunks around the sound, and reports those that it could not keep."""
 
 import os
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def test_an_mp3_becomes_a_wav_and_an_mp3_of_its_bit_rate_or_another(noisy: Calla
     assert not (tmp_path / "d.mp3").exists()
 
 
-def test_what_a_container_has_no_place_for_is_said(noisy: Callable[..., Path], tmp_path: Path) -> None:
+def test_tags_that_a_container_cannot_hold_are_reported(noisy: Callable[..., Path], tmp_path: Path) -> None:
     source = noisy("a.flac")
     file = mutagen.File(source)
     file["title"] = "Interview"

@@ -61,7 +61,7 @@ def test_foreign_lines_are_ignored(job: Job, tmp_path: Path) -> None:
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_the_state_of_results_tells_who_wrote_them(job: Job, tmp_path: Path) -> None:
+def test_the_state_of_results_depends_on_the_run_that_wrote_them(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
     assert journal.result_state(job) is ResultState.FREE
     journal.begin(job)
@@ -75,7 +75,7 @@ def test_the_state_of_results_tells_who_wrote_them(job: Job, tmp_path: Path) -> 
     other = Job(tmp_path / "in.wav", tmp_path / "theirs.wav")
     other.target.write_bytes(b"not ours")
     assert again.result_state(other) is ResultState.FOREIGN
-    again.begin(other)  # which fails, for it is there; the next run knows it no better
+    again.begin(other)  # which fails, because the file exists; the next run has the same information
     assert Journal(tmp_path, "a").result_state(other) is ResultState.FOREIGN
 
 
@@ -103,7 +103,7 @@ def test_recordings_finished_by_another_run_are_skipped(job: Job, tmp_path: Path
     assert Journal(tmp_path, "a").is_done(job)
 
 
-def test_a_line_that_another_run_has_left_half_written(job: Job, tmp_path: Path) -> None:
+def test_an_incomplete_line_of_another_run(job: Job, tmp_path: Path) -> None:
     journal = Journal(tmp_path, "a")
     journal.begin(job)
     with open(tmp_path / NAME, "a") as file:
@@ -126,7 +126,7 @@ def test_a_journal_cut_at_any_byte_can_be_continued(job: Job, tmp_path: Path) ->
     assert not Journal(tmp_path, "a").is_done(job)
 
 
-def test_names_of_any_kind_come_back(tmp_path: Path) -> None:
+def test_names_of_any_kind_are_read_back(tmp_path: Path) -> None:
     for name in ("a b.wav", "-x.wav", "ü[1]*.wav", "new\nline.wav"):
         (tmp_path / name).write_bytes(b"sound")
         job = Job(tmp_path / name, tmp_path / f"clean {name}")
@@ -135,7 +135,7 @@ def test_names_of_any_kind_come_back(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in (tmp_path / NAME).read_text().splitlines())
 
 
-def test_a_journal_that_cannot_be_written_is_said(job: Job, tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_written_is_reported(job: Job, tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(OutputError, match="cannot read"):
         Journal(tmp_path, "a")

@@ -1,4 +1,4 @@
-"""Live sound through PortAudio and a device that hears silence and swallows all; without PortAudio, what is then said."""
+"""Live sound through PortAudio and its null device; without PortAudio, the error."""
 
 import ctypes.util
 import os
@@ -32,7 +32,7 @@ def test_from_device_to_device(tmp_path: Path) -> None:
         assert ended.returncode == 1 and "libportaudio2" in ended.stderr and len(ended.stderr.splitlines()) == 1
         return
     assert ended.returncode == 0, ended.stderr
-    # The null device waits for nobody: it must be told that blocks were lost, and at what latency the rest went.
+    # The null device does not wait: lost blocks and the latency must be reported.
     assert "latency" in ended.stderr and " 0 overruns" not in ended.stderr
 
 
@@ -46,9 +46,9 @@ def test_devices_are_listed_and_unknown_ones_rejected(tmp_path: Path) -> None:
 
 
 class Loopback:
-    """In place of the module sounddevice: devices that play a wave to the microphone and keep what is put out.
+    """Replaces the module sounddevice: devices that play a wave into the microphone and record the output.
 
-    Time is theirs: a block is due when the one before it has been cleaned, or at once when they do not wait.
+    They set the time: a block is due when the one before it has been cleaned, or at once if they do not wait.
     """
 
     class PortAudioError(Exception):

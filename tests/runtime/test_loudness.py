@@ -1,4 +1,4 @@
-"""Loudness: against EBU's test signals (Tech 3341), and what results of a wished loudness have."""
+"""Loudness: EBU's test signals (Tech 3341), and results with a target loudness."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ RATE = 48_000
 
 
 def tone(*parts: tuple[float, float], rate: int = RATE, gains: tuple[float, ...] = (1, 1), hz: float = 1000) -> Wave:
-    """A sine of so many dBFS (peak) for so many seconds each, on channels with these gains."""
+    """A sine with these levels in dBFS (peak) and lengths in seconds, on channels with these gains."""
     levels = np.concatenate([np.full(int(seconds * rate), 10 ** (level / 20)) for level, seconds in parts])
     wave = levels * np.sin(2 * np.pi * hz * np.arange(len(levels)) / rate)
     return (wave[:, None] * np.array(gains)).astype(np.float32)
@@ -37,8 +37,13 @@ def measured(wave: Wave, rate: int = RATE) -> LoudnessMeter:
     return meter
 
 
+def peak(wave: Wave) -> float:
+    """Largest magnitude between the samples."""
+    return float(np.abs(scipy.signal.resample_poly(wave.astype(np.float64), 16, 1)).max())
+
+
 def true_peak(wave: Wave) -> float:
-    return 20 * float(np.log10(np.abs(scipy.signal.resample_poly(wave.astype(np.float64), 16, 1)).max()))
+    return 20 * float(np.log10(peak(wave)))
 
 
 SURROUND = (10 ** (-28 / 20), 10 ** (-28 / 20), 10 ** (-24 / 20), 0, 10 ** (-30 / 20), 10 ** (-30 / 20))
@@ -52,19 +57,31 @@ TECH_3341 = {
 }
 
 
+def between_samples(divisor: int, phase: float) -> Wave:
+    """A sine at -6 dBFS of the rate divided by a number, whose peaks lie between the samples, faded in and out."""
+    wave = 0.5 * np.sin(2 * np.pi * np.arange(RATE) / divisor + np.radians(phase))
+    fade = np.minimum(1, np.minimum(np.arange(RATE), np.arange(RATE)[::-1]) / 480)
+    return (wave * fade).astype(np.float32)[:, None].repeat(2, 1)
+
+
+PEAKS_3341 = {
+    "case 15": (between_samples(4, 0), -6.0),
+    "case 16": (between_samples(4, 45), -6.0),
+    "case 17": (between_samples(6, 60), -6.0),
+    "case 18": (between_samples(8, 67.5), -6.0),
+}
+
+
 @pytest.mark.parametrize("case", TECH_3341)
 def test_integrated_loudness_of_ebus_signals(case: str) -> None:
     wave, loudness = TECH_3341[case]
     assert measured(wave).loudness == pytest.approx(loudness, abs=0.1)
 
 
-@pytest.mark.parametrize(("phase", "peak"), [(0, -6.0), (45, -6.0), (60, -6.0), (67.5, -6.0)])
-def test_true_peaks_of_ebus_signals(phase: float, peak: float) -> None:
-    """Tech 3341, cases 15 to 18: a sine of a quarter, sixth or eighth of the rate at -6 dBFS, whatever its phase."""
-    divisor = {0: 4, 45: 4, 60: 6, 67.5: 8}[phase]
-    wave = 0.5 * np.sin(2 * np.pi * np.arange(RATE) / divisor + np.radians(phase))
-    fade = np.minimum(1, np.minimum(np.arange(RATE), np.arange(RATE)[::-1]) / 480)
-    assert measured((wave * fade).astype(np.float32)[:, None].repeat(2, 1)).true_peak == pytest.approx(peak, abs=0.3)
+@pytest.mark.parametrize("case", PEAKS_3341)
+def test_true_peaks_of_ebus_signals(case: str) -> None:
+    wave, true_peak = PEAKS_3341[case]
+    assert measured(wave).true_peak == pytest.approx(true_peak, abs=0.3)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
@@ -107,7 +124,7 @@ def test_the_array_function_does_the_same(samples: Path, tmp_path: Path) -> None
         audioae.denoise(noisy, rate, "conv1d_dae", loudness=3)
 
 
-def test_silence_stays_and_is_told(tmp_path: Path) -> None:
+def test_silence_is_unchanged_and_reported(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
     report = denoise_file(audioae.load("conv1d_dae"), tmp_path / "a.wav", tmp_path / "b.wav", DenoiseOptions(loudness=-16))
     assert report.loudness is None and "is silent or shorter than 0.4 s: its loudness is unchanged" in report.notes

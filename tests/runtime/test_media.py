@@ -1,4 +1,4 @@
-"""Media files, made and read back by PyAV itself: the sound is cleaned at its time, and everything else stays."""
+"""Media files, written and read back by PyAV: the sound is cleaned at its time, and everything else is copied."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ DRY = DenoiseOptions(mix=0.0)
 
 
 def bursts(seconds: float = SECONDS, rate: int = RATE, seed: int = 0) -> Wave:
-    """Short noises at irregular times, in faint noise: like itself at no other lag."""
+    """Short noises at irregular times, in faint noise, so that the correlation has one peak."""
     random = np.random.default_rng(seed)
     wave = random.normal(0, 0.002, int(seconds * rate))
     for at in np.cumsum(random.uniform(0.08, 0.2, int(seconds / 0.14))):
@@ -267,7 +267,7 @@ def test_the_sound_is_cleaned(denoiser: Denoiser, samples: Path, tmp_path: Path)
 def test_a_track_that_starts_late_stays_late(copy: Callable[..., Report], tmp_path: Path, name: str) -> None:
     source = tmp_path / name
     Maker(source).video().sound(start=0.73).close()
-    for number in range(2):  # again and again: nothing grows
+    for number in range(2):  # repeated: the shift does not accumulate
         target = tmp_path / f"{number}{source.suffix}"
         copy(source, target)
         assert abs(lag(source, target)) < 0.001

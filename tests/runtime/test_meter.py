@@ -1,4 +1,4 @@
-"""Levels and clipped samples against numpy on the whole recording, whatever the blocks."""
+"""Levels and clipped samples, for any blocks, against numpy on the whole recording."""
 
 import numpy as np
 import pytest

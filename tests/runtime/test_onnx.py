@@ -1,4 +1,4 @@
-"""A model as an ONNX file gives what torch gives, whatever runs around it."""
+"""A model as an ONNX file has the results of torch, in every way of running."""
 
 import pickle
 from copy import deepcopy
@@ -73,13 +73,13 @@ def test_many_streams_at_once() -> None:
     assert (made[0] - made[1]).abs().max() < 1e-5
 
 
-def test_a_state_can_be_gone_on_from_more_than_once() -> None:
+def test_a_state_can_be_continued_more_than_once() -> None:
     denoiser = audioae.load("conv_dae", backend="onnx")
     first, second, third = np.split(speech(16000, 3).T[None, ..., : 3 * 8192], 3, -1)
     begun = denoiser.step(first, denoiser.initial_state(1, 1, 16000), 16000)[1]
     kept = {name: value.copy() for name, value in begun.items()}
     once, after = denoiser.step(second, begun, 16000)
-    denoiser.step(third, begun, 16000)  # another way on from the same place
+    denoiser.step(third, begun, 16000)  # another continuation from the same state
     assert all(np.array_equal(value, kept[name]) for name, value in begun.items())
     assert np.array_equal(denoiser.step(second, begun, 16000)[0], once)
     turned = dict(reversed(kept.items()))  # as a file may give it back
@@ -100,7 +100,7 @@ def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
         assert Queue.of(queue.rows) is queue  # no copy
         queue.push(new)
         states.append((queue.rows, held))
-    for rows, expected in states:  # nothing that came later was written over them
+    for rows, expected in states:  # later frames were not written over them
         np.testing.assert_array_equal(rows, expected)
     for copy in (queue.rows.copy(), deepcopy(queue.rows), pickle.loads(pickle.dumps(queue.rows)), queue.rows * 1):
         np.testing.assert_array_equal(copy, queue.held)
@@ -111,7 +111,7 @@ def test_a_queue_holds_the_last_frames(length: int, count: int) -> None:
 def test_fewer_bits_keep_the_quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, written = torch.onnx.export, []
 
-    def once(*arguments: Any, **options: Any) -> Any:  # what torch writes is the same for each precision
+    def once(*arguments: Any, **options: Any) -> Any:  # torch's export is the same for each precision
         written[:] = written or [write(*arguments, **options)]
         return written[0]
 
@@ -147,7 +147,7 @@ def small(tmp_path: Path) -> str:
     denoiser = Denoiser(recipe.model)
     denoiser.recipe_text = dump(recipe)
     for weights in denoiser.parameters():
-        torch.nn.init.normal_(weights, std=0.2)  # untrained ones would let all pass
+        torch.nn.init.normal_(weights, std=0.2)  # untrained networks are the identity
     save_model(tmp_path / "small.safetensors", denoiser)
     return str(tmp_path / "small.safetensors")
 
@@ -179,7 +179,7 @@ def test_commands(small: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_impossible_exports_are_rejected(arguments: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_text("no model")
     made = CliRunner().invoke(main, [a.format(tmp_path) for a in arguments])
     assert made.exit_code == 1

@@ -1,4 +1,4 @@
-"""A model as an ONNX file that takes samples gives what torch gives."""
+"""A model as an ONNX file that takes samples has the results of torch."""
 
 import http.server
 import json
@@ -44,7 +44,7 @@ def exported(ensemble: Denoiser, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def hop_by_hop(exported: Path, wave: np.ndarray) -> np.ndarray:
-    """Whole hops ``(B, C, N)``, cleaned one by one, as late as they come."""
+    """Whole hops ``(B, C, N)``, cleaned one by one, with the delay."""
     session = onnxruntime.InferenceSession(exported)
     hop, sizes = session.get_inputs()[0].shape[2], {"batch": wave.shape[0], "channels": wave.shape[1]}
     state = {i.name: np.zeros([sizes.get(n, n) for n in i.shape], np.float32) for i in session.get_inputs()[1:]}
@@ -122,7 +122,7 @@ def test_node_gives_what_python_gives(exported: Path, tmp_path: Path) -> None:
 
 
 class Site(http.server.SimpleHTTPRequestHandler):
-    """The page, the model and onnxruntime-web, as the page wants them."""
+    """Serves the page, the model and onnxruntime-web."""
 
     model = Path()
     extensions_map = {".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}

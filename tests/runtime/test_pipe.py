@@ -1,4 +1,4 @@
-"""A pipe gives what the whole file gives, while the sound comes."""
+"""A pipe has the result of the whole file, as the sound arrives."""
 
 import contextlib
 import io
@@ -36,7 +36,7 @@ Stream = Callable[..., tuple[int, bytes, str]]
 
 @pytest.fixture
 def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stream:
-    """The command in this process, on real files as standard streams: exit code, and what came out of both."""
+    """The command in this process, on real files as standard streams; returns the exit code and both outputs."""
 
     def call(data: bytes, *options: str) -> tuple[int, bytes, str]:
         (tmp_path / "stdin").write_bytes(data)
@@ -56,7 +56,7 @@ def test_integers_are_not_changed(encoding: str, data: st.DataObject) -> None:
     size = pcm.frame // 2
     numbers = data.draw(arrays.arrays(np.uint8, (7, 2, size)))
     if encoding == "s32":
-        numbers[..., 0] = 0  # 24 bits are what float32 holds
+        numbers[..., 0] = 0  # float32 holds 24 bits
     assert pcm.encode(pcm.decode(numbers.tobytes())) == numbers.tobytes()
 
 

@@ -29,7 +29,7 @@ def quick() -> Denoiser:
 
 
 def broken(name: str, value: float) -> Denoiser:
-    """A model of the package with one weight of each layer gone wrong after it was loaded."""
+    """A model of the package with one wrong weight per layer, changed after it was loaded."""
     model = audioae.load(name)
     with torch.no_grad():
         for weights in model.network.parameters():
@@ -105,7 +105,7 @@ def test_a_second_attempt_accepts_only_a_file_with_the_same_sound(
 def test_written_files_are_compared_with_the_result(
     noisy: Make, tmp_path: Path, quick: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if libsndfile had lost a block, and as if the disk had changed a sample."""
+    """With a block lost by libsndfile, and with a sample changed by the disk."""
     whole = soundfile.SoundFile.write
     source, target = noisy("in.wav", seconds=0.5), tmp_path / "out.wav"
     for change in (lambda block: block[:-1], lambda block: block ^ np.int16(1)):
@@ -127,7 +127,7 @@ def test_resuming_never_replaces_foreign_files(noisy: Make, tmp_path: Path) -> N
     mine = tmp_path / "out/.a.wav.notes.part"
     mine.write_bytes(b"mine")
     (tmp_path / "out/a.wav").write_bytes(b"PRECIOUS")
-    for _ in range(2):  # the second time, the journal tells of the first
+    for _ in range(2):  # the second time, the journal has an entry of the first
         told = resume(tmp_path / "in", tmp_path / "out")
         assert told.exit_code == 1 and "a.wav: is there already" in told.output
         assert (tmp_path / "out/a.wav").read_bytes() == b"PRECIOUS"

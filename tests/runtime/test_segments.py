@@ -1,4 +1,4 @@
-"""A recording cut into segments is the recording."""
+"""A recording cleaned in segments has the result of the whole."""
 
 import threading
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_segments_equal_the_whole(name: str, rate: int, channels: int, batch: in
             at += size
         made.append(cut.flush_wave())
     joined = torch.cat(made, -1)
-    assert sum(part.shape[-1] > 0 for part in made) > (2 if batch == 1 else 0)  # what is ready comes before the end
+    assert sum(part.shape[-1] > 0 for part in made) > (2 if batch == 1 else 0)  # results are returned before the end
     assert joined.shape == expected.shape and (joined - expected).abs().max() < 1e-5
 
 
@@ -93,7 +93,7 @@ def test_segments_are_used_only_if_faster() -> None:
     for streamer, workers, seconds, channels in (
         (finite, 1, 600, 1),
         (finite, 2, 20, 1),
-        (finite, 2, 0, 1),  # a length that the header does not tell
+        (finite, 2, 0, 1),  # a length that the header does not state
         (finite, 2, 600, 64),  # segments that memory allows would be too short
         (endless, 2, 600, 1),
     ):
@@ -134,7 +134,7 @@ def test_reading_cleaning_and_writing_overlap(tmp_path: Path, monkeypatch: pytes
 
         monkeypatch.setattr(owner, name, wrapper)
 
-    # Each would wait for ever, were it done in turn: the first block is cleaned when the third has been read, the first is
+    # Each would wait forever without overlap: the first block is cleaned when the third has been read, the first is
     # written when the second has been cleaned, and the fourth is cleaned when the second has been written.
     watched(Reader, "read", {})
     watched(audioae.Streamer, "feed_wave", {0: ("read", 2), 3: ("write", 1)})

@@ -1,4 +1,4 @@
-"""Where speech is: laws of segments in constructed recordings, whatever the rate, the chunks and the channels."""
+"""Segments of speech in constructed recordings, for any rate, chunks and channels."""
 
 import copy
 import subprocess
@@ -79,7 +79,7 @@ def test_they_are_found_at_any_rate(spoken: Spoken, denoiser: Denoiser, rate: in
 
 
 @pytest.mark.parametrize("frames", [1, 10, 63])
-def test_what_comes_later_is_found_later(spoken: Spoken, denoiser: Denoiser, frames: int) -> None:
+def test_later_speech_has_later_segments(spoken: Spoken, denoiser: Denoiser, frames: int) -> None:
     shift = frames * 256
     wave = spoken[0]
     late = np.concatenate([wave[:shift], wave])
@@ -151,7 +151,7 @@ def test_a_stream_gives_the_probability_of_what_it_returns(spoken: Spoken, model
     assert np.allclose(clean, fed(audioae.Streamer(loaded, RATE), wave, size)[0], atol=1e-6)
 
 
-def test_values_come_with_the_samples_that_they_are_of(spoken: Spoken, denoiser: Denoiser) -> None:
+def test_probabilities_are_returned_with_their_samples(spoken: Spoken, denoiser: Denoiser) -> None:
     streamer = audioae.Streamer(denoiser, RATE, speech=True)
     samples = frames = 0
     for chunk in np.split(spoken[0], range(0, len(spoken[0]), 700)):
@@ -194,14 +194,14 @@ def test_several_streams_at_a_time_and_copies(spoken: Spoken, denoiser: Denoiser
     assert streamer.clone().speech.shape == (0,)
 
 
-def test_a_streamer_that_was_not_asked_says_how_to_ask(denoiser: Denoiser) -> None:
+def test_a_streamer_without_speech_explains_how_to_get_it(denoiser: Denoiser) -> None:
     streamer = audioae.Streamer(denoiser, RATE)
     for read in (lambda: streamer.speech, lambda: streamer.speech_frame):
         with pytest.raises(InputError, match="speech=True"):
             read()
 
 
-def test_cleaning_alone_does_not_load_what_finds_speech() -> None:
+def test_cleaning_alone_does_not_load_the_speech_detector() -> None:
     code = (
         "import sys, numpy, audioae; audioae.denoise(numpy.zeros(16000), 16000, 'conv1d_dae'); import audioae.runtime.files;"
         "sys.exit('audioae.signal.activity' in sys.modules)"

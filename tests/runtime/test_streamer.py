@@ -1,4 +1,4 @@
-"""The streaming law: whatever the chunks, joined they are the whole file's result."""
+"""The streaming law: joined results equal the whole file's result, for any chunks."""
 
 import itertools
 import pickle
@@ -52,7 +52,7 @@ def test_random_chunks_of_a_minute_equal_the_whole(denoiser: Denoiser, rate: int
     generator = np.random.default_rng(rate + channels)
     sizes: list[int] = []
     while sum(sizes) < len(wave):
-        # From one sample to ten seconds, evenly over the orders of magnitude; at times many single samples.
+        # From one sample to ten seconds, log-uniformly; sometimes many single samples.
         size = int(np.exp(generator.uniform(0, np.log(10 * rate))))
         sizes += [1] * 30 if size == 1 else [size]
     parts = streamed(denoiser, rate, wave, sizes)
@@ -185,7 +185,7 @@ def test_strength_set_before_the_first_sample_is_that_of_the_beginning() -> None
 
 
 @pytest.mark.usefixtures("root")
-def test_off_and_on_again_gives_what_always_on_gives() -> None:
+def test_turning_off_and_on_equals_never_turning_off() -> None:
     model, wave = audioae.load("conv_dae", family=Denoiser), recording(8000, 1, 2)
     streamer = audioae.Streamer(model, 8000)
     made = moved(streamer, wave, {4000: OFF, 9000: FULL}, 333)
@@ -196,7 +196,7 @@ def test_off_and_on_again_gives_what_always_on_gives() -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_a_copy_in_the_middle_of_a_crossfade_goes_on() -> None:
+def test_a_copy_within_a_crossfade_continues_it() -> None:
     streamer, wave = audioae.Streamer(audioae.load("conv_dae"), 8000), recording(8000, 1, 1)
     streamer.feed(wave[:3000])
     streamer.strength = OFF
@@ -233,7 +233,7 @@ def test_another_thread_may_set_strength_while_one_feeds(denoiser: Denoiser) -> 
 
 
 def test_a_batch_of_streams_equals_single_streams(denoiser: Denoiser) -> None:
-    """(B, C, N) for servers: each stream is what it is alone, whoever is beside it."""
+    """(B, C, N) for servers: each stream has the result that it has alone."""
     generator = torch.Generator().manual_seed(0)
     waves = 0.1 * torch.randn(3, 2, 9000, generator=generator) * torch.tensor([1.0, 0.01, 0.3])[:, None, None]
     streamer, at, parts = audioae.Streamer(denoiser, 16000), 0, []

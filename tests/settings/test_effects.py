@@ -91,8 +91,8 @@ def differ(one: ModelConfig, other: ModelConfig) -> bool:
 
 
 def contexts(config: ModelConfig, name: str) -> Iterator[ModelConfig]:
-    """The settings, and such with another value of one of the others, the nearest first: settings that belong together are
-    written side by side."""
+    """The settings, and variants with another value of one other setting. Settings that depend on each other are adjacent
+    in the schema, so that the nearest come first."""
     yield config
     names = list(type(config).model_fields)
     for owner in sorted(names, key=lambda each: abs(names.index(each) - names.index(name)))[1:]:

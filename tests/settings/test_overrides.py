@@ -63,7 +63,7 @@ def test_sections_are_opened_list_items_replaced_and_the_last_override_wins() ->
     }
 
 
-def test_places_are_those_of_the_override_and_nothing_stays_of_what_it_replaced() -> None:
+def test_places_are_those_of_the_override_and_replaced_ones_are_gone() -> None:
     document = read(TEXT)
     apply_overrides(document, ["data.clean={b: 1}"])
     places = {path: place.text for path, place in document.keys.items() if path[:1] == ("data",)}

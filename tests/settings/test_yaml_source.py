@@ -15,7 +15,7 @@ from audioae.settings.yaml_source import (
     read_yaml,
 )
 
-WORDS = st.from_regex(r"[a-z]{1,8}x", fullmatch=True)  # ends in x, so never `null` or `true`
+WORDS = st.from_regex(r"[a-z]{1,8}x", fullmatch=True)  # ends in x, and is therefore never `null` or `true`
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),

@@ -1,4 +1,4 @@
-"""The features and the probability of speech: what holds whatever their weights, and what the fitted ones must do."""
+"""Features and probability of speech: laws for any weights, and results of the fitted ones."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_it_depends_on_nothing_that_comes_later() -> None:
     assert np.allclose(probabilities(noisy, clean, rate)[: len(first)], first, atol=1e-5)
 
 
-def test_recordings_of_a_batch_do_not_know_of_each_other_and_speech_in_any_channel_counts() -> None:
+def test_recordings_of_a_batch_are_independent_and_speech_in_any_channel_counts() -> None:
     noisy, clean, rate = pair("16k-fire")
     silence = np.zeros_like(noisy)
     activity = SpeechActivity(rate)
@@ -84,6 +84,6 @@ def test_the_level_of_a_recording_matters_little(gain: float) -> None:
     assert np.abs(one - other).mean() < 0.05
 
 
-def test_what_the_denoiser_removed_is_no_speech() -> None:
+def test_removed_sound_is_not_speech() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 80_000)).astype(np.float32)
     assert probabilities(noise, 0.001 * noise, 16_000).max() < 0.5

@@ -1,4 +1,4 @@
-"""Operations on arrays and on tensors give the same, and frames of arrays are those of tensors."""
+"""Operations on arrays and on tensors have equal results, and frames of arrays equal those of tensors."""
 
 import subprocess
 import sys

@@ -16,7 +16,7 @@ def limit(wave: Wave, rate: int, ceiling: float = -1.0, cuts: list[int] | None =
 
 
 def true_peak(wave: Wave) -> float:
-    """By another oversampling."""
+    """True peak by another oversampling filter."""
     return float(np.abs(scipy.signal.resample_poly(wave.astype(np.float64), 16, 1)).max())
 
 

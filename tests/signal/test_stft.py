@@ -38,7 +38,7 @@ def test_agrees_with_scipy(rate: int) -> None:
     window = np.sqrt(scipy.signal.get_window("hann", stft.n_fft))
     reference = scipy.signal.ShortTimeFFT(window, stft.hop, rate, fft_mode="onesided", phase_shift=None)
     expected = reference.stft(wave[0, 0].double().numpy(), p0=0, p1=stft.frames(20 * stft.hop))
-    # scipy centres its frame p on sample p * hop, which is where ours begins its second half.
+    # scipy centres frame p on sample p * hop, where the second half of a frame begins here.
     assert np.abs(stft(wave)[0, 0].numpy() - expected).max() < 1e-4 * np.abs(expected).max()
 
 
@@ -49,7 +49,7 @@ def test_longer_windows_agree_with_scipy_too(sizes: tuple[float, float]) -> None
     window = np.sqrt(scipy.signal.get_window("hann", stft.n_fft))
     reference = scipy.signal.ShortTimeFFT(window, stft.hop, 16_000, fft_mode="onesided", phase_shift=None)
     assert np.abs(stft.dual.numpy() - reference.dual_win).max() < 1e-6
-    # Ours end with the hop, scipy's are centred on one: what lies between them is no whole hop, so the wave is moved.
+    # Frames here end with the hop, scipy's are centred on one. The difference is not a whole hop, so the wave is shifted.
     late = (stft.n_fft // 2 - stft.hop) % stft.hop
     moved = np.concatenate([np.zeros(late), wave[0, 0].double().numpy()])
     first = (stft.hop + late - stft.n_fft // 2) // stft.hop
@@ -87,7 +87,7 @@ def assert_same_however_the_hops_come_in(pieces: list[int], stft: STFT) -> None:
         waves.append(back)
     whole, _ = stft.analyze(wave, stft.carry(1, 2))
     assert (torch.cat(spectra, -1) - whole).abs().max() < 1e-6 * max(10.0, float(whole.abs().max()))
-    # Late, and otherwise what came in.
+    # Delayed, and otherwise equal to the input.
     joined, late = torch.cat(waves, -1), stft.late * stft.hop
     assert (joined[..., late:] - wave[..., :-late]).abs().max() < 1e-6 if sum(pieces) > stft.late else True
 

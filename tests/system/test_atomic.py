@@ -1,4 +1,4 @@
-"""Files are written whole, at their place, with the right permissions, and never over what is not to be replaced."""
+"""Files are written atomically, with the right permissions, and never over files that must be kept."""
 
 import errno
 import multiprocessing
@@ -36,7 +36,7 @@ def test_files_are_written_atomically(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("without", ["", "_rename_no_replace", "_rename_no_replace _link"])
 def test_files_that_appear_meanwhile_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
-    """By whatever way of renaming the file system has."""
+    """With every way of renaming that file systems offer."""
 
     def missing(source: Path, target: Path) -> None:
         raise OSError(errno.EOPNOTSUPP, "not here")
@@ -78,7 +78,7 @@ def test_permissions_are_those_of_the_umask_or_of_the_old_file(tmp_path: Path) -
     write_file(tmp_path / "a", b"newer")
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o464
     (tmp_path / "a").chmod(0o600)
-    with Temporary(tmp_path / "a", overwrite=True) as temporary:  # nobody else may read it while it is written either
+    with Temporary(tmp_path / "a", overwrite=True) as temporary:  # others may not read it while it is written
         assert stat.S_IMODE(temporary.path.stat().st_mode) == 0o600
 
 
@@ -117,7 +117,7 @@ def test_devices_pipes_and_open_files_are_never_replaced(tmp_path: Path) -> None
     write_text(tmp_path / "open", "text", overwrite=False)
     held.close()
     listening.close()
-    with pytest.raises(OutputError, match="cannot write there"):  # at once, though nobody reads
+    with pytest.raises(OutputError, match="cannot write there"):  # at once, although nobody reads
         write_text(tmp_path / "pipe", "text", overwrite=True)
     assert (tmp_path / "held").read_bytes() == b"before text"
     assert {name: os.lstat(tmp_path / name).st_mode for name in names(tmp_path)} == before
@@ -186,7 +186,7 @@ def _write_many(folder: str) -> None:
 
 @posix
 def test_concurrent_writing_and_sweeping_lose_nothing(tmp_path: Path) -> None:
-    """A temporary that is not locked yet may be swept; another one is made then."""
+    """A temporary file that is not locked yet may be removed; another one is then created."""
     writer = multiprocessing.get_context("spawn").Process(target=_write_many, args=(str(tmp_path),))
     writer.start()
     while writer.is_alive():
@@ -196,7 +196,7 @@ def test_concurrent_writing_and_sweeping_lose_nothing(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 200 and all((tmp_path / name).read_bytes() == b"whole" for name in names(tmp_path))
 
 
-def test_a_file_whose_owner_never_got_it_is_removed_at_exit(tmp_path: Path) -> None:
+def test_an_unreferenced_temporary_file_is_removed_at_exit(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from audioae.system import atomic

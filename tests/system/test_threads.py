@@ -1,4 +1,4 @@
-"""Small work takes one thread, whatever torch may use, and leaves torch's own setting as it was."""
+"""Small work takes one thread, and the number of torch's threads is restored afterwards."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_small_work_takes_one_thread(way: str, denoiser: Denoiser) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_long_recordings_are_cut_for_threads_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_recordings_are_cut_into_segments_with_a_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
     from audioae.runtime import array, segments
 
     denoiser = audioae.load("conv1d_dae")
@@ -91,7 +91,7 @@ def test_long_recordings_are_cut_for_threads_of_their_own(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("three")
-def test_large_work_takes_those_that_there_are(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_work_takes_all_threads(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "SMALL_SECONDS", 3.0)
     with noted(denoiser) as seen:
         denoiser(noise(3), RATE)
@@ -119,7 +119,7 @@ def test_a_few_new_sounds_take_one_thread(module: str, make: Callable[[], object
 
 
 @pytest.mark.usefixtures("three")
-def test_a_training_leaves_cores_to_those_that_mix_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_leaves_cores_to_data_workers_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [threads.training_threads(workers) for workers in (0, 1, 2, 8)] == [3, 2, 1, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -153,7 +153,7 @@ def test_every_command_that_computes_takes_threads(name: str, monkeypatch: pytes
         assert CliRunner().invoke(main, [name, "--threads", "0"]).exit_code == 2
 
 
-def test_processes_that_are_started_meanwhile_keep_to_it() -> None:
+def test_child_processes_keep_the_limit() -> None:
     with at_most(2):
         told = subprocess.run([sys.executable, "-c", "import torch; print(torch.get_num_threads())"], capture_output=True)
     assert told.stdout.split() == [b"2"]
@@ -167,7 +167,7 @@ def test_processes_that_are_started_meanwhile_keep_to_it() -> None:
         ({"OMP_NUM_THREADS": "4"}, {"OMP_NUM_THREADS": "4", **WAITING}),
     ],
 )
-def test_what_the_person_has_set_stays(given: dict[str, str], expected: dict[str, str]) -> None:
+def test_settings_of_the_user_are_kept(given: dict[str, str], expected: dict[str, str]) -> None:
     wait_passively(given)
     assert given == expected
 

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No curves, which take longer to draw than all else in a short training, unless a test asks for ``drawn``."""
+    """No curves, which take most of the time of a short training, unless a test uses ``drawn``."""
     if "drawn" not in request.fixturenames:
         monkeypatch.setattr("audioae.train.log.save_curves", lambda *_: None)
 
@@ -35,5 +35,5 @@ class Impatient:
 
 @pytest.fixture
 def impatient() -> Callable[[int], Impatient]:
-    """Makes someone who looks on and interrupts after so many steps."""
+    """Makes a watcher that interrupts after a step."""
     return Impatient

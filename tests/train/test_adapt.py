@@ -1,4 +1,4 @@
-"""Adapting to one's own noise: measured on what was kept aside, within the bound, and interruptible."""
+"""Adapting to a noise: measured on held-out data, within the bound, and interruptible."""
 
 import runpy
 from pathlib import Path
@@ -24,7 +24,7 @@ NASTY = ["#1, it's [a]", 'say "hi": {x}', "two\nlines", "[ab]*?", "$x ~ %d", "ü
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Path:
-    """A noise that the default handles badly, in a folder with a nasty name: the benchmark's, 12 s of it."""
+    """12 s of the benchmark's noise, which the default handles badly, in a folder with an unusual name."""
     benchmark = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "adapting.py"))
     (tmp_path / NASTY[0]).mkdir()
     path = tmp_path / NASTY[0] / "engine [1].wav"
@@ -44,7 +44,7 @@ def test_adapting_improves_the_noise_within_the_bound(engine: Path, tmp_path: Pa
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
-    assert recipe_of(mine).data.noise == (str(engine),)  # what was given, not where it lay in between
+    assert recipe_of(mine).data.noise == (str(engine),)  # the given path, not the temporary one
     assert mine.settings == audioae.load("conv_dae_offline").settings
 
 
@@ -74,7 +74,7 @@ def test_measuring_before_and_after_is_part_of_the_budget(
         clock.now += len(self.files)
         if "general" in str(self.config.pairs):
             general.append(1)
-            # The worst case: only the last share of the way keeps to the bound.
+            # The worst case: only the smallest interpolation factor is within the bound.
             return {"si_sdr": 10.0 if len(general) in (1, 6) else 0.0, "log_spectral_distance": 1.0}
         return {"si_sdr": 1.0, "log_spectral_distance": 1.0}
 

@@ -1,4 +1,4 @@
-"""Autoencoders through the trainer: every make trains, stages train one part at a time, a resumed run is the same run."""
+"""Autoencoders in the trainer: every kind trains, stages train one part at a time, resumed runs equal uninterrupted ones."""
 
 import json
 from collections.abc import Callable
@@ -125,7 +125,7 @@ def test_corruption_applies_to_the_input_only() -> None:
     assert torch.equal(seen["masking"][1], seen["none"][1])
     assert 0.25 < float((seen["masking"][0] == 0).float().mean()) < 0.35
     given, wanted = seen["noise"]
-    assert (given - wanted).mean() > 0.05  # noise fills what speech leaves, at the level of what is heard
+    assert (given - wanted).mean() > 0.05  # noise fills the pauses, at the level of the mixture
 
 
 def test_posterior_collapse_is_reported(tmp_path: Path) -> None:

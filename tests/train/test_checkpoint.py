@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged or hostile: refused in one line."""
+"""Checkpoints that are damaged or hostile: rejected in one line."""
 
 import json
 from collections.abc import Callable

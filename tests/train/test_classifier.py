@@ -1,4 +1,4 @@
-"""A classifier through the trainer: it learns, resumes, and refuses recordings of unknown classes."""
+"""A classifier in the trainer: it learns, resumes, and rejects recordings of unknown classes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, impatient: Callable[[int]
         assert torch.equal(whole[name], parts[name]), name
 
 
-def test_unknown_classes_are_told(tmp_path: Path) -> None:
+def test_unknown_classes_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds the class '\d', which is not among model.classes \(a, b\)"):
         train(recipe("model.classes=[a,b]", "train.steps=1"), tmp_path / "run", device="cpu")
     with pytest.raises(DataError, match="has no part 5 in its name"):

@@ -134,7 +134,7 @@ def test_a_changed_validation_resets_the_best_value(tmp_path: Path) -> None:
         (3, "valid.best=log_spectral_distance", True),
         (4, "valid.at_most=2", True),
     ):
-        # Nothing is better than this by either measure, so that it stays unless it is set aside.
+        # Best possible values of both measures, which stay unless they are reset.
         best = -99.0 if "distance" in other else 99.0
         tensors, header = load_tensors(tmp_path / "checkpoint.safetensors", FORMAT)
         recorded = recipe("train.steps=1")

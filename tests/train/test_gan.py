@@ -1,4 +1,4 @@
-"""Two players through the trainer: both learn, runs resume, and what goes wrong is told."""
+"""Generators and critics in the trainer: both learn, runs resume, and failures are reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_a_dominating_critic_is_reported_with_its_level() -> None:
     player = task("model.kind=lapgan", "model.widths=[8, 8, 8]", "model.critic_widths=[8]")
     wave = 0.1 * torch.randn(6, 1, 8000)
     for _ in range(400):
-        # What level 1 is given apart from the rest differs so much that any critic tells it.
+        # The scores of level 1 differ so much that its critic is always right.
         for level in range(3):
             scores = torch.randn(2, 6)
             player.shares.add(level, scores[0] + 100 * (level == 1), scores[1])

@@ -53,7 +53,7 @@ def test_an_overflow_lowers_the_scale_and_the_training_continues(tmp_path: Path,
     assert result.progress.scaler is not None and result.progress.scaler["scale"] == FIRST / 2**OVERFLOWS
     weights = load_file(tmp_path / "run/last.safetensors")
     assert all(torch.isfinite(value).all() for value in weights.values())
-    # What is resumed knows the scale that fits.
+    # A resumed training continues with the last scale.
     longer = load(Recipe, "recipes/conv_dae.yaml", [*SMALL, *PLAIN, "train.steps=7"])
     again = train(longer, tmp_path / "run", resume=True, device="cpu")
     assert (again.taken, again.progress.skipped) == (2, OVERFLOWS)

@@ -63,7 +63,7 @@ def test_steps_are_those_of_torchs_muon_and_adamw() -> None:
     steps(theirs, muon, torch.optim.AdamW(groups, lr=0.01, betas=config.betas, weight_decay=0.1))
     for (name, one), two, start in zip(mine.named_parameters(), theirs.parameters(), before.parameters(), strict=True):
         moved = (two - start).norm()
-        # Theirs computes in bfloat16, which has eight bits.
+        # torch computes in bfloat16, which has eight bits.
         assert (one - two).norm() < 0.1 * moved, name
         assert moved > 0
 
@@ -120,7 +120,7 @@ def test_a_training_with_muon_and_frozen_statistics_resumes(tmp_path: Path, impa
         assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
     whole = load_file(tmp_path / "whole/last.safetensors")
     assert any("running_" in name for name in begun)
-    # The moving average of equal numbers is equal but for rounding.
+    # The moving average of equal numbers is equal except for rounding.
     frozen = {name: torch.allclose(begun[name], whole[name], atol=1e-6) for name in begun if "batches" not in name}
     assert all(same == ("running_" in name) for name, same in frozen.items())
 

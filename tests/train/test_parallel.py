@@ -1,4 +1,4 @@
-"""Two processes that share a batch do what one process does with the whole of it."""
+"""Two processes that share a batch equal one process with the whole batch."""
 
 import subprocess
 import sys
@@ -71,5 +71,5 @@ def test_two_processes_train_level_by_level_like_one(tmp_path: Path) -> None:
     one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name in one:
-        if not name.endswith("activity"):  # what is told of each process's own half of the batch
+        if not name.endswith("activity"):  # reported for each process's half of the batch
             assert torch.allclose(one[name], two[name], atol=2e-4), name

@@ -1,4 +1,4 @@
-"""A training that came to nothing says so."""
+"""A training that learnt nothing is reported."""
 
 import errno
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_a_smaller_distance_is_better_and_no_steps_are_no_training() -> None:
     assert doubt(none, Progress(0, best=8.0), {name: 7.0}) == ""
 
 
-def test_a_log_that_cannot_be_ended_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_closed_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorBoard writes the last events when it is closed."""
 
     def full(self: SummaryWriter) -> None:

@@ -1,4 +1,4 @@
-"""A budget is wall time, from the command's start to its end: by a clock that the test itself moves on."""
+"""A budget is wall time from the command's start to its end; the test sets the clock."""
 
 import json
 import math
@@ -24,7 +24,7 @@ SMALL = [
 
 
 class Clock:
-    """Stands still unless it is moved on."""
+    """A clock that the test sets."""
 
     now = 1000.0
 
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Stepping(Watcher):
-    """Each step takes its time."""
+    """Each step takes some seconds."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
@@ -84,7 +84,7 @@ def test_all_of_a_training_keeps_to_its_budget(more: Sequence[str], tmp_path: Pa
 
 
 @pytest.mark.usefixtures("root")
-def test_the_learning_rate_falls_while_something_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learning_rate_falls_during_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     slow(monkeypatch, clock, setup=50, recording=10, saving=0)
     budget = Budget(150, clock=clock)
@@ -122,7 +122,7 @@ def test_rows_are_logged_at_least_once_a_minute(tmp_path: Path, monkeypatch: pyt
     moments = [row["seconds"] for row in rows(tmp_path)]
     # The first recording is measured twice before the first step, to know what the last validation will take.
     assert max(later - earlier for earlier, later in zip([50.0, *moments], moments, strict=False)) <= 60
-    assert read_while_it_ran[7] >= 2  # nothing waits in a buffer
+    assert read_while_it_ran[7] >= 2  # nothing is buffered
     assert any("measured" in row for row in rows(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Knowledge distillation: the target between clean wave and result, the losses that use it, and who may teach."""
+"""Knowledge distillation: the target between clean wave and result, the losses that use it, and valid teachers."""
 
 from pathlib import Path
 

@@ -39,7 +39,7 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 
 @pytest.mark.usefixtures("root", "drawn")
-def test_a_training_leaves_everything_a_user_wants(tmp_path: Path) -> None:
+def test_a_training_writes_all_of_its_files(tmp_path: Path) -> None:
     result = train(recipe("train.steps=6"), tmp_path / "run", device="cpu")
     assert (result.progress.step, result.interrupted) == (6, False)
     names = {p.name for p in (tmp_path / "run").iterdir()}
@@ -105,13 +105,13 @@ def test_a_recipe_chooses_the_threads_of_its_training_alone(tmp_path: Path) -> N
 @pytest.mark.usefixtures("root")
 def test_training_learns(tmp_path: Path) -> None:
     settings = [
-        "seed=0",  # whose first batch is not an easy one
+        "seed=0",  # its first batch is not an easy one
         "train.steps=60",
         "train.validate_every=60",
         "model.channels=16",
         "data.other_share=0",
         "data.augment.clean_only=0",
-        "losses.attenuated_start=0",  # counts only what is too quiet, and for random weights outweighs the rest
+        "losses.attenuated_start=0",  # counts attenuation only, and for random weights outweighs the other losses
         "data.augment.no_lead_in.share=0",
         "data.augment.late_start.share=0.25",
         "data.augment.high_pass.share=0.3",
@@ -196,7 +196,7 @@ def test_a_model_may_begin_with_the_mean_of_several(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_impossible_trainings_are_rejected(tmp_path: Path) -> None:
     train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
     with pytest.raises(audioae.OutputError, match="--resume"):
         train(recipe("train.steps=1"), tmp_path / "run", device="cpu")
