@@ -188,28 +188,6 @@ def save_histogram(values: Mapping[str, NDArray[np.floating]], path: Path, what:
     _save(figure, path, overwrite)
 
 
-def save_lines(
-    lines: Mapping[str, Sequence[tuple[float, float]]], path: Path, across: str, up: str, powers: bool = False
-) -> None:
-    """Curves through points by name.
-
-    Raises:
-        OutputError: the folder cannot be written, or the ending is unknown.
-    """
-    figure = _figure(6.5, 4)
-    axes = figure.subplots()
-    for name, points in lines.items():
-        axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 20 else None, label=name)
-    if powers:
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.legend(fontsize=8)
-    axes.grid(alpha=0.3, which="both")
-    _save(figure, path)
-
-
 def _figure(width: float, height: float) -> "Figure":
     """An empty figure; sizes in inches."""
     from matplotlib.figure import Figure  # takes as long to import as cleaning a minute of audio

@@ -13,7 +13,6 @@ from audioae.plot import (
     save_curves,
     save_gains,
     save_histogram,
-    save_lines,
     save_map,
     save_patches,
     save_spectrograms,
@@ -48,7 +47,6 @@ def test_names_are_drawn_as_they_are(tmp_path: Path, ending: str) -> None:
         "patches": lambda path: save_patches({name: np.eye(4)[None]}, path, [name]),
         "map": lambda path: save_map(np.eye(2), [name, "other"], path, name),
         "histogram": lambda path: save_histogram({name: np.arange(5.0)}, path, name),
-        "lines": lambda path: save_lines({name: [(1, 2.0), (2, 30.0)]}, path, name, name, powers=True),
     }
     for kind, save in pictures.items():
         path = tmp_path / f"{kind}.{ending}"
@@ -61,5 +59,5 @@ def test_names_are_drawn_as_they_are(tmp_path: Path, ending: str) -> None:
 
 def test_an_unknown_ending_is_rejected_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"p\.xyz: pictures are \.png, \.pdf or \.svg"):
-        save_lines({"a": [(1, 2.0)]}, tmp_path / "p.xyz", "x", "y")
+        save_histogram({"a": np.arange(5.0)}, tmp_path / "p.xyz", "x")
     assert not list(tmp_path.iterdir())

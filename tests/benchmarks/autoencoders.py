@@ -51,7 +51,6 @@ class Autoencoders(Report):
 
     def undercomplete(self) -> None:
         from audioae.autoencoders.evaluation import components, held_out
-        from audioae.plot import save_lines
 
         names = {size: "undercomplete_1d" + ("" if size == 32 else f"_{size}") for size in SIZES}
         errors = {size: self.figures(name)["reconstruction_error"] for size, name in names.items()}
@@ -70,7 +69,7 @@ class Autoencoders(Report):
         self.table(rows)
         lines = {name: [(size, rows[f"D = {size}"][name]) for size in SIZES] for name in rows["D = 32"]}
         kept = {name: [p for p in points if p[1] == p[1]] for name, points in lines.items()}
-        save_lines(kept, self.out / "undercomplete.png", "D", "reconstruction error", powers=True)
+        self.picture("undercomplete.png", kept, "D", "reconstruction error", powers=True)
         self.say("![error over the size of the code](undercomplete.png)")
         self.verdict(
             ("below principal components at every D", all(errors[size] < pca[size] for size in SIZES)),
@@ -201,8 +200,6 @@ class Autoencoders(Report):
             )
 
     def stacked(self) -> None:
-        from audioae.plot import save_lines
-
         names = ("stacked", "joint_of_stacked")
         self.say("Layer by layer first, compared with the same network trained jointly for as many steps.")
         self.table(self.chosen(names, ["reconstruction_error", "explained_variance"]))
@@ -213,7 +210,7 @@ class Autoencoders(Report):
                 rows = [json.loads(line) for line in log.read_text().splitlines()]
                 curves[name] = [(r["step"], r["losses"]["reconstruction_mse"]) for r in rows if "losses" in r]
         if curves:
-            save_lines(curves, self.out / "stacked.png", "step", "training error: levels, code, all together")
+            self.picture("stacked.png", curves, "step", "training error: levels, code, all together")
         self.say("![error over the steps](stacked.png)")
         ours, joint = (self.figures(name)["reconstruction_error"] for name in names)
         self.verdict(("fine-tuned error at most that of joint training", ours <= joint))

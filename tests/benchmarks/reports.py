@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib import pyplot
 from trainings import ROOT, model_file
 
 
@@ -40,6 +41,21 @@ class Report:
         from audioae.evaluate.report import figures_table
 
         self.say(figures_table(rows))
+
+    def picture(
+        self, name: str, lines: dict[str, list[tuple[float, float]]], across: str, up: str, powers: bool = False
+    ) -> None:
+        """Draw curves through points, by their labels."""
+        figure, axes = pyplot.subplots(figsize=(6.5, 4), layout="constrained")
+        for label, points in lines.items():
+            axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 20 else None, label=label)
+        if powers:
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+        axes.set(xlabel=across, ylabel=up)
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.3, which="both")
+        figure.savefig(self.out / name, dpi=110)
 
     def verdict(self, *claims: tuple[str, bool]) -> None:
         self.say(*[f"- {'holds' if holds else '**does not hold**'}: {claim}" for claim, holds in claims])
