@@ -89,7 +89,7 @@ def test_the_source_distribution_holds_the_tests_and_what_they_need(sdist: Path)
     held = files(sdist)
     for folder in SOURCES:
         assert {f"{folder}/{name}" for name in files(ROOT / folder)} <= held
-    assert {"README.md", "LICENSE", "pyproject.toml", ".hatch_build.py"} <= held
+    assert {"README.md", "LICENSE", "pyproject.toml", "conftest.py", ".hatch_build.py"} <= held
 
 
 def test_the_installed_package_is_the_one_that_runs(installed: Path, tmp_path: Path) -> None:

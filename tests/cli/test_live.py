@@ -10,8 +10,8 @@ import pytest
 import audioae
 from audioae.cli.live import MOST, stronger, weaker
 
-pty = pytest.importorskip("pty", reason="pseudo terminals are a matter of Unix")
-termios = pytest.importorskip("termios")
+pty = pytest.importorskip("pty", reason="pseudo terminals exist on Unix only")
+termios = pytest.importorskip("termios", reason="terminals are set by termios on Unix only")
 
 PROGRAM = """
 import sys, threading, time

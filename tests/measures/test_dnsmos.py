@@ -38,7 +38,7 @@ def long() -> np.ndarray:
 @pytest.fixture(scope="module")
 def theirs() -> ModuleType:
     """The module of speechmos."""
-    pytest.importorskip("requests")  # an import that its metadata do not name
+    pytest.importorskip("requests", reason="speechmos imports requests")  # an import that its metadata do not name
     from speechmos import dnsmos as module
 
     return module

@@ -128,7 +128,7 @@ def test_a_training_leaves_cores_to_data_workers_by_default(monkeypatch: pytest.
 
 @pytest.mark.usefixtures("export_once")
 def test_frames_by_onnx_are_run_by_the_thread_that_calls() -> None:
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     (part,) = audioae.load("conv_dae", backend="onnx").parts(RATE)
     assert isinstance(part.network, OnnxNetwork)
     options = part.network.session.get_session_options()
