@@ -15,8 +15,9 @@ from audioae.runtime.loading import load
 from audioae.runtime.onnx_export import export
 from audioae.runtime.streamer import Streamer
 from audioae.settings.config import parse
+from audioae.settings.registry import find, kinds
 
-KINDS = ("conv_dae", "conv1d_dae", "crn_dae")
+KINDS = [kind for kind in kinds("denoisers.models") if "window" in find(kind, "denoisers.models").Config.model_fields]
 
 
 def untrained(

@@ -7,7 +7,7 @@ from audioae.generators.models import lapgan
 from audioae.settings.registry import find, kinds
 
 KINDS = kinds("generators.models")
-GROUPED = [kind for kind in KINDS if kind != "cgan"]
+GROUPED = [kind for kind in KINDS if not find(kind, "generators.models").Config().classes]
 
 
 def built(kind: str, **options: object) -> tuple[torch.nn.Module, torch.nn.Module]:
