@@ -27,6 +27,8 @@ LOWEST, HIGHEST = -70.0, -5.0
 """Smallest and largest target in LUFS."""
 PASSES = 4
 """Largest number of passes that measure with the limiter."""
+FLATTEST = 0.1
+"""Smallest assumed change of the limited loudness per dB of gain."""
 NEAR = 0.05
 """Tolerated difference from the target in LU."""
 
@@ -142,14 +144,18 @@ def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target
     """
     if meter.loudness is None:
         return 0.0
-    gain = target - meter.loudness
+    gain, slope = target - meter.loudness, 1.0
+    earlier: tuple[float, float] | None = None
     for _ in range(PASSES if meter.true_peak + gain > PEAK - 0.5 else 0):
         after = LoudnessMeter(rate, channels)
         for block in levelled(blocks(), gain, rate, channels):
             after.feed(block)
         if after.loudness is None or abs(target - after.loudness) <= NEAR:
             break
-        gain += target - after.loudness
+        if earlier is not None and gain > earlier[0]:  # the more is limited, the less each dB of gain adds
+            slope = min(1.0, max(FLATTEST, (after.loudness - earlier[1]) / (gain - earlier[0])))
+        earlier = gain, after.loudness
+        gain += (target - after.loudness) / slope
     return gain
 
 

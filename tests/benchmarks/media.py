@@ -32,7 +32,7 @@ codec without an encoder is replaced, and the report names the new one.
 `--loudness -16` sets the integrated loudness by ITU-R BS.1770-4 and EBU R128, measured by FFmpeg's `ebur128`. The cleaned
 sound goes to a temporary file first; then it is written with one gain, through a limiter that looks 5 ms ahead, so that
 true peaks stay below -1 dBTP. The limiter's loss is measured and compensated. The report has the values reached. True
-peaks are those before a lossy codec.
+peaks are those before a lossy codec. [loudness.md](loudness.md) has what is reached on EBU's signals and on recordings.
 
 The table is made by `python tests/benchmarks/media.py`: two seconds of short noises beside pictures are copied
 through the engine (`--mix 0`), decoded again by PyAV and compared with the decoded input. The lag is the sound's

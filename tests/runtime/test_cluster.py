@@ -1,5 +1,6 @@
 """Workers of a cluster that end at critical moments, by a replaced choice of model."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 import ray
 import soundfile
+from click.testing import CliRunner
 
 import audioae
+from audioae.cli.app import main
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import AudioaeError, UnexpectedError
 from audioae.runtime import cluster
 from audioae.runtime.files import Report
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
+from tests.conftest import SAMPLES
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -165,3 +169,23 @@ def test_a_cluster_of_its_own_beside_another_on_this_machine(tmp_path: Path) -> 
         [sys.executable, "-m", "audioae", "denoise", *words], capture_output=True, text=True, env=environment
     )
     assert run.returncode == 0 and job.target.is_file(), run.stderr
+
+
+def test_segments_of_speech_come_from_the_cluster_too(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("16k-fire", "16k-rain"):
+        wave, rate = soundfile.read(SAMPLES / f"noisy/{name}.flac", dtype="float32")
+        soundfile.write(source / f"{name}.wav", np.pad(wave, rate), rate)
+    made = {}
+    for engine in ("local", "ray"):
+        out = tmp_path / engine
+        words = [str(source), "-o", str(out), "-m", "conv1d_dae", "--vad", str(out / "speech"), "--vad-format", "csv"]
+        run = CliRunner().invoke(
+            main, ["denoise", *words, "--report", str(out) + ".json", "--engine", engine, "--jobs", "1"]
+        )
+        assert run.exit_code == 0, run.output
+        texts = [path.read_text() for path in sorted((out / "speech").iterdir())]
+        made[engine] = texts, sorted(row["speech"] for row in json.loads(Path(f"{out}.json").read_text()))
+    assert made["ray"] == made["local"]
+    assert len(made["ray"][0]) == 2 and all(text.count("\n") > 1 for text in made["ray"][0]) and made["ray"][1][0] > 0.5

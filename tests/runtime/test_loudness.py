@@ -113,6 +113,14 @@ def test_results_have_the_loudness_and_no_higher_peaks(samples: Path, tmp_path: 
     assert int(np.argmax(match)) == 1
 
 
+@pytest.mark.parametrize("name", ["16k-rain", "48k-waves"])
+def test_what_the_limiter_takes_is_made_good(samples: Path, tmp_path: Path, name: str) -> None:
+    report = denoise_file(
+        audioae.load("conv1d_dae"), samples / f"noisy/{name}.flac", tmp_path / "a.wav", DenoiseOptions(loudness=-14)
+    )
+    assert report.loudness == pytest.approx(-14, abs=0.1) and report.true_peak is not None and report.true_peak <= -1
+
+
 def test_the_array_function_does_the_same(samples: Path, tmp_path: Path) -> None:
     noisy, rate = soundfile.read(samples / "noisy/16k-fire.flac", dtype="float32")
     made = audioae.denoise(noisy, rate, "conv1d_dae", loudness=-16)
