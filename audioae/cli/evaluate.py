@@ -169,10 +169,10 @@ def evaluate(
         (no_worse and not set(names) & set(worst.LIMITS), f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
     )
     if not entries and not clean and not recordings:
-        raise click.UsageError(_what_to_measure_on(models))
+        raise click.UsageError(_no_recordings(models))
     _check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
     without_models = bool(recordings) and not (models or entries or clean)
-    denoisers, others = ([], []) if without_models else _by_family(models, bool(clean) and not recordings)
+    denoisers, others = ([], []) if without_models else by_family(models, bool(clean) and not recordings)
     pairs = [pair for entry in entries for pair in find_pairs(entry)]
     found: list[Recording] = [*pairs, *find_recordings(recordings)]
     heard_by = recogniser or (RECOGNISERS[0] if asr else "")
@@ -192,14 +192,14 @@ def evaluate(
     )  # fmt: skip
     outputs = [path for path in (plot, markdown, csv, json) if path is not None]
     _check_apart(outputs, models, found, [*entries, *recordings, *clean, *components], [folder for _, folder in folders])
-    labels = _labels([*denoisers, *(name for name in others if name not in denoisers)])
+    labels = labels_of([*denoisers, *(name for name in others if name not in denoisers)])
     measured = [(labels[name], name) for name in others]
     _check_pictures(measured, pictures, overwrite)
     scores: list[Score] = []
     failures: Failures = {}
     entrants: list[Entrant] = []
     if with_results:
-        entrants = _entrants({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
+        entrants = entrants_of({name: labels[name] for name in denoisers}, folders, commands, found, device, atten_limit)
         scores, failures = _score(entrants, found, names, heard_by, of_clean, quiet)
     interrupted = any(isinstance(error, KeyboardInterrupt) for error in failures.values())
     rows: dict[str, dict[str, float]] = {}
@@ -346,7 +346,7 @@ def _figures(
     return rows
 
 
-def _by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
+def by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[str]]:
     """Split models into those measured as denoisers and those measured by the measures of other families."""
     from audioae.modelfile import info, shipped
 
@@ -376,7 +376,7 @@ def _known(measures: Sequence[str], without_reference: bool) -> list[str]:
     return list(dict.fromkeys(measures or default))
 
 
-def _what_to_measure_on(models: Sequence[str]) -> str:
+def _no_recordings(models: Sequence[str]) -> str:
     folders = [model for model in models if Path(model).is_dir()]
     if folders:
         return f"{folders[0]} is a folder: if it holds noisy/ and clean/, give it as --pairs {folders[0]}"
@@ -386,7 +386,7 @@ def _what_to_measure_on(models: Sequence[str]) -> str:
     )
 
 
-def _labels(models: Sequence[str]) -> dict[str, str]:
+def labels_of(models: Sequence[str]) -> dict[str, str]:
     """Unique names for the tables; two trainings may both end in best.safetensors."""
     from audioae.modelfile import info
 
@@ -394,7 +394,7 @@ def _labels(models: Sequence[str]) -> dict[str, str]:
     return {given: given if list(stems.values()).count(stem) > 1 else stem for given, stem in stems.items()}
 
 
-def _entrants(
+def entrants_of(
     models: Mapping[str, str],
     folders: Sequence[tuple[str, str]],
     commands: Sequence[tuple[str, str]],
@@ -402,6 +402,19 @@ def _entrants(
     device: str,
     atten_limit: float | None,
 ) -> "list[Entrant]":
+    """The entrants of a comparison.
+
+    Args:
+        models: labels by the model's name or path.
+        folders: label and path of folders of results.
+        commands: label and command line of other programs.
+        pairs: recordings.
+        device: device of the models.
+        atten_limit: largest attenuation in dB; None for no limit.
+
+    Raises:
+        click.UsageError: two entrants have the same name.
+    """
     from audioae.evaluate.entrants import Command, Folder, model
     from audioae.evaluate.pairs import CLEAN, NOISY
     from audioae.modelfile import pick_device

@@ -130,7 +130,7 @@ def adapt(
             validation(trained_with, load, ValidConfig(pairs=(str(folder / part),), measures=measures, best=DECIDING))
             for part in ("own", "general")
         )
-        recipe = _recipe(model, folder, overrides)
+        recipe = adapted_recipe(model, folder, overrides)
         learn = _weighted(new.train, other_noise.train), _weighted(own_speech.train, other_speech.train)
         data = recipe.data.model_copy(
             update={"noise": learn[0], "clean": learn[1], "rir": (), "pairs": (), "pairs_share": 0.0}
@@ -167,7 +167,7 @@ def between(old: TrainedModel, new: TrainedModel, share: float) -> TrainedModel:
     return result.eval().requires_grad_(False)
 
 
-def _recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
+def adapted_recipe(model: str, folder: Path, overrides: Sequence[str]) -> Recipe:
     """The model's recipe with a schedule for fine-tuning, also on small machines."""
     settings = plain_data(info(model).recipe)
     settings["train"] |= {

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from audioae.cli.app import main
-from audioae.cli.evaluate import _entrants, _labels
+from audioae.cli.evaluate import entrants_of, labels_of
 from audioae.data.pairs import Pair
 from audioae.evaluate.entrants import Command, Wave
 from audioae.modelfile import shipped
@@ -63,15 +63,15 @@ def test_one_table_of_models_entries_and_commands(few: Path, tmp_path: Path) -> 
 
 
 def test_models_have_unique_names_in_the_table(few: Path, tmp_path: Path) -> None:
-    assert [e.name for e in _entrants(_labels(shipped("denoisers")), [], [], [], "cpu", 12.0)] == [
+    assert [e.name for e in entrants_of(labels_of(shipped("denoisers")), [], [], [], "cpu", 12.0)] == [
         f"{name}, limit 12 dB" for name in shipped("denoisers")
     ]
     for run_of in ("a", "b"):
         (tmp_path / run_of).mkdir()
         shutil.copy(SHIPPED / "conv_dae.safetensors", tmp_path / run_of / "best.safetensors")
     paths = [str(tmp_path / run_of / "best.safetensors") for run_of in ("a", "b")]
-    assert [e.name for e in _entrants(_labels(paths), [], [], [], "cpu", None)] == paths
-    assert [e.name for e in _entrants(_labels(paths[:1]), [], [], [], "cpu", None)] == ["best"]
+    assert [e.name for e in entrants_of(labels_of(paths), [], [], [], "cpu", None)] == paths
+    assert [e.name for e in entrants_of(labels_of(paths[:1]), [], [], [], "cpu", None)] == ["best"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_recordings_alone_are_scored_without_models(few: Path, tmp_path: Path) -
 @pytest.fixture
 def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands alone are quicker: a model starts a process of its own."""
-    monkeypatch.setattr("audioae.cli.evaluate._by_family", lambda *_: ([], []))
+    monkeypatch.setattr("audioae.cli.evaluate.by_family", lambda *_: ([], []))
 
 
 @pytest.mark.usefixtures("no_models")

@@ -87,7 +87,7 @@ def results(few: Path, tmp_path: Path) -> Path:
 def test_a_recording_that_became_worse_is_listed_and_the_exit_code_is_1(
     few: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audioae.cli.evaluate._by_family", lambda *_: ([], []))
+    monkeypatch.setattr("audioae.cli.evaluate.by_family", lambda *_: ([], []))
     table = tmp_path / "t.json"
     given = ["--pairs", few, "--entry", f"mi|ne={results}", "--measure", "si_sdr", "--measure", "pesq", "--json", table]
     assert "| mi\\|ne | si_sdr | 8k-fire | " in run(*given).stdout, "without --no-worse it is told, and no failure"
@@ -136,7 +136,7 @@ def test_no_worse_needs_measures_that_can_fail(few: Path, options: list[str], me
 def test_a_recording_whose_name_is_a_place_of_the_command(
     few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audioae.cli.evaluate._by_family", lambda *_: ([], []))
+    monkeypatch.setattr("audioae.cli.evaluate.by_family", lambda *_: ([], []))
     for side in ("noisy", "clean"):
         (few / side / "16k-fire.flac").rename(few / side / "{out} {in} #1.flac")
     output = run("--pairs", few, "--command", "same=cp {in} {out}", "--measure", "si_sdr").stdout

@@ -98,7 +98,7 @@ def test_errors_are_raised_in_the_waiting_tasks(model: audioae.Denoiser, monkeyp
     def broken(*_: object) -> None:
         raise audioae.ModelFileError("broken")
 
-    monkeypatch.setattr(batch, "_step", broken)
+    monkeypatch.setattr(batch.denoiser, "step", broken)
 
     async def one() -> None:
         with pytest.raises(audioae.ModelFileError, match="broken"):

@@ -91,7 +91,7 @@ def test_the_output_is_the_whole_result_with_the_stated_latency(monkeypatch: pyt
 
     monkeypatch.setattr(_Ready, "put", counted)
     devices = Loopback(noisy, cleaned)
-    monkeypatch.setattr("audioae.runtime.live._sounddevice", lambda: devices)
+    monkeypatch.setitem(sys.modules, "sounddevice", devices)
     told: list[Status] = []
     status = run(streamer, seconds=1, watch=told.append)  # or as long as the wave lasts
     assert (status.overruns, status.underruns) == (0, 0) and told
@@ -114,7 +114,7 @@ def test_overruns_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(streamer, "feed", slow)
     devices = Loopback(np.zeros(20 * streamer.hop, np.float32), None)
-    monkeypatch.setattr("audioae.runtime.live._sounddevice", lambda: devices)
+    monkeypatch.setitem(sys.modules, "sounddevice", devices)
     latencies: list[float] = []
 
     def watch(status: Status) -> None:
@@ -137,7 +137,7 @@ def test_device_errors_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
             raise self.PortAudioError("Device unavailable")
 
     for devices, told in ((Broken, r"Invalid sample rate.*--rate"), (Busy, r"Device unavailable.*another program")):
-        monkeypatch.setattr("audioae.runtime.live._sounddevice", lambda kind=devices: kind(np.zeros(0), None))
+        monkeypatch.setitem(sys.modules, "sounddevice", devices(np.zeros(0), None))
         with pytest.raises(audioae.InputError, match=told):
             run(audioae.Streamer(audioae.load("conv1d_dae"), 16000), seconds=1)
 

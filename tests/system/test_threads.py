@@ -68,10 +68,9 @@ def test_small_work_takes_one_thread(way: str, denoiser: Denoiser) -> None:
 
 @pytest.mark.usefixtures("three")
 def test_long_recordings_are_cut_into_segments_with_a_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    from audioae.runtime import array, segments
+    from audioae.runtime import segments
 
     denoiser = audioae.load("conv1d_dae")
-    monkeypatch.setattr(array, "_load_once", lambda *_: denoiser)
     monkeypatch.setattr(segments, "SEGMENT_SECONDS", 24.0)
     workers = []
     begin = segments.SegmentStreamer.__init__
@@ -81,11 +80,11 @@ def test_long_recordings_are_cut_into_segments_with_a_thread_each(monkeypatch: p
         begin(self, streamer, count, *more)
 
     monkeypatch.setattr(segments.SegmentStreamer, "__init__", noting)
-    audioae.denoise(noise(3), RATE)
+    audioae.denoise(noise(3), RATE, denoiser)
     assert workers == []
     long = noise(49)
     with noted(denoiser) as seen:
-        cut = audioae.denoise(long, RATE)
+        cut = audioae.denoise(long, RATE, denoiser)
         assert workers == [3] and set(seen) == {1}
     assert np.abs(cut - denoiser(long, RATE)).max() < 1e-5
 

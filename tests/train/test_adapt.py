@@ -14,7 +14,7 @@ from audioae.modelfile import save_model
 from audioae.recipe import recipe_of
 from audioae.settings.config import dump
 from audioae.task import Validation
-from audioae.train.adapt import _recipe, adapt, between
+from audioae.train.adapt import adapt, adapted_recipe, between
 from audioae.train.schedule import Budget
 from audioae.train.watcher import Watcher
 
@@ -104,7 +104,7 @@ def test_adapting_uses_settings_for_small_machines(tmp_path: Path) -> None:
     data = recipe.data.model_copy(update={"remix": 4, "batch_size": 32, "memory_mb": 50_000})
     given.recipe_text = dump(recipe.model_copy(update={"data": data}))
     save_model(tmp_path / "given.safetensors", given)
-    recipe = _recipe(str(tmp_path / "given.safetensors"), tmp_path, [])
+    recipe = adapted_recipe(str(tmp_path / "given.safetensors"), tmp_path, [])
     assert (recipe.data.remix, recipe.train.workers, recipe.data.batch_size, recipe.data.memory_mb) == (1, 1, 4, 3000)
 
 
@@ -114,7 +114,7 @@ def test_adapting_uses_no_teacher(tmp_path: Path) -> None:
     train = recipe.train.model_copy(update={"teacher": str(tmp_path / "on another machine.safetensors")})
     taught.recipe_text = dump(recipe.model_copy(update={"train": train}))
     save_model(tmp_path / "taught.safetensors", taught, {})
-    assert _recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
+    assert adapted_recipe(str(tmp_path / "taught.safetensors"), tmp_path, []).train.teacher == ""
 
 
 @pytest.mark.parametrize("name", NASTY)
@@ -123,7 +123,7 @@ def test_any_path_is_taken_literally(tmp_path: Path, name: str) -> None:
     folder.mkdir()
     model = folder / f"{name}.safetensors"
     save_model(model, audioae.load("conv_dae"))
-    recipe = _recipe(str(model), folder, ["train.steps=7"])
+    recipe = adapted_recipe(str(model), folder, ["train.steps=7"])
     assert recipe.train.init == str(model)
     assert recipe.valid.pairs == (str(folder / "own"),)
     assert recipe.train.steps == 7, "who calls has the last word"
