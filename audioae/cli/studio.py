@@ -82,8 +82,8 @@ def studio(
         compared = found(pairs, noisy if noisy.is_dir() else Path(pairs))
     if not is_loopback(host):
         tell(
-            f"audioae: warning: {host} may be reached by other machines, and what they send and hear is not encrypted: "
-            "whoever has the address of the page may use it"
+            f"audioae: warning: {host} can be reached from other machines. The connection is not encrypted, and "
+            "anyone with the address of the page can use it"
         )
 
     def ready(address: str) -> None:
@@ -92,7 +92,7 @@ def studio(
             threading.Thread(target=show, args=(address,), daemon=True).start()
 
     def show(address: str) -> None:
-        # Some browsers hold the caller until they are closed, and meanwhile the server has to answer them.
+        # Some browsers block the caller until they are closed, and the server has to answer them before that.
         if not webbrowser.open(address):
             tell("no browser could be started: open the address above")
 

@@ -122,8 +122,8 @@ def _sum_of_taps(past: Tensor, x: Tensor, taps: Tensor, dilation: int) -> Tensor
 class _Taps(torch.autograd.Function):
     """:func:`_sum_of_taps` with gradients.
 
-    Not conv2d, whose backward for depthwise kernels takes ten times as long on a CPU; with a backward of its own, because
-    autograd would make a padded copy of the gradient for every shift and add them up.
+    conv2d is not used, because its backward pass for depthwise kernels takes ten times as long on a CPU. The backward pass
+    is explicit, because autograd would make a padded copy of the gradient for every shift and add them up.
     """
 
     @staticmethod

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Streamer:
     """Cleans a stream chunk by chunk. The result equals that of the whole file within 1e-5, for any chunks.
 
-    The results of :meth:`feed` and :meth:`flush`, joined, have as many samples as were fed and no delay; samples only come
-    out later than they went in. Pickle and copies keep :attr:`state`. A stream is fed by one thread at a time.
+    The results of :meth:`feed` and :meth:`flush`, joined, have as many samples as were fed, without delay; samples are
+    only returned later than they are fed. Pickle and copies keep :attr:`state`. A stream is fed by one thread at a time.
 
     Args:
         denoiser: a denoiser or autoencoder: a model of the package, a model file's path, or a loaded one.

@@ -82,8 +82,8 @@ class Limiter:
         self._before = np.zeros((TAPS, channels), np.float32)
         self._held: list[Wave] = []
         self._count = 0
-        self._last = 1.0  # gain that the block before the held ones needs
-        self._gain: float | None = None  # gain where the held ones begin
+        self._last = 1.0  # gain of the block before the held ones
+        self._gain: float | None = None  # gain at the start of the held ones
 
     def feed(self, block: Wave) -> Wave:
         """Take ``(N, C)`` and return the samples that are ready, ``(M, C)``."""

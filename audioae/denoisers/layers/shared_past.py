@@ -78,7 +78,7 @@ class SharedPast(nn.Module):
             return torch.tensor(places, device=layers[0].weight.device)
 
         def of(layer: CausalDepthwise, tap: int) -> tuple[int, Tensor]:
-            """Age of the frame at a tap, and the tap's weights; any frame and zeros if there is no such tap."""
+            """Age of the frame at a tap, and the tap's weights; zeros as weights if there is no such tap."""
             taps = layer.taps
             return (layer.span - tap * layer.dilation, taps[tap]) if tap < len(taps) - 1 else (1, torch.zeros_like(taps[0]))
 
