@@ -35,10 +35,11 @@ def live(
     channels: str,
     quiet: bool,
 ) -> None:
-    """Clean the microphone's sound and play it. Wear headphones to avoid feedback.
+    """Clean the microphone's sound and play it.
 
-    A status line shows the strength, the latency, the share of time that is spent on computing, and whether sound was lost.
-    With a virtual cable as the output, other programs can use the cleaned sound as their microphone.
+    Wear headphones to avoid feedback. A status line shows the strength, the latency, the share of time that is spent on
+    computing, and whether sound was lost. With a virtual cable as the output, other programs can use the cleaned sound as
+    their microphone.
 
     Keys: + and - change the attenuation limit in steps of 3 dB, up to 30 dB and then no limit. The space bar turns noise
     reduction off and on. Ctrl-C ends.
