@@ -67,13 +67,14 @@ def test_existing_files_are_replaced_only_on_demand(tmp_path: Path) -> None:
 
 
 @posix
-def test_permissions_are_those_of_the_umask_or_of_the_old_file(tmp_path: Path) -> None:
-    before = os.umask(0o077)
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0o007, 0])
+def test_permissions_are_those_of_the_umask_or_of_the_old_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
     try:
         write_file(tmp_path / "a", b"new")
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
     (tmp_path / "a").chmod(0o464)
     write_file(tmp_path / "a", b"newer")
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o464
