@@ -30,9 +30,9 @@ The first table measures the synthetic signals of EBU Tech 3341: tones with a st
 whose true peak lies between the samples (tolerance +0.2 and -0.4 dB). Its cases 7 and 8 are programmes, which are not here.
 """
 REACHED = """The second table is of results with a target. EBU's signals pass through the engine unchanged (`--mix 0`), and
-recordings are cleaned by `conv1d_dae`. The results were read again: their loudness by pyloudnorm, which is independent of the
-engine's meter, and their true peak at 16 times the rate. pyloudnorm has no weights for more than five channels, so case 6 has the
-engine's own figure.
+recordings are cleaned by `conv1d_dae`. The results were read again: their loudness by pyloudnorm, which is independent of
+the engine's meter, and their true peak at 16 times the rate. pyloudnorm has no weights for more than five channels, so
+case 6 has the engine's own figure.
 """
 
 

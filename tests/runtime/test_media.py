@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -576,3 +577,17 @@ def test_segments_of_speech_have_the_times_of_the_players_clock(tmp_path: Path, 
     times = [(begin + shift, end + shift) for shift in (start, later) for begin, end in expected]
     assert made == [pytest.approx(each, abs=0.06) for each in times]
     assert report.speech == pytest.approx(2 * sum(end - begin for begin, end in expected), abs=0.2)
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    """Of arrays and of Python's objects, which hold samples and packets. The growth allowed is a tenth of the samples."""
+    model, peaks = audioae.load("conv1d_dae"), []
+    for seconds in (40, 120):
+        source = tmp_path / f"{seconds}.mkv"
+        wave = np.random.default_rng(0).normal(0, 0.05, 8000 * seconds).astype(np.float32)
+        Maker(source).video("mpeg4", seconds).sound("flac", wave, 8000, layout="mono").close()
+        tracemalloc.start()
+        denoise_file(model, source, tmp_path / "out.mkv", DenoiseOptions(overwrite=True))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 0.1 * 80 * 8000 * 4, peaks
