@@ -98,6 +98,22 @@ def test_a_full_disk_leaves_nothing_and_loses_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["a.out"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_32", "FLOAT"])
+def test_samples_that_are_not_finite_are_not_written(tmp_path: Path, subtype: str, value: float) -> None:
+    """Models check their results too, but not every result comes from a model."""
+    target = tmp_path / "a.wav"
+    target.write_bytes(b"before")
+    block = np.zeros((100, 2), np.float32)
+    block[50, 1] = value
+    with (
+        pytest.raises(OutputError, match="the result holds NaN or infinite samples and is not written"),
+        Writer(target, AudioInfo(16000, 2, 0, "WAV", subtype), overwrite=True) as out,
+    ):
+        out.write(block)
+    assert target.read_bytes() == b"before" and [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
 def chunk(name: bytes, content: bytes) -> bytes:
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
