@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from audioae.runtime.generate import generate
     from audioae.runtime.loading import load
     from audioae.runtime.onnx_export import export
+    from audioae.runtime.restoration import find_damage, restore
     from audioae.runtime.speech import speech_segments
     from audioae.runtime.streamer import Streamer
+    from audioae.signal.damage import Damage, Finding
 
 __version__ = "0.1.0"
 
@@ -42,8 +44,10 @@ __all__ = [
     "BundleError",
     "Classifier",
     "Codes",
+    "Damage",
     "DataError",
     "Denoiser",
+    "Finding",
     "Generator",
     "InputError",
     "MissingExtraError",
@@ -56,10 +60,12 @@ __all__ = [
     "denoise",
     "encode",
     "export",
+    "find_damage",
     "generate",
     "interpolate",
     "load",
     "reconstruct",
+    "restore",
     "sample",
     "speech_segments",
 ]
@@ -70,13 +76,17 @@ _LAZY = {
     "Autoencoder": "audioae.autoencoders.autoencoder",
     "Classifier": "audioae.classifiers.classifier",
     "Denoiser": "audioae.denoisers.denoiser",
+    "Damage": "audioae.signal.damage",
+    "Finding": "audioae.signal.damage",
     "Generator": "audioae.generators.generator",
     "Streamer": "audioae.runtime.streamer",
     "Strength": "audioae.nn.strength",
     "denoise": "audioae.runtime.array",
     "export": "audioae.runtime.onnx_export",
+    "find_damage": "audioae.runtime.restoration",
     "generate": "audioae.runtime.generate",
     "load": "audioae.runtime.loading",
+    "restore": "audioae.runtime.restoration",
     "speech_segments": "audioae.runtime.speech",
 }
 

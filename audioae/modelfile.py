@@ -70,19 +70,25 @@ class ModelInfo:
         return self.settings.family
 
     @property
+    def purpose(self) -> str:
+        """Name of the list of models that this one belongs to: its family, or ``restorers``."""
+        return self.settings.purpose
+
+    @property
     def recipe(self) -> Recipe:
         """The recipe that the model was trained with, as far as this version knows it."""
         return recipe_of(self)
 
 
-def shipped(family: str | None = None) -> list[str]:
-    """Names of the models in the package, the default first; all, or those of one family, such as ``denoisers``."""
-    return [name for name in names() if family is None or _family(*identity(name)) == family]
+def shipped(purpose: str | None = None) -> list[str]:
+    """Names of the models in the package, the default first; all, or those of one family, such as ``denoisers``, or
+    ``restorers``, which are listed apart."""
+    return [name for name in names() if purpose is None or _purpose(*identity(name)) == purpose]
 
 
 @cache
-def _family(path: str, *identity: int) -> str:
-    return info(path).family
+def _purpose(path: str, *identity: int) -> str:
+    return info(path).purpose
 
 
 def info(name_or_path: str | os.PathLike[str] = "default") -> ModelInfo:

@@ -22,6 +22,7 @@ from audioae.cli.generate import generate
 from audioae.cli.live import live
 from audioae.cli.models import models
 from audioae.cli.recipes import recipes
+from audioae.cli.restore import restore
 from audioae.cli.stream import stream
 from audioae.cli.studio import studio
 from audioae.cli.terminal import check_output, say, tell
@@ -29,7 +30,7 @@ from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning, DataError, RecipeError
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Clean": (denoise, stream, live),
+    "Clean": (denoise, restore, stream, live),
     "Train": (train, recipes, adapt),
     "Autoencoders": (encode, decode, reconstruct, interpolate),
     "Generators": (generate,),

@@ -206,9 +206,40 @@ class Rumble(Config):
 
 
 class Clipping(Config):
-    """Clipping of the noisy side, by up to 10 dB."""
+    """Clipping of the noisy side, by up to 10 dB, or to a given share of samples at the rail."""
 
     share: Share = 0.05
+    railed: Share = Field(0.0, description="largest share of samples of speech at the rail, from 1 %; 0 clips by decibels")
+    soft: Share = Field(0.0, description="share of these with the smooth limiter of a tape or a tube")
+
+
+class Bandwidth(Between):
+    """Low-pass filter at a random frequency in Hz on the noisy side alone: the target has the upper band."""
+
+    share: Share = 0.0
+    lowest: Positive = 3400.0
+    highest: Positive = 8000.0
+
+
+class Dropouts(Between):
+    """Lost packets on the noisy side: zeros, or repetitions of what came before."""
+
+    ends = ("shortest", "longest")
+    share: Share = 0.0
+    shortest: Positive = Field(0.01, description="seconds")
+    longest: Positive = Field(0.12, description="seconds")
+    most: Share = Field(0.15, description="largest share of the time that is lost")
+    bursts: Share = Field(0.3, description="share of these whose losses come in bursts")
+    repeats: Share = Field(0.3, description="share of these that repeat the last packet in place of zeros")
+    filled: bool = Field(
+        False, description="gaps are filled by linear prediction, as `audioae restore` does before its network"
+    )
+
+
+class Holes(Config):
+    """Spectral holes on the noisy side, like those of codecs at low bit rates."""
+
+    share: Share = 0.0
 
 
 class Offset(Config):
@@ -241,6 +272,7 @@ class Augment(Config):
     snr: Snr = Snr()
     level: Level = Level()
     clean_only: Share = Field(0.15, description="share of examples without noise")
+    kept_noise: Share = Field(0.0, description="share of examples whose noise is in the target too: for restoration")
     noise_only: Share = Field(0.03, description="share of examples without speech")
     speed: Speed = Speed()
     formants: Formants = Formants()
@@ -266,6 +298,9 @@ class Augment(Config):
     room_tone: RoomTone = RoomTone()
     rumble: Rumble = Rumble()
     clipping: Clipping = Clipping()
+    bandwidth: Bandwidth = Bandwidth()
+    dropouts: Dropouts = Dropouts()
+    holes: Holes = Holes()
     codec: Codec = Codec()
     offset: Offset = Offset()
     no_lead_in: NoLeadIn = NoLeadIn()
@@ -313,6 +348,8 @@ class DataConfig(Config):
         for rate in self.other_rates:
             if not MIN_RATE <= rate <= MAX_RATE:
                 raise ValueError(f"`other_rates` holds {rate}: rates go from {MIN_RATE} to {MAX_RATE} Hz")
+        if self.augment.kept_noise and self.remix > 1:
+            raise ValueError("`augment.kept_noise` needs `remix: 1`, because the noise of an example cannot be exchanged")
         if self.pairs_share and not self.pairs:
             raise ValueError("`pairs_share` is set but `pairs` is empty")
         return self

@@ -3,11 +3,14 @@
 Filters and companding are from torchaudio, which only this module of the data pipeline imports.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.signal import butter, ellip, oaconvolve, sosfilt
 
+from audioae.data.config import Dropouts
 from audioae.errors import MissingExtraError
 
 try:
@@ -23,6 +26,10 @@ NARROW_RATE = 16_000
 EDGE_HZ, MOVED_HZ = 7_000.0, 3_500.0
 NARROW_DB = -45.0
 IMPULSE, TAIL_SECONDS = 1e-3, 0.1
+ACTIVE, LEAST_RAILED = 0.01, 0.01
+"""Magnitude relative to the peak above which a sample counts as speech, and the smallest share of these at the rail."""
+BURST_GOES_ON = 0.8
+"""Probability that another lost packet follows in a burst."""
 
 
 def tone(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
@@ -134,13 +141,71 @@ def codec(rng: np.random.Generator, wave: Wave) -> Wave:
         steps = 2 ** (int(rng.integers(6, 11)) - 1)
         y = torch.round(x * steps) / steps
     else:
-        window = torch.hann_window(512)
-        spec = torch.stft(x, 512, window=window, return_complex=True)
-        magnitude = spec.abs()
-        # Low-rate encoders drop bins far below the loudest bin of the frame.
-        keep = magnitude > magnitude.amax(0, keepdim=True) * 10 ** (-rng.uniform(20, 45) / 20)
-        y = torch.istft(spec * keep, 512, window=window, length=len(x))
+        return holes(rng, wave)
     return _array(y) * np.float32(peak)
+
+
+def holes(rng: np.random.Generator, wave: Wave) -> Wave:
+    """Drop weak bins of the spectrum, as encoders at low bit rates do."""
+    window = torch.hann_window(512)
+    spec = torch.stft(torch.from_numpy(np.ascontiguousarray(wave)), 512, window=window, return_complex=True)
+    magnitude = spec.abs()
+    # Low-rate encoders drop bins far below the loudest bin of the frame.
+    keep = magnitude > magnitude.amax(0, keepdim=True) * 10 ** (-rng.uniform(20, 45) / 20)
+    return _array(torch.istft(spec * keep, 512, window=window, length=len(wave)))
+
+
+def rails(rng: np.random.Generator, wave: Wave, most: float, soft: bool) -> Wave:
+    """Clip the wave so that 1 % to ``most`` of the samples of speech are at the rail; the logarithm of the share is uniform.
+
+    Args:
+        rng: random number generator.
+        wave: ``(N,)``.
+        most: largest share.
+        soft: a smooth limiter with this rail (hyperbolic tangent) in place of a hard one.
+    """
+    size = np.abs(wave)
+    active = size[size > ACTIVE * size.max()] if len(size) else size
+    if not len(active):
+        return wave
+    share = np.exp(rng.uniform(np.log(min(LEAST_RAILED, most)), np.log(most)))
+    limit = np.float32(max(np.quantile(active, 1 - share), 1e-6))
+    return np.asarray(limit * np.tanh(wave / limit) if soft else np.clip(wave, -limit, limit), np.float32)
+
+
+def lost_packets(rng: np.random.Generator, samples: int, rate: int, dropouts: Dropouts) -> list[tuple[int, int]]:
+    """Random gaps in a recording: first sample and end of each, in order, with at least one packet between two of them.
+
+    Args:
+        rng: random number generator.
+        samples: N.
+        rate: Hz.
+        dropouts: lengths, share of lost time, and bursts, for which gaps follow each other at the distance of a packet.
+    """
+    lost = rng.uniform(0, dropouts.most) * samples
+    bursts = rng.random() < dropouts.bursts
+    gaps: list[tuple[int, int]] = []
+    at = int(rng.uniform(0, 0.3) * rate)
+    while at < samples and sum(stop - start for start, stop in gaps) < lost:
+        length = max(1, int(np.exp(rng.uniform(np.log(dropouts.shortest), np.log(dropouts.longest))) * rate))
+        gaps.append((at, min(at + length, samples)))
+        near = bursts and rng.random() < BURST_GOES_ON
+        at += length + int((rng.uniform(0.01, 0.03) if near else rng.uniform(0.05, 0.8)) * rate)
+    return gaps
+
+
+def without_packets(wave: Wave, gaps: Sequence[tuple[int, int]], repeat: bool) -> Wave:
+    """The wave with zeros in the gaps, or with what came before them.
+
+    Args:
+        wave: ``(N,)``.
+        gaps: first sample and end of each, in order.
+        repeat: repeat as many samples as are lost, from before the gap; a gap at the start stays zero.
+    """
+    damaged = wave.copy()
+    for start, stop in gaps:
+        damaged[start:stop] = damaged[2 * start - stop : start] if repeat and 2 * start >= stop else 0
+    return damaged
 
 
 def _impulse(rate: int) -> torch.Tensor:

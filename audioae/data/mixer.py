@@ -19,6 +19,7 @@ from audioae.data.gather import Sources, class_of
 from audioae.data.sources import AudioCache, Clip, check_skipped
 from audioae.errors import DataError, InputError
 from audioae.signal.levels import active_rms, from_db, rms, to_db
+from audioae.signal.prediction import filled
 
 Wave = NDArray[np.float32]
 WIDE_ENOUGH = 0.66
@@ -134,6 +135,8 @@ class Mixer:
             snr = augment.snr
             ratio = float(np.clip(rng.normal(snr.mean, snr.spread), snr.lowest, snr.highest))
             noise = self.noise(rng, rate, samples) * np.float32(from_db(-ratio))
+            if augment.kept_noise and rng.random() < augment.kept_noise:
+                target = target + noise
         return self._finish(rng, speech + noise, target, rate)
 
     def speech(self, rng: np.random.Generator, rate: int, samples: int) -> Wave:
@@ -296,8 +299,16 @@ class Mixer:
             limit = augment.band_limit
             hz = float(np.exp(rng.uniform(np.log(limit.lowest), np.log(limit.highest))))
             noisy, clean = degrade.band_limit([noisy, clean], rate, hz)
+        if augment.bandwidth.share and rng.random() < augment.bandwidth.share:
+            hz = float(np.exp(rng.uniform(np.log(augment.bandwidth.lowest), np.log(augment.bandwidth.highest))))
+            (noisy,) = degrade.band_limit([noisy], rate, hz)
         if rng.random() < augment.clipping.share:
-            noisy = degrade.clip(noisy, rng.uniform(0, CLIPPING_DB))
+            if railed := augment.clipping.railed:
+                noisy = degrade.rails(rng, noisy, railed, rng.random() < augment.clipping.soft)
+            else:
+                noisy = degrade.clip(noisy, rng.uniform(0, CLIPPING_DB))
+        if augment.holes.share and rng.random() < augment.holes.share:
+            noisy = degrade.holes(rng, noisy)
         if rng.random() < augment.codec.share:
             noisy = degrade.codec(rng, noisy)
         level = augment.level
@@ -312,7 +323,15 @@ class Mixer:
             noisy[:start] = clean[:start] = 0
         if augment.offset.share and rng.random() < augment.offset.share:
             noisy = noisy + np.float32(rng.uniform(-OFFSET, OFFSET))
+        if augment.dropouts.share and rng.random() < augment.dropouts.share:
+            noisy = self._with_dropouts(rng, noisy, rate)
         return noisy, clean
+
+    def _with_dropouts(self, rng: np.random.Generator, noisy: Wave, rate: int) -> Wave:
+        dropouts = self.config.augment.dropouts
+        gaps = degrade.lost_packets(rng, len(noisy), rate, dropouts)
+        damaged = degrade.without_packets(noisy, gaps, rng.random() < dropouts.repeats)
+        return filled(damaged, gaps, rate) if dropouts.filled else damaged
 
     def _recorded_pair(self, rng: np.random.Generator, rate: int, samples: int) -> tuple[Wave, Wave]:
         seconds = samples / rate

@@ -38,6 +38,16 @@ class Denoiser(StreamingModel):
         self.members: list[Denoiser] = [Denoiser(own, name, part) for own, part in parts] if members is None else members
         """Members of an ensemble, which share its weights; empty for a single network."""
 
+    @property
+    def restores(self) -> bool:
+        """Whether the model was trained on damaged speech, and keeps noise."""
+        return self.settings.purpose == "restorers"
+
+    @property
+    def rebuilds_noise(self) -> bool:
+        """Whether the model was not trained to remove noise."""
+        return self.restores
+
     def parts(self, rate: int) -> Sequence[Part[Tensor]]:
         """The network, or those of an ensemble, with their transforms at ``rate`` Hz.
 

@@ -18,6 +18,11 @@ class ModelConfig(Config):
         """Name of the folder of the family that this kind belongs to, such as ``denoisers``."""
         return type(self).__module__.split(".")[1]
 
+    @property
+    def purpose(self) -> str:
+        """Name of the list of models that this kind belongs to: mostly its family's."""
+        return self.family
+
     @field_validator("classes", mode="after", check_fields=False)  # for kinds with classes
     @classmethod
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -113,6 +113,11 @@ class Streaming(Generic[Wave]):
         return False
 
     @property
+    def restores(self) -> bool:
+        """Whether the model was trained on damaged speech, and keeps noise."""
+        return False
+
+    @property
     def takes_batches(self) -> bool:
         """Whether several recordings at a time are faster."""
         return False

@@ -67,7 +67,7 @@ def denoise(
     else:
         denoiser = streaming(model)
     if denoiser.rebuilds_noise:
-        warnings.warn(why_no_denoiser(denoiser.name), AudioaeWarning, stacklevel=2)
+        warnings.warn(why_no_denoiser(denoiser), AudioaeWarning, stacklevel=2)
     streamer = Streamer(denoiser, rate, atten_limit, mix, channels)
     batch, channel_count, samples = wave.shape
     workers = count()
@@ -95,9 +95,11 @@ def _load_once(model: str, device: str, file: tuple[str, int, int, int]) -> Stre
     return streaming(model, device)
 
 
-def why_no_denoiser(name: str) -> str:
-    """Message about a model of this name with :attr:`~audioae.nn.streaming.Streaming.rebuilds_noise`."""
+def why_no_denoiser(model: Streaming[Any]) -> str:
+    """Message about a model with :attr:`~audioae.nn.streaming.Streaming.rebuilds_noise`."""
+    if model.restores:
+        return f"{model.name}: keeps noise and repairs damage: take a denoiser, or `audioae restore`"
     return (
-        f"{name}: is an autoencoder that was not trained on noise and makes recordings worse: use a denoiser "
+        f"{model.name}: is an autoencoder that was not trained on noise and makes recordings worse: take a denoiser "
         "(`audioae models` lists them), or `audioae reconstruct` to hear what its codes keep"
     )

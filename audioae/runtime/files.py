@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from audioae.runtime.containers import Result, Source, carry, on_clock, open_rec
 from audioae.runtime.jobs import STANDARD, DenoiseOptions, Job
 from audioae.runtime.loudness import Levelled
 from audioae.runtime.meter import Clipping, Meter
-from audioae.runtime.segments import in_background
+from audioae.runtime.segments import Cleaning, in_background
 from audioae.runtime.streamer import Streamer
 from audioae.signal.arrays import as_array, split
 from audioae.signal.speech import Segment
@@ -33,12 +33,15 @@ from audioae.system.atomic import write_file
 from audioae.system.places import check_apart, check_place
 
 if TYPE_CHECKING:
+    from audioae.runtime.restoration import TwoPasses
     from audioae.signal.finder import SpeechFinder
 
 Wave = NDArray[np.float32]
 BLOCK_SECONDS = 4.0
 BLOCK_SAMPLES = 2**21
 """Largest number of samples in a block, over all channels."""
+FIRST_PASS = 0.15
+"""Share of the progress that finding damage counts for."""
 COPIED = 2**20
 """Bytes per write to standard output."""
 
@@ -64,6 +67,7 @@ class Report:
         true_peak: true peak of the result in dBTP, before a lossy codec, if a loudness was requested.
         speech: seconds of speech, if the segments of speech were requested.
         non_finite: NaN or infinite samples, which were set to zero.
+        damage: what was found and repaired, with times in seconds; None for denoising.
         broken: reason why only a part of the recording was read; empty otherwise.
         notes: further notes, such as tags that the result cannot hold.
     """
@@ -83,6 +87,7 @@ class Report:
     loudness: float | None = None
     true_peak: float | None = None
     speech: float | None = None
+    damage: list[dict[str, Any]] | None = None
     non_finite: int = 0
     broken: str = ""
     notes: list[str] = field(default_factory=list)
@@ -205,7 +210,7 @@ def _denoise(
         rest = open_result(removed, source, reader, options) if removed else None
         if rest is not None:
             stack.enter_context(rest)
-        report, finder = _run(denoiser, reader, result, rest, picture, options, progress, speech is not None)
+        report, finder = _run(denoiser, reader, result, rest, picture, options, progress, speech is not None, target)
         report.output = str(target)
         notes = dict.fromkeys(reader.notes)
         for writer in (result, rest):
@@ -230,6 +235,19 @@ def _denoise(
                 text = speech_text(timed, speech, source, whole.end)
                 write_file(speech, text.encode("utf-8", "backslashreplace"), options.overwrite)
     return report
+
+
+def _repairs(
+    stack: ExitStack, restorer: Streaming[Any], flow: "_Flow", report: Report, options: DenoiseOptions, target: Path
+) -> "tuple[TwoPasses, Cleaning]":
+    """Find the damage of a recording, and prepare its repair: the recording once more, and what repairs it."""
+    from audioae.runtime.restoration import DamageSearch, TwoPasses, repairing  # loads scipy
+
+    search = DamageSearch(restorer, report.rate, report.channels, options.repairs)
+    passes = stack.enter_context(TwoPasses(search, target, report.channels))
+    damage = passes.find(flow.waves(), lambda found: flow.show(FIRST_PASS * found))
+    report.damage = [finding.as_dict() for finding in damage.findings]
+    return passes, stack.enter_context(repairing(damage, restorer, options.workers, report.channels, options.denoise))
 
 
 def _finder(rate: int) -> "SpeechFinder":
@@ -260,6 +278,7 @@ def _run(
     options: DenoiseOptions,
     progress: Callable[[int, int, int], None] | None,
     with_speech: bool,
+    target: Path,
 ) -> "tuple[Report, SpeechFinder | None]":
     info: AudioInfo = reader.info
     report = Report(str(reader.path), "", info.seconds, info.rate, info.channels)
@@ -271,48 +290,94 @@ def _run(
         finder = _finder(info.rate) if with_speech else None
     except InputError as error:
         raise InputError(f"{reader.path}: {error}") from None
-    meter, clipping = Meter(), Clipping()
+    flow = _Flow(reader, result, rest, picture, finder, strength, progress, begun=FIRST_PASS if options.repairs else 0.0)
     start = time.perf_counter()
-    waiting = _Waiting()
-    done = 0
-
-    block_frames = max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
-
-    def take(ready: AnyWave) -> None:
-        # Segments are split, because the computations on a block need several times its memory.
-        for part in split(as_array(ready)[0], block_frames):
-            if part.size:
-                take_block(np.ascontiguousarray(part.T))
-
-    def take_block(clean: Wave) -> None:
-        nonlocal done
-        noisy = waiting.take(len(clean))
-        if finder is not None:
-            finder.feed(noisy, clean)
-            clean = mixed(clean, noisy, strength)
-        result.write(clean)
-        if rest is not None:
-            rest.write(noisy - result.stored(clean))
-        meter.feed(noisy, clean)
-        if picture is not None:
-            picture.feed(noisy, clean)
-        done += len(clean)
-        if progress is not None:
-            progress(done, info.frames, info.rate)
-
-    with in_background(streamer, options.workers, info.frames, info.channels) as cleaning:
-        for block in reader.blocks(block_frames):
-            wave, bad = finite(np.ascontiguousarray(block.T)[None])
-            report.non_finite += bad
-            clipping.feed(block)
-            waiting.put(wave[0].T)
-            take(cleaning.feed_wave(wave))
-        if not waiting.count and not done:
+    with ExitStack() as stack:
+        blocks: Iterable[Wave] = flow.waves()
+        if options.repairs:
+            passes, cleaning = _repairs(stack, denoiser, flow, report, options, target)
+            blocks = passes.waves()
+        else:
+            cleaning = stack.enter_context(in_background(streamer, options.workers, info.frames, info.channels))
+        for wave in blocks:
+            flow.put(wave)
+            flow.take(cleaning.feed_wave(wave))
+        if not flow.waiting.count and not flow.done:
             raise InputError(f"{reader.path}: holds no samples")
-        take(cleaning.flush_wave())
+        flow.take(cleaning.flush_wave())
     report.elapsed = time.perf_counter() - start
-    report.seconds = done / info.rate
+    report.seconds = flow.done / info.rate
     report.speed = report.seconds / max(report.elapsed, 1e-9)
-    report.level_before, report.level_after, report.level_removed = meter.levels
-    report.clipped_input, report.clipped_output, report.broken = clipping.samples, result.clipped, reader.broken
+    report.level_before, report.level_after, report.level_removed = flow.meter.levels
+    report.clipped_input, report.non_finite = flow.clipping.samples, flow.non_finite
+    report.clipped_output, report.broken = result.clipped, reader.broken
     return report, finder
+
+
+@dataclass
+class _Flow:
+    """The way of a recording's blocks: what is read, and what becomes of the results.
+
+    Attributes:
+        begun: share of the progress that an earlier pass over the recording counts for.
+        done: frames of results.
+        non_finite: samples that were set to zero.
+    """
+
+    reader: Source
+    result: Result
+    rest: Result | None
+    picture: _Excerpt | None
+    finder: "SpeechFinder | None"
+    strength: Strength
+    progress: Callable[[int, int, int], None] | None
+    begun: float
+    done: int = 0
+    non_finite: int = 0
+    meter: Meter = field(default_factory=Meter)
+    clipping: Clipping = field(default_factory=Clipping)
+    waiting: _Waiting = field(default_factory=_Waiting)
+
+    @property
+    def block_frames(self) -> int:
+        """Frames of a block."""
+        info = self.reader.info
+        return max(1, min(int(BLOCK_SECONDS * info.rate), BLOCK_SAMPLES // info.channels))
+
+    def waves(self) -> Iterator[Wave]:
+        """The recording in waves ``(1, C, N)``, finite."""
+        for block in self.reader.blocks(self.block_frames):
+            wave, bad = finite(np.ascontiguousarray(block.T)[None])
+            self.non_finite += bad
+            self.clipping.feed(block)
+            yield wave
+
+    def put(self, wave: Wave) -> None:
+        """A wave whose result will come."""
+        self.waiting.put(wave[0].T)
+
+    def take(self, ready: AnyWave) -> None:
+        """The next results ``(1, C, N)``."""
+        # Segments are split, because the computations on a block need several times its memory.
+        for part in split(as_array(ready)[0], self.block_frames):
+            if part.size:
+                self._take(np.ascontiguousarray(part.T))
+
+    def _take(self, clean: Wave) -> None:
+        noisy = self.waiting.take(len(clean))
+        if self.finder is not None:
+            self.finder.feed(noisy, clean)
+            clean = mixed(clean, noisy, self.strength)
+        self.result.write(clean)
+        if self.rest is not None:
+            self.rest.write(noisy - self.result.stored(clean))
+        self.meter.feed(noisy, clean)
+        if self.picture is not None:
+            self.picture.feed(noisy, clean)
+        self.done += len(clean)
+        self.show(self.begun * self.reader.info.frames + (1 - self.begun) * self.done)
+
+    def show(self, frames: float) -> None:
+        """Report the progress."""
+        if self.progress is not None:
+            self.progress(int(frames), self.reader.info.frames, self.reader.info.rate)

@@ -54,6 +54,10 @@ class DenoiseOptions:
     """Number of the sound track of a media file to clean, from 1; 0 for the default track."""
     loudness: float | None = None
     """Integrated loudness of the result in LUFS; None to leave it as it is after cleaning."""
+    repairs: tuple[str, ...] = ()
+    """Kinds of damage that a restorer repairs; empty for a denoiser."""
+    denoise: str = ""
+    """Denoiser that follows the restorer; empty for none."""
     again: bool = False
     """Whether an earlier or concurrent run may have written the result; a file with the same sound is kept."""
 
@@ -65,18 +69,36 @@ class ModelChoice:
     model: str = "default"
     device: str = "cpu"
     backend: str = "torch"
+    restores: bool = False
+    """Whether a restorer is needed, in place of a denoiser."""
 
     def load(self) -> "Streaming[Any]":
         """The model, ready to run.
 
         Raises:
-            ModelFileError: no such model or device, or a model that was not trained on noise.
+            ModelFileError: no such model or device, or a model that was not trained for this.
         """
         from audioae.errors import ModelFileError
         from audioae.runtime.array import why_no_denoiser
         from audioae.runtime.loading import streaming
 
-        denoiser = streaming(self.model, self.device, self.backend)
-        if denoiser.rebuilds_noise:
-            raise ModelFileError(why_no_denoiser(denoiser.name))
-        return denoiser
+        model = streaming(self.model, self.device, self.backend)
+        if self.restores:
+            check_restorer(model)
+        elif model.rebuilds_noise:
+            raise ModelFileError(why_no_denoiser(model))
+        return model
+
+
+def check_restorer(model: "Streaming[Any]") -> None:
+    """Refuse models that do not restore.
+
+    Raises:
+        ModelFileError: it is a denoiser or an autoencoder.
+    """
+    from audioae.errors import ModelFileError
+
+    if not model.restores:
+        raise ModelFileError(
+            f"{model.name}: was not trained on damaged speech: take `restore`, or `audioae denoise` for noise"
+        )

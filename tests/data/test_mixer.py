@@ -51,7 +51,11 @@ RANGES = [
     for field in getattr(kind, "model_fields", {})
     if field != "share"
 ]
-NEEDED = {"speed.octaves": ["augment.speed.glides=1"]}
+NEEDED = {
+    "speed.octaves": ["augment.speed.glides=1"],
+    "clipping.soft": ["augment.clipping.railed=0.5"],
+    "dropouts.filled": ["augment.dropouts.most=0.3"],
+}
 """Overrides without which a setting has no effect."""
 pytestmark = pytest.mark.usefixtures("root")
 

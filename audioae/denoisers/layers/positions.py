@@ -5,13 +5,14 @@ tensors; positions above the Nyquist frequency are absent.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
 from audioae.nn.norm import BatchNorm
-from audioae.nn.spectral import BandFeatures, identity_bias
+from audioae.nn.spectral import BandFeatures
 
 
 def positions(count: int, stride: int) -> int:
@@ -49,30 +50,30 @@ class PositionEncoder(nn.Module):
 
 
 class PositionDecoder(nn.Module):
-    """Positions ``(B, T, P, C)`` to the input of :func:`~audioae.nn.spectral.bounded_mask`, two numbers per band.
+    """Positions ``(B, T, P, C)`` to some numbers per band, such as the input of :func:`~audioae.nn.spectral.bounded_mask`.
 
-    Before training, the mask is one for any input.
+    Before training, the numbers are ``bias`` for any input.
 
     Args:
         channels: channels of the input.
         stride: as in the encoder.
-        bound: largest magnitude of the mask.
+        bias: the R numbers of every band before training.
     """
 
-    def __init__(self, channels: int, stride: int, bound: float) -> None:
+    def __init__(self, channels: int, stride: int, bias: Sequence[float]) -> None:
         super().__init__()
         self.stride = stride
-        self.linear = nn.Linear(channels, 2 * 2 * stride)
+        self.linear = nn.Linear(channels, 2 * len(bias) * stride)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
-        self.bias = nn.Parameter(torch.tensor([identity_bias(bound), 0.0]))
+        self.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self, x: Tensor, count: int) -> Tensor:
-        """Real and imaginary parts ``(B, T, 2, count)``."""
-        parts = self.linear(x).unflatten(-1, (2, 2, self.stride))
+        """The numbers of the first ``count`` bands, ``(B, T, R, count)``."""
+        parts = self.linear(x).unflatten(-1, (-1, 2, self.stride))
         # Overlap-add of the positions' halves: a transposed convolution of kernel 2 * stride, as matrix product and shift.
         first = pad(parts[..., 0, :], (0, 0, 0, 0, 0, 1))
         second = pad(parts[..., 1, :], (0, 0, 0, 0, 1, 0))
-        joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, 2, (P + 1) * stride)
+        joined = (first + second).transpose(2, 3).flatten(3)  # (B, T, R, (P + 1) * stride)
         half = self.stride // 2
         return joined[..., half : half + count] + self.bias[:, None]

@@ -1,5 +1,7 @@
 """Losses on waves. Every function takes ``(estimate, target)``, float waves ``(B, C, N)`` at ``rate`` Hz, to a scalar."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,13 +18,24 @@ def si_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -
     return _ratio(estimate, target, ceiling, keep_scale=False)
 
 
-def sd_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0) -> Tensor:
+def sd_sdr(estimate: Tensor, target: Tensor, rate: int, ceiling: float = 30.0, below: float = 0.0) -> Tensor:
     """Negative scale-dependent signal-to-distortion ratio in dB (Le Roux et al. 2019).
 
     Like :func:`si_sdr`, but a difference in level counts as distortion. Its optimum is the target's level for any amount of
     remaining noise, whereas the optimum of a plain signal-to-error ratio is at a lower level.
+
+    With ``below`` only frequencies up to this one in Hz count. An upper band that is generated has the level of the target
+    but not its phase, and would count as noise.
     """
+    if below:
+        estimate, target = (_up_to(below, wave, rate) for wave in (estimate, target))
     return _ratio(estimate, target, ceiling, keep_scale=True)
+
+
+def _up_to(hz: float, wave: Tensor, rate: int) -> Tensor:
+    spectrum = torch.fft.rfft(wave)
+    edge = math.ceil(hz * wave.shape[-1] / rate)
+    return torch.fft.irfft(torch.cat([spectrum[..., :edge], torch.zeros_like(spectrum[..., edge:])], dim=-1), wave.shape[-1])
 
 
 def _ratio(estimate: Tensor, target: Tensor, ceiling: float, keep_scale: bool) -> Tensor:

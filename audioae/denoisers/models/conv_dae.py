@@ -19,7 +19,7 @@ from audioae.denoisers.layers.recurrent import FrequencyRecurrence
 from audioae.denoisers.layers.residual import ResidualBlock
 from audioae.denoisers.settings import MOST_BLOCKS, Dilation, MaskConfig, check_size
 from audioae.nn.causal import delay
-from audioae.nn.spectral import BandFeatures, bounded_mask
+from audioae.nn.spectral import BandFeatures, bounded_mask, identity_bias
 from audioae.nn.trained import State
 from audioae.settings.config import Field, model_validator
 
@@ -99,7 +99,7 @@ class Model(Masking):
         self.across = nn.ModuleDict(
             {str(number - 1): FrequencyRecurrence(channels, config.across_hidden) for number in config.across_after}
         )
-        self.decoder = PositionDecoder(2 * channels, config.stride, config.bound)
+        self.decoder = PositionDecoder(2 * channels, config.stride, (identity_bias(config.bound), 0.0))
         self.delay = config.delay
         """Delay of the output in frames."""
         self.receptive_field: int | None = config.receptive_field
@@ -119,6 +119,19 @@ class Model(Masking):
 
     def mask(self, parts: Tensor, state: State) -> tuple[Tensor, State]:
         """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to those of the mask."""
+        hidden, bands, after = self.hidden(parts, state)
+        return self.bounded(self.decoder(hidden, bands), parts.shape[-1]), after
+
+    def bounded(self, decoded: Tensor, bins: int) -> Tensor:
+        """The decoder's two numbers per band ``(B, T, 2, K)`` to the mask ``(B, T, 2, F)``."""
+        return bounded_mask(decoded, self.bound, bins, self.layout, self.exponent, self.knee)
+
+    def hidden(self, parts: Tensor, state: State) -> tuple[Tensor, int, State]:
+        """Real and imaginary parts of the linked spectrum ``(B, T, 2, F)`` to the input of the decoder.
+
+        Returns:
+            Positions ``(B, T, P, 2C)``, the number of bands, and the next state.
+        """
         after: State = {}
         features, after["level"] = self.features(parts, state["level"])
         encoded = self.encoder(features)
@@ -129,8 +142,7 @@ class Model(Masking):
                 x = self.across[place](x)
         if self.delay:
             encoded, after["encoded"] = delay(encoded, state["encoded"])
-        mask = self.decoder(torch.cat([x, encoded], dim=-1), features.shape[2])
-        return bounded_mask(mask, self.bound, parts.shape[-1], self.layout, self.exponent, self.knee), after
+        return torch.cat([x, encoded], dim=-1), features.shape[2], after
 
     def layers(self) -> Iterator[tuple[str, Any]]:
         """All layers between encoder and decoder, in order, with the names of their states."""

@@ -1,0 +1,121 @@
+"""Finds hard clipping: the level at which samples pile up, in each second of each channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+WINDOW_SECONDS = 1.0
+QUANTISATION = 1.5 / 32768
+"""Samples this close to the highest one are equal to it: 16-bit samples with dither."""
+RELATIVE = 2e-4
+"""The same relative to the highest sample."""
+BELOW = 0.9
+"""Lower edge of the range below the rail whose samples are counted, relative to the rail."""
+FEWEST, FEWEST_AGAIN = 6, 2
+"""Least number of samples at the rail: of a window by itself, and where other windows have the same rail."""
+CROWDED = 0.5
+"""Least number of samples at the rail relative to those in the range below it. Unclipped peaks are sharp."""
+IN_RUNS = 0.5
+"""Least share of the samples at the rail that are next to another one."""
+QUIET = 1e-3
+"""Rails below this level are quantisation steps of silence."""
+
+
+@dataclass(frozen=True)
+class _Peaks:
+    """The highest samples of one window, channel and polarity."""
+
+    top: float
+    at_rail: int
+    below: int
+    adjacent: int
+
+    @property
+    def evident(self) -> bool:
+        """Whether the window is clipped, judged by itself."""
+        return (
+            self.top >= QUIET
+            and self.at_rail >= FEWEST
+            and self.at_rail >= CROWDED * self.below
+            and self.adjacent >= IN_RUNS * self.at_rail
+        )
+
+
+def tolerance(rail: float) -> float:
+    """Distance from the rail within which a sample is clipped."""
+    return max(QUANTISATION, RELATIVE * rail)
+
+
+class ClippingFinder:
+    """Finds the rails of a recording that is fed block by block.
+
+    Args:
+        rate: Hz.
+        channels: C.
+
+    Attributes:
+        window: samples per window.
+
+    >>> time = np.arange(16000) / 16000
+    >>> wave = np.clip(np.sin(2 * np.pi * 220.3 * time) * (1 + time), -0.9, 0.8).astype(np.float32)
+    >>> finder = ClippingFinder(16000, 1)
+    >>> finder.feed(wave[:, None])
+    >>> finder.finish()  # one window, one channel, the upper and the lower rail
+    array([[[0.8, 0.9]]], dtype=float32)
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.window, self.channels = round(WINDOW_SECONDS * rate), channels
+        self._held = np.zeros((0, channels), np.float32)
+        self._peaks: list[list[list[_Peaks]]] = []
+
+    def feed(self, block: Wave) -> None:
+        """The next ``(frames, C)``."""
+        held = np.concatenate([self._held, block])
+        whole = len(held) // self.window
+        for number in range(whole):
+            self._add(held[number * self.window : (number + 1) * self.window])
+        self._held = held[whole * self.window :].copy()
+
+    def _add(self, part: Wave) -> None:
+        self._peaks.append([[_peaks(sign * part[:, c]) for sign in (1, -1)] for c in range(self.channels)])
+
+    def finish(self) -> NDArray[np.float32]:
+        """The rails ``(W, C, 2)`` of each window and channel, positive: the upper and the lower; infinite if not clipped."""
+        if len(self._held):
+            self._add(self._held)
+        rails = np.full((len(self._peaks), self.channels, 2), np.inf, np.float32)
+        for channel in range(self.channels):
+            for side in range(2):
+                found = [peaks[channel][side] for peaks in self._peaks]
+                known = np.array([each.top for each in found if each.evident])
+                for number, each in enumerate(found):
+                    again = (
+                        each.at_rail >= FEWEST_AGAIN and len(known) and np.abs(known - each.top).min() <= tolerance(each.top)
+                    )
+                    if each.evident or again:
+                        rails[number, channel, side] = each.top
+        return rails
+
+
+def _peaks(wave: Wave) -> _Peaks:
+    top = float(wave.max(initial=0.0))
+    at_rail = wave >= top - tolerance(top)
+    count = int(at_rail.sum())
+    adjacent = at_rail[1:] & at_rail[:-1]
+    # A sample with two neighbours counts once: runs of n samples have n - 1 pairs.
+    pairs = int(adjacent.sum())
+    return _Peaks(top, count, int((wave >= BELOW * top).sum()) - count, min(count, 2 * pairs))
+
+
+def clipped(wave: Wave, rails: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The samples at the upper and at the lower rail.
+
+    Args:
+        wave: ``(N,)`` of one window.
+        rails: the two rails, positive.
+    """
+    upper, lower = (np.float32(rail - tolerance(float(rail))) if np.isfinite(rail) else np.inf for rail in rails)
+    return wave >= upper, -wave >= lower

@@ -1,0 +1,145 @@
+"""Finds dropouts: short runs of equal samples with abrupt edges, and exact repetitions of what came before."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+Gap = tuple[int, int]
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.005, 0.25
+"""Length of dropouts. Longer silence is a pause or a cut."""
+STEP = 1 / 32768
+EDGE_SECONDS = 0.002
+LOUD_EDGE = 1.0 * STEP
+"""RMS beside a dropout, on one side at least. Recordings that fade into digital silence are quieter there."""
+SHORTEST_REPEAT_SECONDS, LONGEST_REPEAT_SECONDS = 0.008, 0.13
+"""Distance at which packets are repeated."""
+PERIODIC_SECONDS = 0.35
+"""Length of an exact repetition beyond which the sound itself is periodic, such as a test tone."""
+LOUD_REPEAT = 1.0 * STEP
+"""Least RMS of a repetition. Quiet noise of one or two steps repeats itself by chance."""
+HASHED = 32
+"""Samples of which each hash is made."""
+HELD_SECONDS = 0.8
+"""Samples that are kept to find repetitions that go on in the next block."""
+
+
+class DropoutFinder:
+    """Finds the dropouts of one channel that is fed block by block.
+
+    Args:
+        rate: Hz.
+
+    >>> wave = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1
+    >>> wave[5000:5400] = 0
+    >>> wave[9000:9320] = wave[8680:9000]
+    >>> finder = DropoutFinder(16000)
+    >>> finder.feed(wave)
+    >>> finder.finish()
+    [(5000, 5400), (9000, 9320)]
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._held = np.zeros(0, np.float32)
+        self._start = 0  # of the samples that are held
+        self._gaps: list[Gap] = []
+
+    def feed(self, wave: Wave) -> None:
+        """The next samples ``(N,)``."""
+        held = np.concatenate([self._held, wave])
+        self._find(held, last=False)
+        kept = min(len(held), round(HELD_SECONDS * self.rate))
+        self._start += len(held) - kept
+        self._held = held[len(held) - kept :].copy()
+
+    def finish(self) -> list[Gap]:
+        """First sample and end of each dropout, in order."""
+        self._find(self._held, last=True)
+        return _merged(self._gaps)
+
+    def _find(self, held: Wave, last: bool) -> None:
+        """Add the dropouts that lie within the samples held. Those found twice are merged at the end."""
+        complete = len(held) - (0 if last else round((LONGEST_SECONDS + EDGE_SECONDS) * self.rate))
+        found = [*constant_runs(held, self.rate), *repetitions(held, self.rate)]
+        self._gaps += [(self._start + start, self._start + stop) for start, stop in found if stop <= complete or last]
+
+
+def _merged(gaps: list[Gap]) -> list[Gap]:
+    result: list[Gap] = []
+    for start, stop in sorted(set(gaps)):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((start, stop))
+    return result
+
+
+def constant_runs(wave: Wave, rate: int) -> list[Gap]:
+    """Runs of equal samples within ``wave`` ``(N,)`` that begin or end abruptly, neither at its start nor at its end."""
+    equal = np.concatenate([[False], np.abs(np.diff(wave)) < STEP / 2, [False]])
+    edges = np.flatnonzero(np.diff(equal.astype(np.int8)))
+    shortest, longest = round(SHORTEST_SECONDS * rate), round(LONGEST_SECONDS * rate)
+    edge, found = max(2, round(EDGE_SECONDS * rate)), []
+    for start, stop in zip(edges[::2], edges[1::2] + 1, strict=True):
+        if not shortest <= stop - start <= longest or start == 0 or stop >= len(wave):
+            continue
+        value = float(wave[start])
+        beside = wave[max(0, start - edge) : start], wave[stop : stop + edge]
+        near = wave[max(0, start - longest) : stop + longest]
+        if abs(value) > 0.5 * float(np.abs(near).max()):
+            continue  # clipping
+        if max(float(np.sqrt(np.square(side - value).mean())) for side in beside if len(side)) > LOUD_EDGE:
+            found.append((int(start), int(stop)))
+    return found
+
+
+def repetitions(wave: Wave, rate: int) -> list[Gap]:
+    """Parts of ``wave`` ``(N,)`` that exactly repeat what came 8 to 130 ms before, and are not periodic for longer."""
+    shortest, longest = (round(s * rate) for s in (SHORTEST_REPEAT_SECONDS, LONGEST_REPEAT_SECONDS))
+    if len(wave) < shortest + HASHED:
+        return []
+    codes = np.round(wave / STEP).astype(np.int64)
+    hashes = _hashes(codes)
+    places = np.argsort(hashes, kind="stable")
+    ordered = hashes[places]
+    queries = np.arange(0, len(hashes), HASHED)
+    first = np.searchsorted(ordered, hashes[queries], "left")
+    found: list[Gap] = []
+    done = 0
+    for query, at in zip(queries.tolist(), first.tolist(), strict=True):
+        if query < done:
+            continue
+        # The last place before the query with the same hash.
+        same = places[at : at + 64]
+        same = same[(hashes[same] == hashes[query]) & (same <= query - shortest) & (same >= query - longest)]
+        if not len(same):
+            continue
+        gap = _extent(codes, query, query - int(same[-1]))
+        if gap is not None and shortest <= gap[1] - gap[0] <= PERIODIC_SECONDS * rate:
+            part = wave[gap[0] : gap[1]]
+            if float(part.std()) > LOUD_REPEAT:
+                found.append(gap)
+        done = gap[1] if gap is not None else query
+    return found
+
+
+def _hashes(codes: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A hash of every :data:`HASHED` consecutive samples."""
+    weights = np.random.default_rng(0).integers(1, 2**62, HASHED, dtype=np.uint64) | np.uint64(1)
+    values, count = codes.astype(np.uint64), len(codes) - HASHED + 1
+    total = np.zeros(count, np.uint64)
+    for number, weight in enumerate(weights):
+        total += weight * values[number : number + count]
+    return total
+
+
+def _extent(codes: NDArray[np.int64], place: int, lag: int) -> Gap | None:
+    """Where samples around ``place`` equal those ``lag`` before; None for a constant."""
+    equal = codes[lag:] == codes[:-lag]
+    at = place - lag
+    if not equal[at : at + HASHED].all() or np.ptp(codes[place : place + HASHED]) == 0:
+        return None
+    before, after = np.flatnonzero(~equal[:at]), np.flatnonzero(~equal[at:])
+    start = int(before[-1]) + 1 if len(before) else 0
+    stop = at + int(after[0]) if len(after) else len(equal)
+    return start + lag, stop + lag
