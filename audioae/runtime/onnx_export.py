@@ -82,7 +82,8 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves
         )
     kinds = "conv_dae, crn_dae, conv1d_dae or ensemble_dae"
     parts = getattr(denoiser, "members", None) or [denoiser]
-    if not isinstance(denoiser, Denoiser) or not all(isinstance(part.network, Masking) for part in parts):
+    masks = all(isinstance(part.network, Masking) for part in parts)
+    if not isinstance(denoiser, Denoiser) or denoiser.restores or not masks:
         raise ModelFileError(f"{denoiser.name}: is of the kind {denoiser.settings.kind}: only {kinds} go to ONNX")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}: give one of {', '.join(PRECISIONS)}")

@@ -41,6 +41,8 @@ EXCERPT_SECONDS, EVERY_SECONDS, MOST_EXCERPTS = 6.0, 60.0, 10
 SHORTEST_EXCERPT = 0.5
 CROSSOVER_SECONDS = 0.012
 """Length of the filter that separates an added upper band."""
+LIFTS_DB = (3_400.0, 12.5), (4_000.0, 11.0), (5_500.0, 7.0), (7_200.0, 4.0)
+"""Edges in Hz, and gains in dB of the band added above them with which its energy is right on average."""
 BLOCK_SECONDS = 4.0
 
 
@@ -339,7 +341,8 @@ class Restoring:
                     wave, estimate[channel], *at, (float(limits[0]), float(limits[1])), self.damage.rate
                 )
         if self.damage.edge is not None:
-            result += upper_band(estimate, self.damage.edge, self.damage.rate)
+            lift = np.float32(10 ** (lift_of(self.damage.edge) / 20))
+            result += lift * upper_band(estimate, self.damage.edge, self.damage.rate)
         return result[:, own]
 
 
@@ -388,6 +391,18 @@ def _within(gaps: Iterable[Gap], start: int, stop: int) -> Iterator[Gap]:
     for first, last in gaps:
         if first < stop and last > start:
             yield max(first, start), min(last, stop)
+
+
+def lift_of(edge: float) -> float:
+    """Gain in dB of an added band above ``edge`` Hz.
+
+    The network learnt the most likely compressed magnitudes. Their energy is too low, the more so the less of the band
+    could be heard.
+
+    >>> lift_of(4000), lift_of(5500)
+    (11.0, 7.0)
+    """
+    return float(np.interp(edge, *zip(*LIFTS_DB, strict=True)))
 
 
 def upper_band(estimate: Wave, edge: float, rate: int) -> Wave:

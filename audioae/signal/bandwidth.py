@@ -11,7 +11,9 @@ LOWEST_HZ, HIGHEST_HZ = 3_000.0, 7_200.0
 ACTIVE = 0.03
 """Level of a frame, relative to the loudest one so far, above which it counts."""
 DROP_DB, STEEP_DB = 24.0, 18.0
-"""Least drop from the octave part below the edge to everything above, and within a sixth of an octave around it."""
+"""Least drop from the octave part below the edge to everything above, and within a tenth of an octave around it."""
+SLOPE_DB = 9.0
+"""Largest drop just below the edge. A voice that becomes weaker over some kilohertz is complete."""
 HALF_DB = 12.0
 """The edge is the last bin that is no more than this below the band."""
 HIGHEST_SHARE = 0.9
@@ -67,10 +69,10 @@ class BandwidthFinder:
         fine = 10 * np.log10(self._power + 1e-12 * smooth.max())
         highest = min(HIGHEST_HZ, HIGHEST_SHARE * self.rate / 2)
         for hz in self._hz[(self._hz >= LOWEST_HZ) & (self._hz <= highest)]:
-            near = self._between(level, 0.89 * hz, 0.97 * hz), self._between(level, 1.03 * hz + 60, 1.12 * hz + 120)
+            near = self._between(level, 0.93 * hz, 0.99 * hz), self._between(level, 1.02 * hz + 60, 1.08 * hz + 100)
             above = self._between(level, 1.06 * hz + 100, 0.98 * self.rate / 2)
-            below = self._between(level, 0.7 * hz, 0.95 * hz)
-            if not all(map(len, (*near, above, below))):
+            below, before = self._between(level, 0.7 * hz, 0.95 * hz), self._between(level, 0.8 * hz, 0.9 * hz)
+            if not all(map(len, (*near, above, below, before))) or before.mean() - near[0].mean() > SLOPE_DB:
                 continue
             steep = float(near[0].mean() - near[1].mean())
             drop = float(below.mean() - above.max())

@@ -53,8 +53,10 @@ def test_begins_as_the_identity(kind: str, bins: int) -> None:
     spec = spectrum(bins, 20, 2, 2)
     spec[..., 0, :] = 0  # a recording without a constant offset, which would be removed
     late = pad(spec, (model.delay, 0))[..., :20]
+    # A kind that adds copies begins with copies 80 dB below their source, from which training can raise them.
+    nearly = 1e-5 if not hasattr(model, "added") else 1e-4 * float(spec.abs().max())
     for each in (model.train(), model.eval()):
-        assert torch.allclose(run(each, spec), late, atol=1e-5)
+        assert torch.allclose(run(each, spec), late, atol=nearly)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +125,12 @@ def test_mask_is_bounded_and_the_image_kept(kind: str) -> None:
     stereo = torch.cat([spec, 0.5j * spec], dim=1)
     out = run(model, stereo)
     assert torch.allclose(out[:, 1], 0.5j * out[:, 0], atol=1e-5)
-    assert (out.abs() <= 2.0 * pad(stereo, (model.delay, 0))[..., :30].abs() + 1e-5).all()
+    late = pad(stereo, (model.delay, 0))[..., :30].abs()
+    if hasattr(model, "added"):  # copies begin at 3.2 kHz
+        out, late = out[:, :, :102], late[:, :, :102]
+    assert (
+        (out.abs() <= model.bound * late + 1e-5).all() if hasattr(model, "bound") else (out.abs() <= 2 * late + 1e-5).all()
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

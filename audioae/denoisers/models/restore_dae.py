@@ -78,6 +78,7 @@ class Model(conv_dae.Model):
 @torch.inference_mode(False)  # cached, and also used in training
 def _sources(bins: int, bin_hz: float) -> Tensor:
     """The bin that each bin is a copy of ``(F,)``; -1 below the copies."""
-    width = round(SOURCE_HZ / bin_hz)
+    # An even number, because odd ones change the sign from frame to frame, which cancels where frames overlap by half.
+    width = 2 * round(SOURCE_HZ / bin_hz / 2)
     number = torch.arange(bins)
     return torch.where(number < 2 * width, -1, width + number % width)
