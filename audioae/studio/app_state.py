@@ -10,6 +10,8 @@ from audioae.studio.processes import WorkerProcess
 from audioae.studio.store import Store
 
 Listing = dict[str, list[dict[str, Any]]]
+RESTORER = "restore"
+"""The default restorer."""
 
 
 @dataclass
@@ -90,3 +92,10 @@ class AppState:
             return known
         rows = (await self.listing())["denoisers"]
         return {"default": self.default_model} | {each["name"]: each["model"] for each in rows} | self.fitted
+
+    async def restorers(self, wanted: object = None) -> dict[str, str]:
+        """Restorers by the names that a request may give, as :meth:`denoisers`."""
+        known = {"default": RESTORER, RESTORER: RESTORER}
+        if (wanted or "default") in known and not (self._listing and self._listing.done()):
+            return known
+        return {"default": RESTORER} | {each["name"]: each["model"] for each in (await self.listing())["restorers"]}

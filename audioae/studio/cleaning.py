@@ -13,7 +13,7 @@ from audioae.audio.speech_files import speech_text
 from audioae.runtime.files import clean_job
 from audioae.runtime.jobs import DenoiseOptions, Job
 from audioae.signal.speech import Segment
-from audioae.studio.loaded import denoiser
+from audioae.studio.loaded import denoiser, restorer
 from audioae.studio.messages import CancelledError, Notify
 from audioae.studio.turns import Turns
 
@@ -27,7 +27,7 @@ TURNS = Turns(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffin
 
 
 def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> dict[str, Any]:
-    """Clean a file as ``audioae denoise`` does, and return the report.
+    """Clean a file as ``audioae denoise`` does, or repair it as ``audioae restore`` does, and return the report.
 
     Args:
         args: ``source``, ``target`` and the fields of :class:`~audioae.studio.store.Settings`; for segments of speech
@@ -49,6 +49,8 @@ def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> d
         codec=args["codec"],
         track=args["track"],
         loudness=args["loudness"],
+        repairs=tuple(args["repairs"]),
+        denoise=args["denoise"],
         workers=PARTS,
         overwrite=True,  # an earlier process may have been killed
     )
@@ -69,7 +71,8 @@ def clean(args: dict[str, Any], cancelled: threading.Event, notify: Notify) -> d
         notify(done=0.0)
         speech = Path(args["speech"]).with_suffix(".json") if "speech" in args else None
         job = Job(Path(args["source"]), Path(args["target"]), speech=speech)
-        report = clean_job(denoiser(args["model"]), job, options, progress)
+        model = restorer(args["model"]) if options.repairs else denoiser(args["model"])
+        report = clean_job(model, job, options, progress)
     if speech is not None:
         _rename(speech, Path(args["speech"]), args["name"])
     return report.as_dict()

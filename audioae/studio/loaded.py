@@ -1,4 +1,4 @@
-"""Cache of loaded denoisers."""
+"""Cache of loaded denoisers and restorers."""
 
 import threading
 from functools import lru_cache
@@ -11,8 +11,8 @@ _loading = threading.Lock()
 
 
 @lru_cache(maxsize=6)
-def _loaded(model: str) -> Streaming[Any]:
-    return ModelChoice(model, "cpu", "torch").load()
+def _loaded(model: str, restores: bool) -> Streaming[Any]:
+    return ModelChoice(model, "cpu", "torch", restores).load()
 
 
 def denoiser(model: str) -> Streaming[Any]:
@@ -22,4 +22,14 @@ def denoiser(model: str) -> Streaming[Any]:
         ModelFileError: no such model.
     """
     with _loading:
-        return _loaded(model)
+        return _loaded(model, restores=False)
+
+
+def restorer(model: str) -> Streaming[Any]:
+    """A restorer by its name or path.
+
+    Raises:
+        ModelFileError: no such model, or no restorer.
+    """
+    with _loading:
+        return _loaded(model, restores=True)

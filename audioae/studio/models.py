@@ -10,18 +10,22 @@ from audioae.recipe_files import DEFAULT
 
 
 def models(args: dict[str, Any], cancelled: threading.Event | None = None) -> dict[str, Any]:
-    """The denoisers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
+    """The denoisers, restorers, autoencoders and generators of the package, and those at the paths in ``args["paths"]``.
 
     Raises:
         ModelFileError: a path is not a model, or not of a family that makes sound.
     """
-    found: dict[str, list[dict[str, Any]]] = {"denoisers": [], "autoencoders": [], "generators": []}
+    found: dict[str, list[dict[str, Any]]] = {
+        "denoisers": [], "restorers": [], "autoencoders": [], "generators": []
+    }  # fmt: skip
     for name in [*args["paths"], *shipped()]:
         each = info(name)
         settings: Any = each.settings
         row = {"name": Path(name).stem, "model": name, "parameters": each.parameters, "latency": each.latency}
         family = each.family
-        if family == "denoisers":
+        if each.purpose == "restorers":
+            found["restorers"].append(row)
+        elif family == "denoisers":
             found["denoisers"].append(row | {"default": name == DEFAULT})
         elif family == "autoencoders":
             if each.recipe.corruption.noise:

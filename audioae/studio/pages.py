@@ -32,6 +32,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/files/{key}", remove, methods=["DELETE"]),
         Route("/api/files/{key}/results", clean, methods=["POST"]),
         Route("/api/files/{key}/results/{result}", cancel, methods=["DELETE"]),
+        Route("/api/files/{key}/results/{result}/damage", damage),
         Route("/api/files/{key}/results/{result}/link", link, methods=["POST"]),
         Route("/api/files/{key}/samples", samples),
         Route("/api/files/{key}/view", view),
@@ -142,10 +143,13 @@ async def remove(request: Request) -> Response:
 
 
 async def clean(request: Request) -> Response:
-    """Start to clean a recording. Events report its progress."""
+    """Start to clean a recording, or to restore it if the request has ``only``. Events report its progress."""
     studio, recording = studio_of(request), recording_of(request)
     given = await uploads.json_of(request)
-    settings = uploads.settings(given, await studio.denoisers(given.get("model")))
+    if "only" in given:
+        settings = uploads.restoring(given, await studio.restorers(given.get("model")))
+    else:
+        settings = uploads.settings(given, await studio.denoisers(given.get("model")))
     return JSONResponse(studio.store.clean(recording, settings).as_dict())
 
 
@@ -154,6 +158,12 @@ async def cancel(request: Request) -> Response:
     recording = recording_of(request)
     await studio_of(request).store.cancel(recording, result_of(recording, request.path_params["result"]))
     return JSONResponse({})
+
+
+async def damage(request: Request) -> Response:
+    """Send what was found in a recording, as the report of ``audioae restore`` lists it."""
+    recording = recording_of(request)
+    return JSONResponse({"damage": result_of(recording, request.path_params["result"]).damage})
 
 
 async def link(request: Request) -> Response:

@@ -1,9 +1,10 @@
-"""Routes for programs: an upload that is answered by the cleaned file, and a WebSocket that cleans PCM."""
+"""Routes for programs: an upload that is answered by the cleaned or restored file, and a WebSocket that cleans PCM."""
 
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from audioae.errors import AudioaeError, InputError
 from audioae.studio import uploads
 from audioae.studio.app_state import AppState
 from audioae.studio.guard import PROTOCOL, protocols
-from audioae.studio.store import ending, result_name, shown_name
+from audioae.studio.store import Settings, ending, result_name, shown_name
 
 LARGEST_CHUNK = 2**22
 """Bytes of PCM that are passed on at a time."""
@@ -30,12 +31,15 @@ TYPES = {".json": "application/json", ".csv": "text/csv", ".zip": "application/z
 OTHER_TYPE = "application/octet-stream"
 FORMATS = tuple(each.removeprefix(".") for each in SPEECH_ENDINGS)
 OF_FILES = (*uploads.SETTINGS, "vad", "answer")
+DAMAGE = "damage.json"
+OF_RESTORING = (*uploads.RESTORING, "answer")
 
 
 def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
         Route("/api/denoise", denoise, methods=["POST", "PUT"]),
+        Route("/api/restore", restore, methods=["POST", "PUT"]),
         WebSocketRoute("/api/stream", stream),
     ]
 
@@ -49,17 +53,72 @@ async def denoise(request: Request) -> Response:
     segments of speech: they are the answer, or with ``answer=both`` a ZIP archive has them and the cleaned file. The report
     is in the header ``Audioae-Report``.
     """
+    return await _answered(request, _denoising)
+
+
+async def restore(request: Request) -> Response:
+    """``POST /api/restore``: repair a file as ``audioae restore`` does.
+
+    The file comes as for :func:`denoise`. Settings are ``only``, kinds of damage with commas in between, ``denoise=1``,
+    ``model``, ``bitrate``, ``salvage``, ``codec``, ``track`` and ``loudness``. With ``answer=report`` the report is the
+    answer, which lists what was found, and with ``answer=both`` a ZIP archive has it and the restored file. The report in
+    the header ``Audioae-Report`` has the number of findings of each kind in place of their list, which may be long.
+    """
+    return await _answered(request, _restoring)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a request asks for.
+
+    Attributes:
+        settings: settings of the result.
+        beside: name of what is sent beside or in place of the sound, ``speech.srt`` or ``damage.json``; empty for nothing.
+        sound: whether the sound is sent.
+    """
+
+    settings: Settings
+    beside: str
+    sound: bool
+
+
+async def _denoising(studio: AppState, given: dict[str, str]) -> _Wanted:
+    """What a request to reduce noise asks for.
+
+    Raises:
+        InputError: an unknown or invalid setting.
+    """
+    speech = uploads.choice(given, "vad", FORMATS)  # before the model is looked up, which takes longer
+    answer = uploads.choice(given, "answer", ("speech", "both"))
+    if answer and not speech:
+        raise InputError(f"answer={answer} needs vad, the format of the segments: {', '.join(FORMATS)}")
+    settings = uploads.settings(given, await studio.denoisers(given.get("model")), OF_FILES)
+    return _Wanted(settings, f"speech.{speech}" if speech else "", not speech or answer == "both")
+
+
+async def _restoring(studio: AppState, given: dict[str, str]) -> _Wanted:
+    """What a request to restore asks for.
+
+    Raises:
+        InputError: an unknown or invalid setting.
+    """
+    answer = uploads.choice(given, "answer", ("sound", "report", "both")) or "sound"
+    settings = uploads.restoring(given, await studio.restorers(given.get("model")), OF_RESTORING)
+    return _Wanted(settings, "" if answer == "sound" else DAMAGE, answer != "report")
+
+
+async def _answered(request: Request, read: Callable[[AppState, dict[str, str]], Awaitable[_Wanted]]) -> Response:
+    """Take a recording, process it, and answer by what the request asks for, which ``read`` finds in its settings."""
     studio: AppState = request.app.state.studio
     folder = studio.store.new_folder()
     work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
     try:
         name, source, given = await _received(request, folder, studio.limit)
-        wanted = _wanted(given)  # before the model is looked up, which takes longer
-        settings = uploads.settings(given, await studio.denoisers(given.get("model")), OF_FILES)
+        wanted = await read(studio, given)
         target = folder / f"result{ending(name)}"
-        options = asdict(settings) | {"source": str(source), "target": str(target)}
-        if wanted.speech:
-            options |= {"speech": str(folder / f"speech.{wanted.speech}"), "name": shown_name(name)}
+        options = asdict(wanted.settings) | {"source": str(source), "target": str(target)}
+        if wanted.beside not in ("", DAMAGE):
+            options |= {"speech": str(folder / wanted.beside), "name": shown_name(name)}
         work = asyncio.create_task(studio.store.cleaning.ask("clean", options))
         gone = asyncio.create_task(_gone(request))
         try:
@@ -72,8 +131,8 @@ async def denoise(request: Request) -> Response:
             report, _ = work.result()
         except AudioaeError as error:
             raise InputError(str(error).replace(str(source), shown_name(name)).replace(f"{folder}/", "")) from None
-        result, shown = await asyncio.to_thread(_answer, wanted, folder, target, shown_name(name))
         report |= {"input": shown_name(name), "output": result_name(shown_name(name))}
+        result, shown = await asyncio.to_thread(_answer, wanted, folder, target, shown_name(name), report)
     except BaseException:
         if work is not None and not work.done():
             work.cancel()
@@ -81,6 +140,8 @@ async def denoise(request: Request) -> Response:
                 await work
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if report["damage"] is not None:  # as a list it may be too long for a header
+        report["damage"] = dict(Counter(each["kind"] for each in report["damage"]))
     headers = {
         "Content-Length": str(result.stat().st_size),
         "Content-Disposition": disposition(shown),
@@ -90,44 +151,20 @@ async def denoise(request: Request) -> Response:
     return StreamingResponse(_file(result, folder), headers=headers, media_type=kind)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What a request is answered by.
-
-    Attributes:
-        speech: format of segments of speech; empty for none.
-        sound: whether the cleaned sound is sent.
-    """
-
-    speech: str
-    sound: bool
-
-
-def _wanted(given: dict[str, str]) -> _Wanted:
-    """What a request asks for.
-
-    Raises:
-        InputError: no such format or answer.
-    """
-    speech = uploads.choice(given, "vad", FORMATS)
-    answer = uploads.choice(given, "answer", ("speech", "both"))
-    if answer and not speech:
-        raise InputError(f"answer={answer} needs vad, the format of the segments: {', '.join(FORMATS)}")
-    return _Wanted(speech, not speech or answer == "both")
-
-
-def _answer(wanted: _Wanted, folder: Path, target: Path, name: str) -> tuple[Path, str]:
+def _answer(wanted: _Wanted, folder: Path, target: Path, name: str, report: dict[str, Any]) -> tuple[Path, str]:
     """The file to send, and its name."""
-    if not wanted.speech:
+    if not wanted.beside:
         return target, result_name(name)
-    stem, speech = Path(name).stem, folder / f"speech.{wanted.speech}"
+    beside, shown = folder / wanted.beside, f"{Path(name).stem}.{wanted.beside}"
+    if wanted.beside == DAMAGE:  # the worker has written segments of speech
+        beside.write_text(json.dumps(report), encoding="utf-8")
     if not wanted.sound:
-        return speech, f"{stem}.speech{speech.suffix}"
+        return beside, shown
     both = folder / "both.zip"
     with ZipFile(both, "w") as archive:
         archive.write(target, result_name(name))
-        archive.write(speech, f"{stem}.speech{speech.suffix}")
-    return both, f"{stem}.zip"
+        archive.write(beside, shown)
+    return both, f"{Path(name).stem}.zip"
 
 
 async def _received(request: Request, folder: Path, limit: int) -> tuple[str, Path, dict[str, str]]:

@@ -24,7 +24,7 @@ SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the noise reduction, as the options of ``audioae denoise``.
+    """Settings of a result, as the options of ``audioae denoise`` and ``audioae restore``.
 
     Attributes:
         model: name or path.
@@ -36,6 +36,8 @@ class Settings:
         codec: codec of the sound of media files, by FFmpeg's name; empty for that of the input.
         track: number of the sound track of media files, from 1; 0 for the default track.
         loudness: integrated loudness of the result in LUFS; None to leave it.
+        repairs: kinds of damage to repair; empty for noise reduction.
+        denoise: denoiser that follows the repair; empty for none.
     """
 
     model: str
@@ -47,17 +49,21 @@ class Settings:
     codec: str = ""
     track: int = 0
     loudness: float | None = None
+    repairs: tuple[str, ...] = ()
+    denoise: str = ""
 
 
 @dataclass
 class Result:
-    """A recording cleaned with certain settings.
+    """A recording cleaned or restored with certain settings.
 
     Attributes:
         key: identifier for the page.
         settings: settings.
         path: the file.
         state: ``waiting``, ``running``, ``done`` or ``error``.
+        report: report without the damage, which may be a long list.
+        damage: what was found and repaired, with times.
     """
 
     key: str
@@ -66,6 +72,7 @@ class Result:
     state: str = "waiting"
     done: float = 0.0
     report: dict[str, Any] = field(default_factory=dict)
+    damage: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
     copied: Path | None = None
     task: asyncio.Task[None] | None = None
@@ -226,6 +233,7 @@ class Store:
         self.publish(recording)
         try:
             result.report, _ = await self.cleaning.ask("clean", places | asdict(result.settings), watch)
+            result.damage = result.report.pop("damage") or []
             if not recording.facts.get("exact", True):
                 await self._copy(recording)
                 result.copied = result.path.with_suffix(".f32")

@@ -23,7 +23,9 @@ SPARE_BYTES = 2**28
 CHECK_BYTES = 2**24
 OF_STRENGTH = ("atten_limit", "for", "mix")
 OF_STREAMS = ("model", *OF_STRENGTH, "channels")
-SETTINGS = (*OF_STREAMS, "bitrate", "salvage", "codec", "track", "loudness")
+OF_WRITING = ("bitrate", "salvage", "codec", "track", "loudness")
+SETTINGS = (*OF_STREAMS, *OF_WRITING)
+RESTORING = ("model", "only", "denoise", *OF_WRITING)
 
 
 class TooLargeError(HTTPException):
@@ -137,7 +139,7 @@ def number(given: Mapping[str, Any], name: str, low: float, high: float, default
 
 
 def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequence[str] = SETTINGS) -> Settings:
-    """Settings of a request.
+    """Settings of a request to reduce noise.
 
     Args:
         given: options of the command line: ``atten_limit`` or ``atten-limit``.
@@ -147,23 +149,78 @@ def settings(given: Mapping[str, Any], models: Mapping[str, str], names: Sequenc
     Raises:
         InputError: an unknown setting or model, or an invalid value.
     """
+    plain = _plain(given, names)
+    return Settings(
+        model=_model(plain, models),
+        atten_limit=_limit(plain),
+        mix=number(plain, "mix", 0, 1, 1.0),
+        channels=choice(plain, "channels", ("linked", "independent")) or "linked",
+        **_writing(plain),
+    )
+
+
+def restoring(given: Mapping[str, Any], models: Mapping[str, str], names: Sequence[str] = RESTORING) -> Settings:
+    """Settings of a request to restore.
+
+    Args:
+        given: options of ``audioae restore``; ``only`` is a text with commas or a list.
+        models: names or paths of the available restorers by name, ``default`` among them.
+        names: accepted options.
+
+    Raises:
+        InputError: an unknown setting, model or kind of damage, or an invalid value.
+    """
+    from audioae.signal.damage import check_repairs  # loads numpy, which the server starts without
+
+    plain = _plain(given, names)
+    only = plain.get("only") or []
+    kinds = [str(each)[:100].strip() for each in (only if isinstance(only, list) else str(only).split(","))]
+    return Settings(
+        model=_model(plain, models),
+        repairs=check_repairs(kinds),
+        denoise="default" if flag(plain, "denoise") else "",
+        **_writing(plain),
+    )
+
+
+def _plain(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Settings with underscores in their names."""
     plain = {name.replace("-", "_"): value for name, value in given.items()}
     if unknown := sorted(set(plain) - set(names)):
         raise InputError(f"no such setting: {', '.join(unknown)[:200]} (there are {', '.join(names)})")
+    return plain
+
+
+def _model(plain: Mapping[str, Any], models: Mapping[str, str]) -> str:
     name = plain.get("model") or "default"
     if not isinstance(name, str) or name not in models:
         raise InputError(f"{str(name)[:100]}: no such model (there are {', '.join(models)})")
-    return Settings(
-        models[name],
-        _limit(plain),
-        number(plain, "mix", 0, 1, 1.0),
-        choice(plain, "channels", ("linked", "independent")) or "linked",
-        int(number(plain, "bitrate", 1, 4096)) if plain.get("bitrate") else None,
-        plain.get("salvage") in (True, "1", "true"),
-        str(plain.get("codec") or "")[:40],
-        int(number(plain, "track", 1, 1024)) if plain.get("track") else 0,
-        number(plain, "loudness", -70, -5) if plain.get("loudness") not in (None, "") else None,
-    )
+    return models[name]
+
+
+def _writing(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings ``OF_WRITING``."""
+    return {
+        "bitrate": int(number(plain, "bitrate", 1, 4096)) if plain.get("bitrate") else None,
+        "salvage": flag(plain, "salvage"),
+        "codec": str(plain.get("codec") or "")[:40],
+        "track": int(number(plain, "track", 1, 1024)) if plain.get("track") else 0,
+        "loudness": number(plain, "loudness", -70, -5) if plain.get("loudness") not in (None, "") else None,
+    }
+
+
+def flag(given: Mapping[str, Any], name: str) -> bool:
+    """A setting that is on or off, and off by default.
+
+    Raises:
+        InputError: another value.
+    """
+    value = given.get(name) or False
+    if value in (True, "1", "true"):
+        return True
+    if value not in (False, "0", "false"):
+        raise InputError(f"{name} {str(value)[:100]!r}: give 1 or 0")
+    return False
 
 
 def choice(given: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:

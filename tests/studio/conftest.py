@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.signal
+import soundfile
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 PROGRAM = """
@@ -211,3 +214,28 @@ def command() -> Callable[..., None]:
 def clip(tmp_path: Path) -> Path:
     """A noisy recording in a folder of its own."""
     return Path(shutil.copy(SAMPLES / "noisy" / "16k-fire.flac", tmp_path / "fire.flac"))
+
+
+@pytest.fixture(scope="session")
+def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording with clipped peaks and two dropouts: 40 ms at 1.25 s, and 30 ms at 2.5 s."""
+    wave, rate = soundfile.read(SAMPLES / "noisy" / "16k-fire.flac")
+    wave = wave.clip(-0.1, 0.1)
+    wave[20_000:20_640] = wave[40_000:40_480] = 0
+    path = tmp_path_factory.mktemp("clipped") / "clipped.flac"
+    soundfile.write(path, wave, rate)
+    return path
+
+
+@pytest.fixture(scope="session")
+def distant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of a reverberant room that ends at 3.5 kHz."""
+    wave, rate = soundfile.read(SAMPLES / "clean" / "16k-fire.flac")
+    time = np.arange(int(0.9 * rate)) / rate
+    room = np.random.default_rng(0).normal(size=len(time)) * 10 ** (-3 * time / 0.9)
+    room[0] = 8
+    wave = scipy.signal.fftconvolve(wave, room)[: len(wave)]
+    wave = np.convolve(wave, scipy.signal.firwin(401, 3500, fs=rate), "same")
+    path = tmp_path_factory.mktemp("distant") / "distant.flac"
+    soundfile.write(path, 0.5 * wave / np.abs(wave).max(), rate)
+    return path

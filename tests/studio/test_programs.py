@@ -282,6 +282,7 @@ def test_the_commands_of_the_documentation_run(studio: Studio, tmp_path: Path) -
     assert soundfile.info(tmp_path / "clean.flac").frames == frames
     assert (tmp_path / "speech.srt").read_text().count("[speech]") >= 1
     assert len(ZipFile(tmp_path / "both.zip").namelist()) == 2
+    assert (tmp_path / "restored.flac").read_bytes() and json.loads((tmp_path / "damage.json").read_text())["damage"] == []
 
 
 def test_the_program_of_the_documentation_runs(studio: Studio, fresh_clone: Path) -> None:
