@@ -38,7 +38,7 @@ class AppState:
     Attributes:
         store: recordings and results.
         limit: largest upload in bytes.
-        default: name or path of the default model.
+        default: name or path of the default model, a denoiser or a restorer.
         paths: paths of models, from the command line.
         creating: the worker that lists models, generates sounds and cleans streams.
         test: listening test of the command line.
@@ -85,17 +85,19 @@ class AppState:
     async def denoisers(self, wanted: object = None) -> dict[str, str]:
         """Denoisers by the names that a request may give; no other name or path is accepted.
 
-        The default model can be asked for before all models are listed.
+        That of the package can be asked for before all models are listed.
         """
-        known = {"default": self.default_model, Path(self.default_model).stem: self.default_model} | self.fitted
-        if (wanted or "default") in known and not (self._listing and self._listing.done()):
-            return known
-        rows = (await self.listing())["denoisers"]
-        return {"default": self.default_model} | {each["name"]: each["model"] for each in rows} | self.fitted
+        return await self._named("denoisers", DEFAULT, wanted, self.fitted)
 
     async def restorers(self, wanted: object = None) -> dict[str, str]:
         """Restorers by the names that a request may give, as :meth:`denoisers`."""
-        known = {"default": RESTORER, RESTORER: RESTORER}
-        if (wanted or "default") in known and not (self._listing and self._listing.done()):
+        return await self._named("restorers", RESTORER, wanted, {})
+
+    async def _named(self, kind: str, default: str, wanted: object, fitted: dict[str, str]) -> dict[str, str]:
+        known = {"default": default, default: default} | fitted
+        is_listed = self._listing is not None and self._listing.done()
+        if self.default == "default" and (wanted or "default") in known and not is_listed:
             return known
-        return {"default": RESTORER} | {each["name"]: each["model"] for each in (await self.listing())["restorers"]}
+        models = {each["name"]: each["model"] for each in (await self.listing())[kind]}
+        chosen = self.default_model if self.default_model in models.values() else default
+        return {"default": chosen} | models | fitted

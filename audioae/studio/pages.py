@@ -15,7 +15,7 @@ from audioae import __version__
 from audioae.errors import InputError
 from audioae.recipe_files import DEFAULT
 from audioae.studio import uploads
-from audioae.studio.app_state import AppState
+from audioae.studio.app_state import RESTORER, AppState
 from audioae.studio.programs import disposition
 from audioae.studio.store import Recording, Result, result_name
 
@@ -77,7 +77,7 @@ async def about(request: Request) -> Response:
     return JSONResponse(
         {
             "version": __version__, "limit": studio.limit, "test": test,
-            "model": Path(studio.default_model).stem, "default": DEFAULT,
+            "model": Path(studio.default_model).stem, "default": DEFAULT, "restorer": RESTORER,
         }
     )  # fmt: skip
 
@@ -162,16 +162,25 @@ async def cancel(request: Request) -> Response:
 
 async def damage(request: Request) -> Response:
     """Send what was found in a recording, as the report of ``audioae restore`` lists it."""
-    recording = recording_of(request)
-    return JSONResponse({"damage": result_of(recording, request.path_params["result"]).damage})
+    return JSONResponse({"damage": _finished(recording_of(request), request.path_params["result"]).damage})
+
+
+def _finished(recording: Recording, key: str) -> Result:
+    """A result that is done.
+
+    Raises:
+        InputError: it is not done, or there is no such result.
+    """
+    result = result_of(recording, key)
+    if result.state != "done":
+        raise InputError("the result is not ready yet")
+    return result
 
 
 async def link(request: Request) -> Response:
     """Make an address to download a result: random, and valid until the recording is removed."""
     recording = recording_of(request)
-    result = result_of(recording, request.path_params["result"])
-    if result.state != "done":
-        raise InputError("the result is not ready yet")
+    result = _finished(recording, request.path_params["result"])
     name = result_name(recording.name)
     return JSONResponse({"url": studio_of(request).store.link(result.path, name), "name": name})
 

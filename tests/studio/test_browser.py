@@ -13,6 +13,7 @@ import pytest
 import scipy.stats
 import soundfile
 
+from audioae.weight_files import locate
 from tests.studio.conftest import SAMPLES, Studio, running
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -273,6 +274,132 @@ def test_two_models_lie_side_by_side(desk: Web) -> None:
     desk.wait_for_selector("#picture-other[aria-label*='after, second model']")
     desk.keyboard.press("4")
     until(desk, "studio.player.weights[2] === 1")
+
+
+def choose_task(page: Web, name: str) -> None:
+    """As a click on its words; the radio button itself is hidden beneath them."""
+    page.click(f"#task .choice >> text='{name}'")
+
+
+def test_restoring_lists_and_marks_what_was_found(
+    web: Web, clipped: Path, command: Callable[..., None], tmp_path: Path
+) -> None:
+    web.set_input_files("#files", str(clipped))
+    web.wait_for_selector("#name:has-text('clipped.flac')")
+    assert web.locator("#damage, #repairs, label[for=restorer]").locator("visible=true").count() == 0
+    choose_task(web, "Restore")
+    web.wait_for_selector("#damage-text:has-text('Found: 1 clipped passage, 2 dropouts.')")
+    assert web.locator("#strength, #mix, #model, #other, #fit").locator("visible=true").count() == 0
+    words = web.locator("#damage-list button").all_text_contents()
+    assert words == ["Clipping at -20.0 dBFS, 0:00.00 to 0:04.00", "Dropout of 40 ms, 0:01.25 to 0:01.29",
+                     "Dropout of 30 ms, 0:02.50 to 0:02.53"]  # fmt: skip
+    marks = "[...document.querySelectorAll('#marks .mark')].map((each) => each.getAttribute('aria-label'))"
+    until(web, f"{marks}.length === 3")
+    assert web.evaluate(marks) == words
+    web.wait_for_selector("#pictures[data-drawn*='\"done\"']")
+    left, width = web.evaluate(
+        """(() => { const [picture, mark] = ["#picture-before", ".mark.dropouts"].map((each) =>
+        document.querySelector(each).getBoundingClientRect()); return [mark.left - picture.left, picture.width]; })()"""
+    )
+    assert abs(left - 44 - (width - 44) * 1.25 / web.evaluate("studio.player.facts.seconds")) < 1
+
+    web.click("#damage-list >> text=Dropout of 30 ms")
+    assert web.evaluate("studio.player.position") == 40_000
+    for _ in range(6):
+        web.click("#zoom-in")
+    until(web, f"{marks}.length === 2")  # the clipped passage and the dropout at the cursor
+    web.click("#damage-list >> text=Dropout of 40 ms")
+    until(web, f"{marks}.length === 2 && {marks}[1].includes('Dropout of 40 ms')")  # the pictures have followed
+    assert web.evaluate("studio.player.position") == 20_000
+
+    web.uncheck("#repairs >> text=Clipping")
+    web.wait_for_selector("#damage-text:has-text('Found: 2 dropouts.')")
+    assert web.text_content("#command") == "audioae restore clipped.flac --only dropouts,bandwidth,reverb"
+    choose_task(web, "Restore, then clean")
+    web.wait_for_selector("#command:has-text('--denoise')")
+    web.wait_for_selector("#download:enabled")
+    with web.expect_download() as saved:
+        web.click("#download")
+    assert saved.value.suggested_filename == "clipped.clean.flac"
+    shutil.copy(clipped, tmp_path / "clipped.flac")
+    _, verb, name, *options = web.text_content("#command").split()
+    command(verb, tmp_path / name, "-o", tmp_path / "wanted.flac", *options)
+    assert Path(saved.value.path()).read_bytes() == (tmp_path / "wanted.flac").read_bytes()
+    choose_task(web, "Clean")
+    web.wait_for_selector("#strength:visible")
+    assert web.locator("#marks .mark, #damage:visible").count() == 0
+    web.click("[aria-label='Remove clipped.flac']")
+
+
+def test_what_the_whole_recording_lacks_is_marked_on_its_spectrograms(web: Web, distant: Path) -> None:
+    web.set_input_files("#files", str(distant))
+    web.wait_for_selector("#name:has-text('distant.flac')")
+    choose_task(web, "Restore")
+    web.wait_for_selector("#damage-text:has-text('Found: a missing upper band, reverberation.')")
+    web.wait_for_selector("#marks [aria-label='No band above 3.5 kHz, in the whole recording']")
+    assert web.text_content(".mark.reverb").startswith("Late reverberation, lowered by ")
+    web.wait_for_selector("#picture-removed[aria-label*='loudest']")
+    places = web.evaluate(
+        """[["#picture-before", 0], ["#picture-after", 1]].map(([id, i]) => {
+        const [picture, line] = [document.querySelector(id), document.querySelectorAll(".mark.bandwidth")[i]];
+        const box = picture.getBoundingClientRect();
+        return (line.getBoundingClientRect().top - box.top - 6) / (box.height - 10);
+        })"""
+    )
+    assert np.allclose(places, 1 - 3500 / 8000, atol=0.02)
+    web.click("[aria-label='Remove distant.flac']")
+
+
+def test_restoring_by_keyboard_and_for_screen_readers(web: Web, clipped: Path, distant: Path) -> None:
+    web.set_input_files("#files", [str(clipped), str(distant)])
+    web.wait_for_selector("#name:has-text('clipped.flac')")
+    web.locator("input[name=task]:checked").focus()
+    web.keyboard.press("ArrowRight")
+    web.wait_for_selector("#damage-list >> text=Clipping")
+    web.keyboard.press("Tab")
+    web.keyboard.press("Space")  # the first kind of damage
+    assert not web.locator("input[value=clipping]").is_checked() and not web.evaluate("studio.player.playing")
+    web.wait_for_selector("#damage-text:has-text('Found: 2 dropouts.')")
+    for _ in range(3):
+        web.keyboard.press("Tab")
+        web.keyboard.press("Space")
+    assert web.text_content("#message") == "Choose at least one kind of damage to restore"
+    web.wait_for_selector("#download:disabled")
+    web.keyboard.press("Space")
+    web.wait_for_selector("#damage-text:has-text('No damage was found')")
+    web.check("#repairs >> text=Dropouts")
+    web.locator("#damage-list button").nth(1).focus()
+    web.keyboard.press("Enter")
+    assert web.evaluate("studio.player.position") == 40_000
+    source = axe()
+    for name in ("clipped.flac", "distant.flac"):
+        web.click(f"#list >> text={name}")
+        web.wait_for_selector(f"#name:has-text('{name}')")
+        web.check("#repairs >> text=Missing upper band")
+        web.wait_for_selector("#marks .mark")
+        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 380)):
+            web.set_viewport_size({"width": width, "height": 900})
+            web.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert web.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, (name, width)
+            web.evaluate(source)
+            found = web.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+            assert serious == [], (name, scheme, width)
+        web.set_viewport_size({"width": 1280, "height": 900})
+    for name in ("clipped.flac", "distant.flac"):
+        web.click(f"[aria-label='Remove {name}']")
+
+
+def test_the_page_begins_with_a_restorer_of_the_command_line(browser: Any, clipped: Path, tmp_path: Path) -> None:
+    mine = shutil.copy(locate("restore"), tmp_path / "mine.safetensors")
+    with running(tmp_path / "t", models=[str(mine)], default=str(mine), paths=[clipped]) as studio:
+        page = browser.new_page()
+        page.goto(studio.address)
+        page.wait_for_selector("#damage-text:has-text('Found: 1 clipped passage, 2 dropouts.')")
+        assert page.input_value("#restorer") == "mine" and page.locator("input[value=restore]").is_checked()
+        assert page.text_content("#command") == "audioae restore clipped.flac --model mine"
+        assert page.text_content("#message") == "" and page.locator("#list .error").count() == 0
+        page.close()
 
 
 def test_a_file_is_dropped_and_removed(web: Web, clip: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from audioae.modelfile import shipped
 from audioae.runtime.files import denoise_file
 from audioae.runtime.jobs import DenoiseOptions
 from audioae.signal.damage import REPAIRS
-from tests.studio.conftest import SAMPLES, Page, Studio
+from audioae.weight_files import locate
+from tests.studio.conftest import SAMPLES, Page, Studio, running
 
 
 def found_in(path: Path, only: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -122,7 +124,7 @@ def test_a_recording_on_the_page_is_restored_and_what_was_found_comes_with_it(
     assert page.studio.ask("GET", link["url"], token=None)[2] == target.read_bytes()
 
     cleaned = page.ask("POST", f"/api/files/{key}/results", {"model": "conv_dae"})
-    page.result(key, "done")
+    page.until(lambda found: [each["state"] for each in found[key]["results"]] == ["done", "done"])
     assert page.ask("GET", f"/api/files/{key}/results/{cleaned['id']}/damage")["damage"] == []
     says = page.refused("POST", f"/api/files/{key}/results", {"only": ["clipping", "hiss"]})
     assert says.startswith("unknown damage 'hiss'")
@@ -136,3 +138,15 @@ def test_restorers_are_listed_apart(page: Page) -> None:
     assert "restore" not in {each["name"] for each in models["denoisers"]}
     key = page.until(lambda found: next((k for k, each in found.items() if each["name"] == "long.wav"), None))
     assert "restore: no such model" in page.refused("POST", f"/api/files/{key}/results", {"model": "restore"})
+
+
+def test_a_restorer_of_the_command_line_is_the_default_one(tmp_path: Path, clipped: Path) -> None:
+    mine = shutil.copy(locate("restore"), tmp_path / "mine.safetensors")
+    with running(tmp_path / "t", models=[str(mine)], default=str(mine)) as studio:
+        page = Page(studio)
+        key = page.ask("POST", "/api/files?name=clipped.flac", clipped.read_bytes())["id"]
+        page.ask("POST", f"/api/files/{key}/results", {"only": []})
+        assert page.result(key, "done")["model"] == "mine"
+        assert "mine: no such model" in page.refused("POST", f"/api/files/{key}/results", {"model": "mine"})
+        assert page.ask("POST", f"/api/files/{key}/results", {})["model"] == "conv_dae_offline"
+        page.close()

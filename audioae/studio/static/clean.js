@@ -1,6 +1,7 @@
 // The page "Clean": recordings, their cleaned versions, and how both sound and look.
 
 import { ask, askJson, save, upload } from "./api.js";
+import { KINDS, listDamage, markDamage, summary } from "./damage.js";
 import { attempt, byId, clock, fill, h, isTyping, latest, say } from "./dom.js";
 import { channelsOf, CHUNK, dryShare, Player, weightsFor } from "./player.js";
 import { drawScale, drawSpectrogram, drawWave, frameAt, loudest, parseView, placeOf, RANGE_DB } from "./picture.js";
@@ -9,6 +10,7 @@ import { record } from "./record.js";
 const NO_LIMIT = 41;
 const ROWS = 160;
 const NAMES = { before: "before", after: "after", removed: "removed", other: "after, second model" };
+const PICTURES = [["before", "picture-before"], ["after", "picture-after"], ["other", "picture-other"], ["removed", "picture-removed"]];
 
 export function startClean(shared) {
   const uploads = new Map();
@@ -17,39 +19,52 @@ export function startClean(shared) {
   let span = { start: 0, frames: 1 };
   let region = null;
   let top = -20; // dBFS of the brightest colour
+  const findings = new Map(); // damage by key of the result
+  let listed = null; // the damage that is listed
+  let started = false; // whether the models have been listed
+  let known = null; // promises that it is known whether the model of the command line is a denoiser or a restorer
   let views = {}; // spectrograms by what they show, each with the `request` that it answers
   const player = new Player(showPosition);
 
   const current = () => shared.recordings.get(chosen);
-  const model = () => byId("model").value || "default";
-  const other = () => byId("other").value;
-  const mix = () => Number(byId("mix").value) / 100;
-  const limit = () => (Number(byId("strength").value) >= NO_LIMIT ? null : Number(byId("strength").value));
+  const task = () => document.querySelector('input[name="task"]:checked').value;
+  const restores = () => task() !== "clean";
+  const repairs = () => [...document.querySelectorAll('input[name="repair"]:checked')].map((each) => each.value);
+  const model = () => (restores() ? byId("restorer").value : byId("model").value || "default");
+  const other = () => (restores() ? "" : byId("other").value);
+  const mix = () => (restores() ? 1 : Number(byId("mix").value) / 100);
+  const limit = () => (restores() || Number(byId("strength").value) >= NO_LIMIT ? null : Number(byId("strength").value));
   const heard = () => document.querySelector('input[name="heard"]:checked').value;
 
   /** Options of the results that are played: strength and mix are applied while playing, the bit rate only to downloads. */
   function optionsOf(recording) {
+    const salvage = byId("salvage").checked;
+    if (restores()) return { repairs: repairs(), denoise: task() === "both" ? "default" : "", bitrate: null, salvage };
     const channels = recording?.channels > 1 ? byId("channels").value : "linked";
-    return { atten_limit: null, mix: 1, channels, bitrate: null, salvage: byId("salvage").checked };
+    return { atten_limit: null, mix: 1, channels, bitrate: null, salvage, repairs: [] };
   }
 
   /** Options of the download. */
   function chosenOptions(recording) {
     const bitrate = isCoded(recording) && byId("bitrate").checkValidity() && byId("bitrate").value ? Number(byId("bitrate").value) : null;
-    return { ...optionsOf(recording), atten_limit: limit(), mix: mix(), bitrate };
+    const strength = restores() ? {} : { atten_limit: limit(), mix: mix() };
+    return { ...optionsOf(recording), ...strength, bitrate };
   }
 
   const isCoded = (recording) => /MPEG|VORBIS|OPUS/i.test(recording?.format ?? "");
 
   /** The result of a recording by a model, with certain options. */
   function resultOf(recording, name, options = optionsOf(recording)) {
-    return recording?.results.find((each) => each.model === name && Object.entries(options).every(([key, value]) => each[key] === value));
+    return recording?.results.find((each) => each.model === name && Object.entries(options).every(([key, value]) => String(each[key]) === String(value)));
   }
 
   async function clean(key, name, options = optionsOf(shared.recordings.get(key))) {
     const found = resultOf(shared.recordings.get(key), name, options);
     if (found && found.state !== "error") return found;
-    return askJson("POST", `/api/files/${key}/results`, { model: name, ...options });
+    const { repairs: only, ...rest } = options;
+    if ("mix" in rest) return askJson("POST", `/api/files/${key}/results`, { model: name, ...rest });
+    if (!only.length) throw new Error("Choose at least one kind of damage to restore");
+    return askJson("POST", `/api/files/${key}/results`, { model: name, only, ...rest, denoise: Boolean(rest.denoise) });
   }
 
   // --- the list ---
@@ -76,6 +91,7 @@ export function startClean(shared) {
         showList();
       });
       shared.recordings.set(made.id, made);
+      await known;
       if (!made.error) await clean(made.id, model());
       if (chosen === null || (shows && picks === before)) choose(made.id);
     } finally {
@@ -127,7 +143,7 @@ export function startClean(shared) {
       const share = progressOf(each);
       const error = each.error || each.results.find((result) => result.state === "error")?.error || "";
       const facts = each.rate ? `${clock(each.seconds)} · ${each.rate / 1000} kHz · ${channelsInWords(each.channels)}` : "";
-      line.text.textContent = error || (share === null ? facts : `cleaning ${Math.round(100 * share)} %`);
+      line.text.textContent = error || (share === null ? facts : `${restores() ? "restoring" : "cleaning"} ${Math.round(100 * share)} %`);
       line.text.className = error ? "error" : "quiet";
       line.bar.hidden = share === null;
       line.bar.value = share ?? 0;
@@ -169,11 +185,15 @@ export function startClean(shared) {
 
   /** Clean the recording by the models on show. */
   async function prepare() {
+    await known;
     if (!current()?.rate) return;
-    await clean(chosen, model());
-    if (other()) await clean(chosen, other());
-    hear();
-    show();
+    try {
+      await clean(chosen, model());
+      if (other()) await clean(chosen, other());
+    } finally {
+      hear();
+      show();
+    }
   }
 
   async function fetchChunk(version, index) {
@@ -207,23 +227,68 @@ export function startClean(shared) {
     byId("strength").setAttribute("aria-valuetext", byId("strength-text").textContent);
     byId("mix-text").textContent = `${Math.round(100 * mix())} % cleaned`;
     byId("mix").setAttribute("aria-valuetext", byId("mix-text").textContent);
-    byId("channels").closest(".field").hidden = !(recording.channels > 1);
+    for (const id of ["model", "other", "strength", "mix"]) byId(id).closest(".field").hidden = restores();
+    for (const each of [byId("restorer").closest(".field"), byId("repairs")]) each.hidden = !restores();
+    byId("fit").hidden = restores();
+    byId("channels").closest(".field").hidden = restores() || !(recording.channels > 1);
     byId("bitrate").closest(".field").hidden = !isCoded(recording);
     byId("other-choice").hidden = !other();
     byId("figure-other").hidden = !other();
     byId("caption-other").textContent = `After, ${other()}`;
     if (!other() && heard() === "other") pick("after");
-    const wanted = chosenOptions(recording);
-    const words = [
-      atten === null ? "" : `--atten-limit ${atten}`, wanted.mix === 1 ? "" : `--mix ${wanted.mix}`,
-      wanted.channels === "linked" ? "" : `--channels ${wanted.channels}`, wanted.bitrate === null ? "" : `--bitrate ${wanted.bitrate}`,
-      wanted.salvage ? "--salvage" : "", model() === shared.about.default ? "" : `--model ${model()}`,
-    ].filter(Boolean).map((each) => ` ${each}`).join("");
-    const file = /^[\w.-]+$/.test(recording.name) ? recording.name : `'${recording.name.replaceAll("'", "'\\''")}'`;
-    byId("command").textContent = `audioae denoise ${file}${words}`;
+    byId("command").textContent = commandOf(recording);
     showFacts(recording);
     byId("download").disabled = resultOf(recording, model())?.state !== "done";
     draw();
+    showDamage();
+  }
+
+  /** The command that gives what is downloaded. */
+  function commandOf(recording) {
+    const wanted = chosenOptions(recording);
+    const own = restores()
+      ? [wanted.repairs.length === KINDS.length ? "" : `--only ${wanted.repairs}`, wanted.denoise ? "--denoise" : ""]
+      : [wanted.atten_limit === null ? "" : `--atten-limit ${wanted.atten_limit}`, wanted.mix === 1 ? "" : `--mix ${wanted.mix}`,
+        wanted.channels === "linked" ? "" : `--channels ${wanted.channels}`];
+    const words = [
+      ...own, wanted.bitrate === null ? "" : `--bitrate ${wanted.bitrate}`, wanted.salvage ? "--salvage" : "",
+      [shared.about.default, shared.about.restorer].includes(model()) ? "" : `--model ${model()}`,
+    ].filter(Boolean).map((each) => ` ${each}`).join("");
+    const file = /^[\w.-]+$/.test(recording.name) ? recording.name : `'${recording.name.replaceAll("'", "'\\''")}'`;
+    return `audioae ${restores() ? "restore" : "denoise"} ${file}${words}`;
+  }
+
+  /** What was found in the recording, once it is restored; undefined before. */
+  function damageNow() {
+    const result = restores() && current()?.rate ? resultOf(current(), model()) : null;
+    return result?.state === "done" ? findings.get(result.id) : undefined;
+  }
+
+  const showDamage = latest(async () => {
+    const result = restores() ? resultOf(current(), model()) : null;
+    if (result?.state === "done" && !findings.has(result.id)) {
+      findings.set(result.id, (await askJson("GET", `/api/files/${chosen}/results/${result.id}/damage`)).damage);
+    }
+    const damage = damageNow();
+    const waits = restores() && current() && ["waiting", "running"].includes(resultOf(current(), model())?.state);
+    byId("damage").hidden = !damage && !waits;
+    const text = damage ? summary(damage) : "Looking for damage …";
+    if (byId("damage-text").textContent !== text) byId("damage-text").textContent = text;
+    if (listed !== damage) listDamage(byId("damage-list"), damage ?? [], seekTo);
+    listed = damage;
+    placeDamage();
+  });
+
+  /** Move the cursor to a second, and the pictures if it lies outside. */
+  function seekTo(second) {
+    const frame = Math.round(second * current().rate);
+    if (frame < span.start || frame >= span.start + span.frames) setSpan(frame - span.frames / 4, span.frames);
+    player.seek(frame);
+  }
+
+  function placeDamage() {
+    const pictures = ["wave", ...PICTURES.map(([, id]) => id)].map(byId);
+    if (pictures[0].clientWidth && current()?.rate) markDamage(byId("marks"), damageNow() ?? [], pictures, span, current().rate);
   }
 
   function showFacts(recording) {
@@ -233,7 +298,7 @@ export function startClean(shared) {
     if (report.speed) {
       const level = (value) => `${value.toFixed(1)} dBFS`;
       facts.push(["Level before", level(report.level_before)], ["Level after", level(report.level_after)],
-        ["Level of the removed part", level(report.level_removed)], ["Cleaned in", `${report.elapsed.toFixed(1)} s, ${Math.round(report.speed)} times as fast as it plays`]);
+        ["Level of the removed part", level(report.level_removed)], [restores() ? "Restored in" : "Cleaned in", `${report.elapsed.toFixed(1)} s, ${Math.round(report.speed)} times as fast as it plays`]);
       if (report.clipped_input) facts.push(["Clipped samples of the input", report.clipped_input]);
       for (const note of report.notes) facts.push(["Note", note]);
     }
@@ -242,8 +307,6 @@ export function startClean(shared) {
   }
 
   // --- pictures ---
-
-  const KINDS = [["before", "picture-before"], ["after", "picture-after"], ["other", "picture-other"], ["removed", "picture-removed"]];
 
   const draw = latest(async () => {
     const recording = current();
@@ -254,7 +317,7 @@ export function startClean(shared) {
     const columns = Math.max(60, Math.min(1600, Math.round(byId("picture-before").clientWidth - 44)));
     const whole = span.frames === recording.frames;
     const { start, frames } = span;
-    for (const [kind, id] of KINDS) {
+    for (const [kind, id] of PICTURES) {
       const result = results[kind];
       if (kind !== "before" && result?.state !== "done") {
         delete views[kind];
@@ -281,7 +344,7 @@ export function startClean(shared) {
   }
 
   function paint() {
-    for (const [kind, id] of KINDS) {
+    for (const [kind, id] of PICTURES) {
       if (!views[kind]) continue;
       drawSpectrogram(byId(id), views[kind], top, kind === "removed");
       byId(id).setAttribute("aria-label", describe(kind, views[kind]));
@@ -301,6 +364,7 @@ export function startClean(shared) {
     drawScale(byId("scale"), top);
     byId("scale").setAttribute("aria-label", `Scale of the colours: ${top - RANGE_DB} to ${top} decibels below full scale`);
     placeMarks();
+    placeDamage();
   }
 
   function placeMarks() {
@@ -336,6 +400,7 @@ export function startClean(shared) {
     const length = Math.round(Math.max(Math.min(recording.frames, 0.05 * recording.rate), Math.min(frames, recording.frames)));
     span = { start: Math.round(Math.max(0, Math.min(start, recording.frames - length))), frames: length };
     placeMarks();
+    placeDamage();
     show();
   }
 
@@ -430,7 +495,7 @@ export function startClean(shared) {
     const recording = current();
     if (shared.shown !== "clean" || !recording?.rate || event.ctrlKey || event.metaKey || event.altKey) return;
     if (isTyping(event) && event.target.id !== "seek") return;
-    if (event.key === " " && event.target.closest("button, a, summary, label.button")) return;
+    if (event.key === " " && event.target.closest("button, a, summary, label.button, input[type=checkbox]")) return;
     const isRadio = event.target.type === "radio";
     if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && !isRadio) {
       player.seek(player.position + (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 5 : 1) * recording.rate);
@@ -445,7 +510,7 @@ export function startClean(shared) {
     const options = chosenOptions(recording);
     const name = model();
     byId("download").disabled = true;
-    byId("download").textContent = "Cleaning …";
+    byId("download").textContent = restores() ? "Restoring …" : "Cleaning …";
     try {
       const begun = await clean(recording.id, name, options);
       const result = await settled(recording.id, begun.id);
@@ -513,11 +578,18 @@ export function startClean(shared) {
   }
 
   async function fillModels(beside = null) {
-    const { denoisers } = await shared.models;
+    const { denoisers, restorers } = await shared.models;
     const text = (each) => `${each.name}${each.default ? " (default)" : ""}`;
     const options = denoisers.map((each) => [each.name, text(each)]);
     fill(byId("model"), options, byId("model").value);
     fill(byId("other"), [["", "none"], ...options], beside ?? byId("other").value);
+    fill(byId("restorer"), restorers.map((each) => [each.name, each.name]));
+    byId("task").hidden = !restorers.length;
+    if (!started && restorers.some((each) => each.name === shared.about.model)) {
+      byId("restorer").value = shared.about.model;
+      document.querySelector('input[name="task"][value="restore"]').checked = true;
+    }
+    started = true;
     if (beside) changed();
   }
 
@@ -571,6 +643,12 @@ export function startClean(shared) {
   byId("record").addEventListener("click", () => attempt(toggleRecording));
   byId("model").addEventListener("change", changed);
   byId("other").addEventListener("change", changed);
+  for (const each of document.querySelectorAll('#restorer, input[name="task"], input[name="repair"]')) {
+    each.addEventListener("change", () => {
+      say("");
+      changed();
+    });
+  }
   byId("strength").addEventListener("input", () => {
     hear();
     show();
@@ -606,7 +684,9 @@ export function startClean(shared) {
   shared.watchers.push(watch);
   fill(byId("model"), [[shared.about.model, shared.about.model]]); // the others follow when they are listed
   fill(byId("other"), [["", "none"]]);
-  attempt(() => fillModels());
+  fill(byId("restorer"), [[shared.about.restorer, shared.about.restorer]]);
+  const listing = attempt(() => fillModels());
+  if (shared.about.model !== shared.about.default) known = listing;
   watch({});
   Object.assign(window, { studio: { player } });
 }

@@ -63,6 +63,14 @@ export function placeOf(canvas, frame, span) {
   return LEFT + ((frame - span.start) / span.frames) * (canvas.clientWidth - LEFT);
 }
 
+/** Vertical position of a frequency in a spectrogram, in pixels; frequencies are shares of half the rate. */
+export function heightOf(canvas, share) {
+  return TOP + (1 - share) * tallOf(canvas.clientHeight, canvas.classList.contains("last"));
+}
+
+/** Height of a spectrogram without its axes. */
+const tallOf = (height, isLast) => height - (isLast ? BOTTOM : 4) - TOP;
+
 function timeAxis(brush, width, height, span, rate) {
   const seconds = span.frames / rate;
   const step = tickStep(seconds, Math.max(2, width / 90));
@@ -81,8 +89,7 @@ function timeAxis(brush, width, height, span, rate) {
 /** Draw a spectrogram, `top` dBFS the brightest. */
 export function drawSpectrogram(canvas, view, top, isLast) {
   const { brush, width, height } = fit(canvas);
-  const bottom = isLast ? BOTTOM : 4;
-  const tall = height - bottom - TOP;
+  const tall = tallOf(height, isLast);
   const { rows, columns } = view;
   const pixels = new ImageData(columns, rows);
   const table = Array.from({ length: 256 }, (_, value) => {
