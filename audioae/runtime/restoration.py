@@ -30,7 +30,7 @@ from audioae.signal.damage import Damage, DamageFinder, check_repairs
 from audioae.signal.declip import declipped, frames_of
 from audioae.signal.dropouts import LONGEST_SECONDS, Gap
 from audioae.signal.prediction import CONTEXT_SECONDS, filled
-from audioae.signal.reverberation import REVERBERANT_DB, attenuation
+from audioae.signal.reverberation import attenuation, is_reverberant
 from audioae.system.atomic import Temporary
 from audioae.system.threads import count
 from audioae.weight_files import identity
@@ -41,7 +41,7 @@ EXCERPT_SECONDS, EVERY_SECONDS, MOST_EXCERPTS = 6.0, 60.0, 10
 SHORTEST_EXCERPT = 0.5
 CROSSOVER_SECONDS = 0.012
 """Length of the filter that separates an added upper band."""
-LIFTS_DB = (3_400.0, 12.5), (4_000.0, 11.0), (5_500.0, 7.0), (7_200.0, 4.0)
+LIFTS_DB = (3_400.0, 13.0), (4_000.0, 11.5), (5_500.0, 8.0), (7_200.0, 5.0)
 """Edges in Hz, and gains in dB of the band added above them with which its energy is right on average."""
 BLOCK_SECONDS = 4.0
 
@@ -242,7 +242,7 @@ class DamageSearch:
         waves = [np.concatenate(each) for each in self._excerpts]
         found = [self._attenuation(wave) for wave in waves if len(wave) >= SHORTEST_EXCERPT * self.rate]
         mean = float(np.mean(found)) if found else 0.0
-        return replace(damage, reverberation=mean) if mean > REVERBERANT_DB else damage
+        return replace(damage, reverberation=mean) if is_reverberant(mean) else damage
 
     def _attenuation(self, wave: Wave) -> float:
         restored: Any = self.model.recording(wave, self.rate)
@@ -400,9 +400,10 @@ def lift_of(edge: float) -> float:
     could be heard.
 
     >>> lift_of(4000), lift_of(5500)
-    (11.0, 7.0)
+    (11.5, 8.0)
     """
-    return float(np.interp(edge, *zip(*LIFTS_DB, strict=True)))
+    edges, gains = zip(*LIFTS_DB, strict=True)
+    return float(np.interp(edge, np.array(edges), np.array(gains)))
 
 
 def upper_band(estimate: Wave, edge: float, rate: int) -> Wave:

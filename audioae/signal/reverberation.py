@@ -9,9 +9,9 @@ FRAME_SECONDS = 0.02
 ACTIVE = 1e-5
 """Least energy of a frame that counts, relative to the loudest."""
 LIMITS_DB = -5.0, 20.0
-REVERBERANT_DB = 0.3
-"""Mean attenuation above which a recording counts as reverberant. Late reverberation is removed in the frames after sounds;
-noise, which stays, and speech lower the mean."""
+REVERBERANT_DB = 1.0, 9.5
+"""Mean attenuation of reverberant recordings. Late reverberation is removed in the frames after sounds; noise, which stays,
+and speech lower the mean. More than this is removed only where noise is taken for it."""
 
 
 def attenuation(before: Wave, after: Wave, rate: int) -> float:
@@ -32,6 +32,15 @@ def attenuation(before: Wave, after: Wave, rate: int) -> float:
         return 0.0
     ratio = energies[0][active] / np.maximum(energies[1][active], 1e-12)
     return float(np.clip(10 * np.log10(np.maximum(ratio, 1e-12)), *LIMITS_DB).mean())
+
+
+def is_reverberant(decibels: float) -> bool:
+    """Whether this :func:`attenuation` is that of late reverberation.
+
+    >>> [is_reverberant(each) for each in (0.0, 3.0, 12.0)]
+    [False, True, False]
+    """
+    return REVERBERANT_DB[0] < decibels < REVERBERANT_DB[1]
 
 
 def _energies(wave: Wave, rate: int) -> NDArray[np.float64]:

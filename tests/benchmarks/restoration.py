@@ -137,13 +137,15 @@ def _hits(wave: Wave, damaged: Wave, gaps: list[tuple[int, int]], rate: int) -> 
 
 
 def bandwidth(clean: list[tuple[str, Wave, int]]) -> None:
-    results = []
+    results, detection = [], []
     for edge in (4000, 5500):
         found = []
         for _, wave, rate in clean:
             if rate != 16000:
                 wave, rate = np.asarray(resample(wave[:, None], rate, 16000), np.float64)[:, 0], 16000
             damaged = as_16_bit(band_limited(wave, rate, edge))
+            if audioae.find_damage(damaged, rate, ["bandwidth"]).edge is None:
+                continue
             ways: dict[str, Wave] = {
                 "damaged": damaged,
                 **{f"replication at -{d} dB": by_replication(damaged, rate, edge, d) for d in (10, 20, 30)},
@@ -151,7 +153,10 @@ def bandwidth(clean: list[tuple[str, Wave, int]]) -> None:
             }
             found.append({way: _upper(each, wave, rate, edge) for way, each in ways.items()})
         results.append((f"up to {edge / 1000:g} kHz", found))
+        detection.append([f"up to {edge / 1000:g} kHz", f"{len(found)} of {len(clean)}"])
     print_means("Bandwidth", ["distance_above", "level_above", "distance_below"], results)
+    print("The table is of the recordings whose missing band was found:\n")
+    table(["recordings", "found"], detection)
 
 
 def _upper(estimate: Wave, wave: Wave, rate: int, edge: float) -> Row:
