@@ -19,6 +19,9 @@ FLOOR = 2e-3
 """Least power of a bin relative to the frame's mean. Lower values trust the estimate's weak bins too much."""
 NEIGHBOURS = 0.25
 """Weight of the spectra of the frames before and after."""
+GUESS_SHARE, FEW, MANY = 0.3, 0.15, 0.5
+"""Share of the network's estimate in the result where many samples are clipped, and the shares of clipped samples between
+which it rises. The fewer samples are known, the less the others follow from them."""
 TINY = 1e-20
 
 
@@ -41,8 +44,8 @@ def declipped(wave: Wave, estimate: Wave, upper: Mask, lower: Mask, rails: tuple
     >>> time = np.arange(8000) / 16000
     >>> whole = np.sin(2 * np.pi * 310 * time).astype(np.float32)
     >>> wave = np.clip(whole, -0.8, 0.8)
-    >>> result = declipped(wave, wave, wave >= 0.8, wave <= -0.8, (0.8, 0.8), 16000)
-    >>> bool(np.abs(result - whole)[1000:7000].max() < 0.01), bool((result == wave)[np.abs(wave) < 0.8].all())
+    >>> result = declipped(wave, 0.9 * whole, wave >= 0.8, wave <= -0.8, (0.8, 0.8), 16000)
+    >>> bool(np.abs(result - whole)[1000:7000].max() < 0.03), bool((result == wave)[np.abs(wave) < 0.8].all())
     (True, True)
     """
     either = upper | lower
@@ -56,8 +59,9 @@ def declipped(wave: Wave, estimate: Wave, upper: Mask, lower: Mask, rails: tuple
     parts = [_frames(np.pad(each, padding), size) for each in (guess, sign, rail)]
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size).astype(np.float32)
     solved = _solved(parts[0], parts[1], parts[2], window)
-    result = _joined(solved, size)[size : size + len(wave)]
-    return np.where(either, _consistent(wave, result, sign, rail), wave)
+    result = _consistent(wave, _joined(solved, size)[size : size + len(wave)], sign, rail)
+    share = np.float32(GUESS_SHARE * np.clip((either.mean() - FEW) / (MANY - FEW), 0, 1))
+    return np.where(either, (1 - share) * result + share * guess, wave).astype(np.float32)
 
 
 def _interpolated(wave: Wave, estimate: Wave, either: Mask) -> Wave:
