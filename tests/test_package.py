@@ -37,7 +37,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif path.name in SOURCES:
             shutil.copytree(path, source / path.name, ignore=shutil.ignore_patterns("__pycache__"))
     with tarfile.open(build(source, target, "sdist")) as file:
-        file.extractall(target, filter="data")
+        file.extractall(target, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # from 3.11.4 on
     return target / f"audioae-{audioae.__version__}"
 
 

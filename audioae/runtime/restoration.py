@@ -64,9 +64,9 @@ def find_damage(
         InputError: an unusable array or rate, or an unknown kind.
         ModelFileError: no such model, or no restorer.
 
-    >>> wave = np.sin(0.05 * np.arange(32000)).clip(-0.5, 0.5) * np.linspace(0.5, 1.5, 32000)
-    >>> find_damage(wave.clip(-0.4, 0.4), 16000, ["clipping"]).findings
-    [Finding(kind='clipping', start=1.0, end=2.0, value=0.4000000059604645)]
+    >>> wave = np.sin(0.05 * np.arange(32000)) * np.linspace(0, 1, 32000)
+    >>> find_damage(wave.clip(-0.625, 0.625), 16000, ["clipping"]).findings
+    [Finding(kind='clipping', start=1.0, end=2.0, value=0.625)]
     """
     wave, _ = to_wave(audio)
     return _searched(finite_or_warn(wave), whole_rate(rate), check_repairs(only), _restorer(model))

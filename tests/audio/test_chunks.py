@@ -195,7 +195,7 @@ def test_bytes_that_are_not_a_chunk_are_not_copied(copy: Copy, tmp_path: Path) -
     source, target = tmp_path / "a.wav", tmp_path / "b.wav"
     source.write_bytes(riff(FORM, DATA) + bytes(range(128, 256)) * 3)
     _, (note,) = copy(source, target)
-    assert "384 bytes behind the sound are no chunk" in note
+    assert "384 bytes after the sound are not a chunk" in note
     assert target.read_bytes() == riff(FORM, DATA)
 
 
