@@ -118,18 +118,31 @@ def _solved(guess: Wave, sign: Wave, rail: Wave, window: Wave) -> Wave:
 def _most_likely(x: Wave, free: Mask, weights: Wave) -> Wave:
     """Minimise the weighted spectral power of frames ``(T, M)`` over their free samples, by conjugate gradients."""
 
+    mask = free.astype(np.float32)
+
     def gradient(frames: Wave) -> Wave:
-        return np.where(free, irfft(rfft(frames, axis=1) * weights, frames.shape[1], axis=1), 0).astype(np.float32)
+        spectrum = rfft(frames, axis=1)
+        spectrum *= weights
+        result: Wave = irfft(spectrum, frames.shape[1], axis=1, overwrite_x=True)
+        result *= mask
+        return result
 
     x = x.copy()
     residual = -gradient(x)
-    direction, energy = residual.copy(), np.square(residual).sum(1)
+    direction, energy = residual.copy(), _energy(residual, residual)
     for _ in range(STEPS):
         image = gradient(direction)
-        step = energy / np.maximum((direction * image).sum(1), TINY)
-        x += step[:, None] * direction
-        residual -= step[:, None] * image
-        after = np.square(residual).sum(1)
-        direction = residual + (after / np.maximum(energy, TINY))[:, None] * direction
+        step = energy / np.maximum(_energy(direction, image), TINY)
+        x += step * direction
+        image *= step
+        residual -= image
+        after = _energy(residual, residual)
+        direction *= after / np.maximum(energy, TINY)
+        direction += residual
         energy = after
     return x
+
+
+def _energy(one: Wave, other: Wave) -> Wave:
+    """The inner product of each frame ``(T, M)`` with that of another, ``(T, 1)``."""
+    return np.einsum("tm,tm->t", one, other)[:, None]
