@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from audioae.audio import bitrate, chunk_copy
 from audioae.audio.files import name_for_libsndfile
-from audioae.audio.formats import BITS, AudioInfo
-from audioae.audio.readback import FileContents, read_back
+from audioae.audio.formats import BITS, CODED, AudioInfo
+from audioae.audio.readback import FileContents, nearly_equal, read_back
 from audioae.errors import OutputError
 from audioae.system.atomic import Temporary
 
@@ -195,7 +195,11 @@ class Writer:
     def _is_there(self) -> bool:
         """Whether the existing file holds the same sound."""
         try:
-            return self._contents is not None and read_back(self.path, self._kind, self._frames) == self._contents
+            if self._contents is None:
+                return False
+            if read_back(self.path, self._kind, self._frames) == self._contents:
+                return True
+            return self.info.subtype in CODED and nearly_equal(self.temporary, self.path)
         except (soundfile.LibsndfileError, RuntimeError, OSError):
             return False
 

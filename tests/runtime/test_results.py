@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 import audioae
+from audioae.audio.readback import nearly_equal
 from audioae.cli.app import main
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import AppearedError, ModelFileError, OutputError
@@ -100,6 +101,15 @@ def test_a_second_attempt_accepts_only_a_file_with_the_same_sound(
     with pytest.raises(AppearedError, match="is kept"):
         denoise_file(quick, source, target, DenoiseOptions(again=True))
     assert target.read_bytes() == theirs
+
+
+@pytest.mark.parametrize("ending", ["ogg", "mp3"])
+def test_coded_results_that_differ_by_rounding_are_the_same_sound(tmp_path: Path, ending: str) -> None:
+    wave = np.random.default_rng(0).normal(size=48_000) * 0.1
+    one, other, foreign, shorter = (tmp_path / f"{name}.{ending}" for name in ("one", "other", "foreign", "shorter"))
+    for path, sound in ((one, wave), (other, wave * (1 + 1e-6)), (foreign, wave[::-1]), (shorter, wave[:24_000])):
+        soundfile.write(path, sound, 48_000)
+    assert nearly_equal(one, other) and not nearly_equal(one, foreign) and not nearly_equal(one, shorter)
 
 
 def test_written_files_are_compared_with_the_result(
