@@ -7,11 +7,7 @@ from audioae.runtime.jobs import DenoiseOptions, ModelChoice
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--out", metavar="PATH", help="Result: a file, a folder for several, - for standard output."
-              "  [default: NAME.clean.ENDING beside the input]")  # fmt: skip
-@click.option("--recursive", is_flag=True, help="Search folders within folders too; -o keeps the tree.")
-@options.overwrite
+@options.recordings
 @options.model("A denoiser of the package, or the path of a model file or ONNX file.", default="default")
 @options.device()
 @options.backend
@@ -20,19 +16,7 @@ from audioae.runtime.jobs import DenoiseOptions, ModelChoice
 @click.option("--save-removed", metavar="PATH", help="Write the removed noise: a file, or a folder for several.")
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
 @options.vad
-@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of results in lossy codecs."
-              "  [default: that of the input]")  # fmt: skip
-@options.media
-@click.option("--report", metavar="JSON", help="Write speed, levels and clipped samples of each file as JSON.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Clean N recordings, or parts of one, in parallel."
-              "  [default: one recording at a time, parts of a long one on every core]")  # fmt: skip
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="ray: use all machines of the Ray cluster at RAY_ADDRESS.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results and skip what is done and "
-              "unchanged; after a stop, give the same command again.")  # fmt: skip
-@click.option("--salvage", is_flag=True, help="Clean the readable part of damaged recordings.")
-@options.quiet
-@click.option("-v", "--verbose", is_flag=True, help="Print more about each file.")
+@options.corpus("Clean", "speed, levels and clipped samples of each file")
 def denoise(
     inputs: tuple[str, ...],
     out: str | None,

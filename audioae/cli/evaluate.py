@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from audioae.cli import options
+from audioae.cli.evaluate_checks import (
+    DEFAULT_MEASURES,
+    check,
+    check_inputs_stay,
+    check_outputs,
+    check_pictures,
+    known_measures,
+    no_recordings,
+)
 
 if TYPE_CHECKING:
     from audioae.data.pairs import Pair, Recording
@@ -16,10 +25,6 @@ if TYPE_CHECKING:
 
     Failures = dict[str, AudioaeError | KeyboardInterrupt]
 
-DEFAULT_MEASURES = (
-    "pesq", "pesq_nb", "stoi", "estoi", "si_sdr", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl",
-    "log_spectral_distance", "high_band_level",
-)  # fmt: skip
 RECOGNISERS = ("pocketsphinx", "moonshine")
 PLOTTED = ("si_sdr", "pesq")
 
@@ -164,20 +169,20 @@ def evaluate(
     from audioae.system.atomic import write_text
 
     models = (*models, *more_models)
-    names = _known(measures, without_reference=bool(recordings) and not entries)
-    _check(
+    names = known_measures(measures, without_reference=bool(recordings) and not entries)
+    check(
         (no_worse and not set(names) & set(worst.LIMITS), f"--no-worse needs one of the measures {', '.join(worst.LIMITS)}")
     )
     if not entries and not clean and not recordings:
-        raise click.UsageError(_no_recordings(models))
-    _check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
+        raise click.UsageError(no_recordings(models))
+    check_outputs(plot, [path for path in (markdown, csv, json) if path is not None], overwrite)
     without_models = bool(recordings) and not (models or entries or clean)
     denoisers, others = ([], []) if without_models else by_family(models, bool(clean) and not recordings)
     pairs = [pair for entry in entries for pair in find_pairs(entry)]
     found: list[Recording] = [*pairs, *find_recordings(recordings)]
     heard_by = recogniser or (RECOGNISERS[0] if asr else "")
     with_results = bool(denoisers or folders or commands) or without_models
-    _check(
+    check(
         (plot and all(pair.snr_db is None for pair in found),
          "--plot needs pairs with a known SNR: a column snr_db in the manifest or in pairs.csv"),
         (heard_by and not any(count(pair.text) for pair in found),
@@ -191,10 +196,12 @@ def evaluate(
         ((no_worse or of_clean) and not with_results, "--no-worse and --of-clean need a denoiser, --entry or --command"),
     )  # fmt: skip
     outputs = [path for path in (plot, markdown, csv, json) if path is not None]
-    _check_apart(outputs, models, found, [*entries, *recordings, *clean, *components], [folder for _, folder in folders])
+    check_inputs_stay(
+        outputs, models, found, [*entries, *recordings, *clean, *components], [folder for _, folder in folders]
+    )
     labels = labels_of([*denoisers, *(name for name in others if name not in denoisers)])
     measured = [(labels[name], name) for name in others]
-    _check_pictures(measured, pictures, overwrite)
+    check_pictures(measured, pictures, overwrite)
     scores: list[Score] = []
     failures: Failures = {}
     entrants: list[Entrant] = []
@@ -228,72 +235,6 @@ def evaluate(
         )
     if losses:
         raise DataError(f"{losses[0].pair.noisy}: became worse than its input; the last table lists all of these")
-
-
-def _check_outputs(plot: Path | None, texts: Sequence[Path], overwrite: bool) -> None:
-    """Check that results can be written, each to a file of its own.
-
-    Raises:
-        click.UsageError: two results have the same path.
-        OutputError: a file cannot be written, or exists and ``overwrite`` is false.
-    """
-    from audioae.system.places import check_place, check_text, is_channel, place_of
-
-    plots = [] if plot is None else [plot]
-    for path in plots:
-        check_place(path, overwrite)
-    for path in texts:
-        check_text(path, overwrite)
-    places = [place_of(path) for path in (*plots, *texts) if not is_channel(path)]
-    for place in places:
-        if places.count(place) > 1:
-            raise click.UsageError(f"{place} is given for two results: give each a file of its own")
-
-
-def _check_apart(
-    outputs: Sequence[Path],
-    models: Sequence[str],
-    recordings: "Sequence[Recording]",
-    entries: Sequence[str],
-    folders: Sequence[str],
-) -> None:
-    """Check that no result replaces a model, a recording, a manifest or a file of an entry.
-
-    Raises:
-        OutputError: one does.
-    """
-    from audioae.data.pairs import Pair
-    from audioae.system.places import check_apart
-    from audioae.weight_files import locate
-
-    inputs = [locate(model) for model in models] + [Path(entry) for entry in entries]
-    inputs += [each / "pairs.csv" for entry in entries for each in (Path(entry), Path(entry).parent)]
-    inputs += [path for each in recordings for path in (each.noisy, *([each.clean] if isinstance(each, Pair) else ()))]
-    inputs += [path for entry in (*entries, *folders) if Path(entry).is_dir() for path in Path(entry).iterdir()]
-    for path in outputs:
-        check_apart(path, inputs)
-
-
-def _check_pictures(models: Sequence[tuple[str, str]], folder: Path | None, overwrite: bool) -> None:
-    """Check that pictures of the models can be written to a folder that exists.
-
-    Raises:
-        OutputError: a picture cannot be written, or exists and ``overwrite`` is false.
-    """
-    from audioae.evaluate import families
-    from audioae.system.places import check_place
-
-    if folder is not None and folder.is_dir():
-        for paths in families.picture_paths(models, folder).values():
-            for path in paths:
-                check_place(path, overwrite)
-
-
-def _check(*rules: tuple[object, str]) -> None:
-    """Raise the message of the first rule that is broken, as a usage error."""
-    for broken, message in rules:
-        if broken:
-            raise click.UsageError(message)
 
 
 def _score(
@@ -359,31 +300,6 @@ def by_family(models: Sequence[str], clean_only: bool) -> tuple[list[str], list[
     if clean_only and (wrong := [model for model in denoisers if model not in others]):
         raise click.UsageError(f"{wrong[0]} needs noisy recordings: give --pairs in place of --clean")
     return ([] if clean_only else denoisers), others
-
-
-def _known(measures: Sequence[str], without_reference: bool) -> list[str]:
-    from audioae.measures.table import MEASURES, WITHOUT_REFERENCE
-    from audioae.settings.registry import did_you_mean
-
-    for name in measures:
-        if name not in MEASURES:
-            raise click.BadParameter(
-                f"{name!r} (there are: {', '.join(MEASURES)}){did_you_mean(name, MEASURES)}", param_hint="--measure"
-            )
-        if without_reference and name not in WITHOUT_REFERENCE:
-            raise click.BadParameter(f"{name!r} needs clean references: give --pairs", param_hint="--measure")
-    default = [name for name in DEFAULT_MEASURES if name in WITHOUT_REFERENCE or not without_reference]
-    return list(dict.fromkeys(measures or default))
-
-
-def _no_recordings(models: Sequence[str]) -> str:
-    folders = [model for model in models if Path(model).is_dir()]
-    if folders:
-        return f"{folders[0]} is a folder: if it holds noisy/ and clean/, give it as --pairs {folders[0]}"
-    return (
-        "give recordings to measure on: --pairs FOLDER with noisy/ and clean/ below it, --pairs MANIFEST.csv, or "
-        "--recordings FOLDER without clean references"
-    )
 
 
 def labels_of(models: Sequence[str]) -> dict[str, str]:

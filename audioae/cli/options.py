@@ -197,3 +197,46 @@ def strength(command: Command) -> Command:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def recordings(command: Command) -> Command:
+    """The recordings to process and where their results go: ``INPUT...``, ``-o``, ``--recursive`` and ``--overwrite``."""
+    for option in (
+        overwrite,
+        click.option("--recursive", is_flag=True, help="Search folders within folders too; -o keeps the tree."),
+        click.option("-o", "--out", metavar="PATH", help="Result: a file, a folder for several, - for standard output."
+                     "  [default: NAME.clean.ENDING beside the input]"),
+        click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def corpus(verb: str, reported: str) -> Callable[[Command], Command]:
+    """How recordings are processed: bit rate, media, report, parallel work, resuming, damaged files and messages.
+
+    Args:
+        verb: what the command does, such as ``Clean``.
+        reported: what ``--report`` writes.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option("-v", "--verbose", is_flag=True, help="Print more about each file."),
+            quiet,
+            click.option("--salvage", is_flag=True, help=f"{verb} the readable part of damaged files."),
+            click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results and skip what is done "
+                         "and unchanged; after a stop, give the same command again."),
+            click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+                         help="ray: use all machines of the Ray cluster at RAY_ADDRESS."),
+            click.option("--jobs", type=click.IntRange(1), metavar="N", help=f"{verb} N recordings, or parts of one, in "
+                         "parallel.  [default: one recording at a time, parts of a long one on every core]"),
+            click.option("--report", metavar="JSON", help=f"Write {reported} as JSON."),
+            media,
+            click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of results in lossy "
+                         "codecs.  [default: that of the input]"),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return decorate

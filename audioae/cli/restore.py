@@ -18,11 +18,7 @@ def _repairs(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--out", metavar="PATH", help="Result: a file, a folder for several, - for standard output."
-              "  [default: NAME.clean.ENDING beside the input]")  # fmt: skip
-@click.option("--recursive", is_flag=True, help="Search folders within folders too; -o keeps the tree.")
-@options.overwrite
+@options.recordings
 @click.option("--only", metavar="LIST", callback=_repairs, help="Repair only these kinds of damage, separated by commas: "
               "clipping, dropouts, bandwidth, reverb.  [default: all that are found]")  # fmt: skip
 @click.option("--denoise", is_flag=True, help="Remove noise afterwards, by the default denoiser.")
@@ -32,19 +28,7 @@ def _repairs(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--save-removed", metavar="PATH", help="Write the difference between recording and result: a file, or a "
               "folder for several.")  # fmt: skip
 @click.option("--plot", metavar="PNG", help="Draw spectrograms before and after: a file, or a folder for several.")
-@click.option("--bitrate", type=click.IntRange(1, 4096), metavar="KBIT", help="Bit rate of results in lossy codecs."
-              "  [default: that of the input]")  # fmt: skip
-@options.media
-@click.option("--report", metavar="JSON", help="Write what was found in each file, with times, as JSON.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Restore N recordings, or parts of one, in parallel."
-              "  [default: one recording at a time, parts of a long one on every core]")  # fmt: skip
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="ray: use all machines of the Ray cluster at RAY_ADDRESS.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Keep a journal in the folder of the results and skip what is done and "
-              "unchanged; after a stop, give the same command again.")  # fmt: skip
-@click.option("--salvage", is_flag=True, help="Restore the readable part of damaged files.")
-@options.quiet
-@click.option("-v", "--verbose", is_flag=True, help="Print more about each file.")
+@options.corpus("Restore", "what was found in each file, with times,")
 def restore(
     inputs: tuple[str, ...],
     out: str | None,

@@ -33,7 +33,7 @@ from audioae.system.atomic import write_file
 from audioae.system.places import check_apart, check_place
 
 if TYPE_CHECKING:
-    from audioae.runtime.restoration import TwoPasses
+    from audioae.runtime.damage_search import TwoPasses
     from audioae.signal.finder import SpeechFinder
 
 Wave = NDArray[np.float32]
@@ -241,7 +241,8 @@ def _repairs(
     stack: ExitStack, restorer: Streaming[Any], flow: "_Flow", report: Report, options: DenoiseOptions, target: Path
 ) -> "tuple[TwoPasses, Cleaning]":
     """Find the damage of a recording, and prepare its repair: the recording once more, and what repairs it."""
-    from audioae.runtime.restoration import DamageSearch, TwoPasses, repairing  # loads scipy
+    from audioae.runtime.damage_search import DamageSearch, TwoPasses  # loads scipy
+    from audioae.runtime.restoration import repairing
 
     search = DamageSearch(restorer, report.rate, report.channels, options.repairs)
     passes = stack.enter_context(TwoPasses(search, target, report.channels))

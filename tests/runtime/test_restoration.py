@@ -14,7 +14,9 @@ from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, ModelFileError
 from audioae.measures.signal import log_spectral_distance, si_sdr
 from audioae.nn.streaming import Streaming
-from audioae.runtime.restoration import DamageSearch, GapFiller, Restoring, Untouched, loaded, repairing
+from audioae.runtime.damage_search import DamageSearch
+from audioae.runtime.repairs import GapFiller, Restoring, Untouched
+from audioae.runtime.restoration import loaded, repairing
 from audioae.signal.damage import Damage
 from audioae.signal.prediction import filled
 

@@ -1,0 +1,107 @@
+"""Finds the damage of a recording in a first pass, for its repair in a second one."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioae.audio.spool import spooled_blocks
+from audioae.nn.streaming import Streaming
+from audioae.signal.damage import Damage, DamageFinder
+from audioae.signal.reverberation import attenuation, is_reverberant
+from audioae.system.atomic import Temporary
+
+Wave = NDArray[np.float32]
+EXCERPT_SECONDS, EVERY_SECONDS, MOST_EXCERPTS = 6.0, 60.0, 10
+"""Excerpts of a recording in which reverberation is looked for: this long, one in this time, and so many."""
+SHORTEST_EXCERPT = 0.5
+
+
+class DamageSearch:
+    """Finds the damage of a recording, reverberation included.
+
+    Args:
+        model: a restorer.
+        rate: Hz.
+        channels: C.
+        repairs: kinds of damage to look for.
+    """
+
+    def __init__(self, model: Streaming[Any], rate: int, channels: int, repairs: Collection[str]) -> None:
+        self.model, self.rate, self.repairs = model, rate, repairs
+        self._finder = DamageFinder(rate, channels)
+        self._excerpts: list[list[Wave]] = []
+
+    def feed(self, block: Wave) -> None:
+        """The next ``(frames, C)``."""
+        start, taken = self._finder.frames, round(EXCERPT_SECONDS * self.rate)
+        every = round(EVERY_SECONDS * self.rate)
+        self._finder.feed(block)
+        mono = block.mean(1)
+        for number in range(start // every, min((start + len(block)) // every + 1, MOST_EXCERPTS)):
+            first, last = (min(max(0, number * every + at - start), len(block)) for at in (0, taken))
+            if first < last:
+                self._excerpts += [[] for _ in range(number + 1 - len(self._excerpts))]
+                self._excerpts[number].append(mono[first:last])
+
+    def finish(self) -> Damage:
+        """What was found of the kinds to look for."""
+        damage = self._finder.finish().only(self.repairs)
+        if "reverb" not in self.repairs:
+            return damage
+        waves = [np.concatenate(each) for each in self._excerpts]
+        found = [self._attenuation(wave) for wave in waves if len(wave) >= SHORTEST_EXCERPT * self.rate]
+        mean = float(np.mean(found)) if found else 0.0
+        return replace(damage, reverberation=mean) if is_reverberant(mean) else damage
+
+    def _attenuation(self, wave: Wave) -> float:
+        restored: Any = self.model.recording(wave, self.rate)
+        return attenuation(wave, restored, self.rate)
+
+
+class TwoPasses:
+    """A recording whose damage is found while it is copied to a temporary file, from which it is read for its repair.
+
+    Args:
+        search: finds the damage.
+        path: the result, beside which the temporary file is made.
+        channels: C.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+
+    def __init__(self, search: DamageSearch, path: Path, channels: int) -> None:
+        self._search, self._channels = search, channels
+        self._spool = Temporary(path, overwrite=True)
+
+    def find(self, waves: Iterable[NDArray[np.float32]], progress: Callable[[int], None]) -> Damage:
+        """Copy waves ``(1, C, N)`` and find their damage.
+
+        Args:
+            waves: all of the recording.
+            progress: called with the number of frames done.
+        """
+        done = 0
+        for wave in waves:
+            block = np.ascontiguousarray(wave[0].T)
+            self._search.feed(block)
+            self._spool.write(block.tobytes())
+            done += len(block)
+            progress(done)
+        return self._search.finish()
+
+    def waves(self) -> Iterator[NDArray[np.float32]]:
+        """The copied waves ``(1, C, N)``."""
+        for block in spooled_blocks(self._spool.path, self._channels):
+            yield np.ascontiguousarray(block.T)[None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._spool.discard()
