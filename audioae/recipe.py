@@ -43,6 +43,9 @@ class TrainConfig(Config):
         "adamw", description="`muon`: Muon for the matrices between layers, AdamW for all other parameters"
     )
     betas: tuple[Share, Share] = Field((0.9, 0.98), description="decay of the optimiser's two moments")
+    only: tuple[str, ...] = Field(
+        (), description="train only parameters whose name contains one of these words; all others keep the values of `init`"
+    )
     freeze_statistics: bool = Field(
         False,
         description="keep the BatchNorm statistics of `init` fixed, as at inference; for fine-tuning",
@@ -75,6 +78,8 @@ class TrainConfig(Config):
     def _with_statistics(self) -> "TrainConfig":
         if self.freeze_statistics and not self.init:
             raise ValueError("`freeze_statistics` needs `init`, whose statistics are kept")
+        if self.only and not self.init:
+            raise ValueError("`only` needs `init`, whose other values are kept")
         return self
 
 

@@ -60,6 +60,9 @@ class CausalDepthwise(nn.Module):
         ahead: taps in time beyond ``kernel`` that look ahead. The output is then delayed by ``delay = ahead * dilation``
             frames. They are zero before training, so that they can be added to a trained causal layer.
 
+        before: shape of the input that is assumed before the first frame, ``(P, C)`` or ``(C,)``, which is learned; zeros by
+            default. The state holds differences from it, so that every state begins with zeros.
+
     The receptive field is ``span + 1`` frames, ``span = (kernel - 1 + ahead) * dilation``.
 
     >>> layer = CausalDepthwise(4, kernel=3, dilation=2)
@@ -71,12 +74,15 @@ class CausalDepthwise(nn.Module):
     True
     """
 
-    def __init__(self, channels: int, kernel: int, dilation: int, ahead: int = 0) -> None:
+    def __init__(
+        self, channels: int, kernel: int, dilation: int, ahead: int = 0, before: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__()
         self.dilation, self.delay = dilation, ahead * dilation
         self.span = (kernel - 1 + ahead) * dilation
         self.weight = nn.Parameter(torch.empty(kernel, channels).normal_(std=kernel**-0.5))
         self.ahead = nn.Parameter(torch.zeros(ahead, channels)) if ahead else None
+        self.before = nn.Parameter(torch.zeros(before)) if before else None
 
     def past(self, like: Tensor) -> Tensor:
         """State before the first frame of ``(B, T, ..., C)``: zeros ``(B, span, ..., C)``."""
@@ -90,14 +96,30 @@ class CausalDepthwise(nn.Module):
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, T, ..., C)`` and the ``span`` frames before it to the same shape, and the last ``span`` frames."""
         sum_of_taps = _Taps.apply if torch.is_grad_enabled() else _sum_of_taps
-        return sum_of_taps(past, x, self.taps, self.dilation), carry(past, x)
+        return sum_of_taps(self.frames(past), x, self.taps, self.dilation), carry(past, self.differences(x))
+
+    def frames(self, past: Tensor) -> Tensor:
+        """The frames that a state ``(B, T, ..., C)`` stands for."""
+        return past if self.before is None else past + self.assumed(past)
+
+    def differences(self, x: Tensor) -> Tensor:
+        """The last frames of ``x``, at most ``span``, as a state holds them."""
+        if self.before is None:
+            return x
+        frames = x.shape[1]
+        return x[:, max(0, frames - self.span) :] - self.assumed(x)
+
+    def assumed(self, like: Tensor) -> Tensor:
+        """The input before the first frame, of the positions that ``(B, T, ..., C)`` has."""
+        assert self.before is not None
+        return self.before if self.before.ndim == 1 else self.before[: like.shape[2]]
 
     def delayed(self, x: Tensor, past: Tensor) -> list[Tensor]:
         """The input ``delay`` frames later, in one or two parts that follow one another in time.
 
         Joining the parts would take a tenth of the network's time on a CPU.
         """
-        return [part for _, part in _late(past, x, self.delay)]
+        return [part for _, part in _late(self.frames(past), x, self.delay)] if self.delay else [x]
 
 
 def _late(past: Tensor, x: Tensor, back: int) -> Iterator[tuple[slice, Tensor]]:

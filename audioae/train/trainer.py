@@ -31,7 +31,7 @@ from audioae.train.result import Result, doubt
 from audioae.train.schedule import Budget, Pulse, Schedule, learning_rate
 from audioae.train.stop import Stop
 from audioae.train.watcher import Watcher
-from audioae.train.weights import begin_with, blend
+from audioae.train.weights import begin_with, blend, select
 
 MOST_SKIPPED = 100
 """Consecutive steps without a finite gradient after which a training fails."""
@@ -96,6 +96,7 @@ class _Run:
         self.model.recipe_text = dump(recipe)
         if recipe.train.init:
             begin_with(self.model, recipe)
+            select(self.model, recipe.train.only)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval().to(self.parallel.device)
         self.task = task_class(self.model, recipe, self.parallel.rank, load).to(self.parallel.device)
         optimizer = optimizer_of(self.task, recipe.train)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audioae.errors import ModelFileError
+from audioae.errors import ModelFileError, RecipeError
 from audioae.modelfile import load
 from audioae.nn.trained import TrainedModel
 from audioae.recipe import Recipe
@@ -42,6 +42,21 @@ def begin_with(model: TrainedModel, recipe: Recipe) -> None:
             raise ModelFileError(f"train.init: {' and '.join(names)} are different models, whose weights cannot be averaged")
         mean = {key: torch.stack([each[key] for each in taken]).double().mean(0).to(own[key]) for key in taken[0]}
         model.network.load_state_dict(mean if len(taken) > 1 else taken[0], strict=False)
+
+
+def select(model: TrainedModel, only: tuple[str, ...]) -> None:
+    """Freeze all parameters of a model but those whose name contains one of ``only``; an empty one freezes none.
+
+    Raises:
+        RecipeError: no parameter has such a name.
+    """
+    if not only:
+        return
+    chosen = {name for name, _ in model.network.named_parameters() if any(word in name for word in only)}
+    if not chosen:
+        raise RecipeError(f"train.only: no parameter of the model has {' or '.join(map(repr, only))} in its name")
+    for name, value in model.network.named_parameters():
+        value.requires_grad_(name in chosen)
 
 
 def _fitting(source: str, prefix: str, own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -48,11 +48,14 @@ def test_it_is_the_convolution_of_torch_with_its_gradients(shape: tuple[int, ...
 @pytest.mark.parametrize("positions", [0, 5])
 @pytest.mark.parametrize("ahead", [0, 1])
 @pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("learned_past", [False, True])
 def test_a_block_does_the_same_with_and_without_gradients_whole_and_in_chunks(
-    batch: int, ahead: int, positions: int
+    learned_past: bool, batch: int, ahead: int, positions: int
 ) -> None:
     torch.manual_seed(0)
-    block = ResidualBlock(4, kernel=3, dilation=2, positions=positions, ahead=ahead).eval()
+    block = ResidualBlock(4, kernel=3, dilation=2, positions=positions, ahead=ahead, learned_past=learned_past).eval()
+    if block.time.before is not None:
+        torch.nn.init.normal_(block.time.before)
     if block.time.ahead is not None:
         torch.nn.init.normal_(block.time.ahead)
     x = torch.randn(batch, 40, *([positions] if positions else []), 4)
@@ -66,4 +69,26 @@ def test_a_block_does_the_same_with_and_without_gradients_whole_and_in_chunks(
             assert torch.equal(chunk, before), "what comes in is not written to"
         torch.testing.assert_close(torch.cat(made, 1), whole.detach())
         torch.testing.assert_close(past, after.detach())
-        torch.testing.assert_close(after, pad(x, (0,) * (2 * x.dim() - 4) + (9, 0))[:, -block.time.span :])
+        frames = pad(x, (0,) * (2 * x.dim() - 4) + (9, 0))[:, -block.time.span :]
+        torch.testing.assert_close(after, frames if block.time.before is None else frames - block.time.before)
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize(("positions", "present"), [(5, 5), (5, 3), (0, 0)])
+def test_a_learned_past_is_that_of_frames_which_came_before(positions: int, present: int, ahead: int) -> None:
+    torch.manual_seed(0)
+    block = ResidualBlock(4, kernel=3, dilation=2, positions=positions, ahead=ahead, learned_past=True).eval()
+    x = torch.randn(2, 12, *([present] if positions else []), 4, requires_grad=True)
+    assert block.time.before is not None
+    torch.nn.init.normal_(block.time.before)
+    lead = (block.time.before[:present] if positions else block.time.before).expand(2, block.time.span, *x.shape[2:])
+    plain = ResidualBlock(4, kernel=3, dilation=2, positions=positions, ahead=ahead).eval()
+    plain.load_state_dict({name: value for name, value in block.state_dict().items() if name != "time.before"})
+    expected = plain(torch.cat([lead, x], dim=1), plain.past(x))[0][:, block.time.span :]
+    made = block(x, block.past(x))[0]
+    torch.testing.assert_close(made, expected)
+    weights = torch.randn_like(made)
+    for mine, theirs in zip(
+        *(torch.autograd.grad((out * weights).sum(), [x, block.time.before]) for out in (made, expected)), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)

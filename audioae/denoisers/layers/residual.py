@@ -23,11 +23,15 @@ class ResidualBlock(nn.Module):
         dilation: frames between taps.
         positions: P, positions on the frequency axis, which are mixed by a learned P x P matrix; 0 for ``(B, T, C)``.
         ahead: taps in time that look ahead; the output is delayed by ``delay = ahead * dilation`` frames.
+        learned_past: learn the input that is assumed before the first frame.
     """
 
-    def __init__(self, channels: int, kernel: int, dilation: int, positions: int = 0, ahead: int = 0) -> None:
+    def __init__(
+        self, channels: int, kernel: int, dilation: int, positions: int = 0, ahead: int = 0, learned_past: bool = False
+    ) -> None:
         super().__init__()
-        self.time = CausalDepthwise(channels, kernel, dilation, ahead)
+        before = ((positions, channels) if positions else (channels,)) if learned_past else None
+        self.time = CausalDepthwise(channels, kernel, dilation, ahead, before)
         self.delay = self.time.delay
         self.exchange = (
             nn.Parameter(torch.empty(positions, positions).normal_(std=0.1 / math.sqrt(positions))) if positions else None

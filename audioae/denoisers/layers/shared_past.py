@@ -45,7 +45,7 @@ class SingleFrameBlock(nn.Module):
         if late is None:
             late = x
             y = y if matrix is None else y + torch.matmul(matrix, x)
-        return late + self.block.transform(y.flatten(0, -2)).view_as(late), x
+        return late + self.block.transform(y.flatten(0, -2)).view_as(late), self.block.time.differences(x)
 
 
 class SharedPast(nn.Module):
@@ -66,6 +66,7 @@ class SharedPast(nn.Module):
 
     late_rows: Tensor
     exchange: Tensor | None
+    before: Tensor | None
 
     def __init__(self, blocks: Sequence[ResidualBlock]) -> None:
         super().__init__()
@@ -88,6 +89,8 @@ class SharedPast(nn.Module):
                 back, weights = zip(*(of(layer, tap) for layer in layers), strict=True)
                 self.register_buffer(f"rows_{tap}", rows(back))
                 self.register_buffer(f"weights_{tap}", torch.stack(weights))
+            assumed: list[Tensor] = [layer.before for layer in layers if layer.before is not None]
+            self.register_buffer("before", torch.stack(assumed) if assumed else None)
             self.late = layers[0].delay > 0
             assert all((layer.delay > 0) == self.late for layer in layers)
             if self.late:
@@ -103,14 +106,21 @@ class SharedPast(nn.Module):
         """The queue ``(B, length * count, ..., C)`` to its contribution to each block."""
         total: Tensor | None = None
         for tap in range(self.taps):
-            part, weights = past.index_select(1, self.get_buffer(f"rows_{tap}")), self.get_buffer(f"weights_{tap}")
+            part, weights = self.frames(past, f"rows_{tap}"), self.get_buffer(f"weights_{tap}")
             weights = weights.view(self.count, *[1] * (past.dim() - 3), -1)
             total = part * weights if total is None else torch.addcmul(total, part, weights)
         assert total is not None
         if not self.late:
             return [Contribution(each, None) for each in total.split(1, dim=1)]
-        late = past.index_select(1, self.late_rows)
+        late = self.frames(past, "late_rows")
         if self.exchange is not None:
             present = past.shape[2]
             total = total + torch.matmul(self.exchange[:, :present, :present], late)
         return [Contribution(*each) for each in zip(total.split(1, dim=1), late.split(1, dim=1), strict=True)]
+
+    def frames(self, past: Tensor, rows: str) -> Tensor:
+        """One frame of each block from the queue, ``(B, count, ..., C)``."""
+        part = past.index_select(1, self.get_buffer(rows))
+        if self.before is None:
+            return part
+        return part + (self.before[:, : past.shape[2]] if self.before.ndim > 2 else self.before)

@@ -45,6 +45,9 @@ class Config(MaskConfig):
         description="blocks, counted from 1, after which a recurrence runs over the frequency axis of each frame",
     )
     across_hidden: int = Field(32, ge=4, le=512, description="hidden state of each of its directions")
+    learned_past: bool = Field(
+        False, description="learn what each block assumes before the first frame, for recordings that begin with speech"
+    )
     power: float = Field(0.3, gt=0, le=1, description="exponent that compresses magnitudes")
     bound: float = Field(2.0, gt=1, le=10, description="largest magnitude of the mask")
     exponent: float = Field(
@@ -94,7 +97,8 @@ class Model(Masking):
         self.encoder = PositionEncoder(channels, config.stride, places)
         ahead = config.look_ahead or (0,) * len(config.dilations)
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels, config.kernel, d, places, a) for d, a in zip(config.dilations, ahead, strict=True)
+            ResidualBlock(channels, config.kernel, d, places, a, config.learned_past)
+            for d, a in zip(config.dilations, ahead, strict=True)
         )
         self.across = nn.ModuleDict(
             {str(number - 1): FrequencyRecurrence(channels, config.across_hidden) for number in config.across_after}
