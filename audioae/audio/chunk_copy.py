@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from audioae.audio.chunks import AIFF, RF64, W64, Grammar, extensible, find, grammar, names, walk
+from audioae.audio.chunks import AIFF, RF64, W64, Grammar, counted_padding, extensible, find, grammar, names, walk
 
 COPY_BYTES = 2**22
 """Bytes per read and write."""
@@ -40,6 +40,9 @@ def transfer(source: BinaryIO, target: Path) -> list[str]:
         assert form is not None and sound is not None, "libsndfile writes both"
         _insert(source, middle, file, sound.header, after.align)
         _insert(source, first, file, form.header, after.align)
+        for place, size in counted_padding(file).items():
+            file.seek(place)
+            file.write(size)
         _state_size(file, after)
     return []
 

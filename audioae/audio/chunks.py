@@ -136,6 +136,21 @@ def end_of_sound(file: BinaryIO) -> int | None:
     return sound.stop if sound is not None and sound.whole else None
 
 
+def counted_padding(file: BinaryIO) -> dict[int, bytes]:
+    """Sizes of the chunks before the sound of an RF64 file that include their padding, by position.
+
+    libsndfile does not skip the padding there, and then finds no sound.
+    """
+    sizes: dict[int, bytes] = {}
+    for chunk in walk(file, RF64) if grammar(file) is RF64 else ():
+        size = chunk.stop - chunk.start
+        if chunk.name == RF64.sound:
+            return sizes
+        if size % 2:
+            sizes[chunk.start - RF64.size_field.size] = RF64.size_field.pack(size + 1)
+    return {}
+
+
 class Surplus(NamedTuple):
     """Bytes after the sound that are not a chunk, which are sound beyond the length in the header.
 

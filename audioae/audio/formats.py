@@ -89,8 +89,7 @@ def format_for(path: Path, info: AudioInfo, keep: bool = False, bitrate: int = 0
         wanted = CONTAINERS.get(ending)
         if wanted is None:
             raise OutputError(f"{path}: unknown ending {ending!r}: use one of {' '.join(sorted(CONTAINERS))}")
-        same_family = {container, wanted} <= WAVE_FILES
-        container = container if container == wanted or (same_family and container != "RF64") else wanted
+        container = container if (container, wanted) == ("WAVEX", "WAV") else wanted
     if container == "WAV" and info.speakers not in (0, default_speakers(info.channels)):
         container = "WAVEX"
     subtype = _subtype(path, info, container, ending, keep)

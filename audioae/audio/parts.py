@@ -37,7 +37,13 @@ def parts(file: BinaryIO, name: str, notes: list[str], salvage: bool = False, al
 
 
 def sound(part: Window) -> Window:
-    """The part of a file for libsndfile: a W64 without the chunks after the sound, which libsndfile would read as sound."""
+    """The part of a file for libsndfile.
+
+    A W64 goes without the chunks after the sound, which libsndfile would read as sound; in RF64, chunks before the sound
+    include their padding, which libsndfile would not skip.
+    """
+    if patches := chunks.counted_padding(part.opened()):
+        return Window(part.file, part.start, part.start + part.size, {**patches, **part.patches})
     end = None if part.patches else chunks.end_of_sound(part.opened())
     return part if end is None else Window(part.file, part.start, part.start + end, {16: struct.pack("<Q", end)})
 

@@ -19,6 +19,8 @@ CROWDED = 0.5
 """Least number of samples at the rail relative to those in the range below it. Unclipped peaks are sharp."""
 IN_RUNS = 0.5
 """Least share of the samples at the rail that are next to another one."""
+LONGEST_SECONDS = 0.03
+"""Longest run at the rail, more than half the period of any voice. Longer ones are constant, such as a dead channel's."""
 QUIET = 1e-3
 """Rails below this level are quantisation steps of silence."""
 
@@ -31,6 +33,7 @@ class _Peaks:
     at_rail: int
     below: int
     adjacent: int
+    longest: int
 
     @property
     def evident(self) -> bool:
@@ -87,11 +90,13 @@ class ClippingFinder:
         if len(self._held):
             self._add(self._held)
         rails = np.full((len(self._peaks), self.channels, 2), np.inf, np.float32)
+        longest = LONGEST_SECONDS * self.window / WINDOW_SECONDS
         for channel in range(self.channels):
             for side in range(2):
-                found = [peaks[channel][side] for peaks in self._peaks]
-                known = np.array([each.top for each in found if each.evident])
-                for number, each in enumerate(found):
+                found = [(number, peaks[channel][side]) for number, peaks in enumerate(self._peaks)]
+                found = [(number, each) for number, each in found if each.longest <= longest]
+                known = np.array([each.top for _, each in found if each.evident])
+                for number, each in found:
                     again = (
                         each.at_rail >= FEWEST_AGAIN and len(known) and np.abs(known - each.top).min() <= tolerance(each.top)
                     )
@@ -107,7 +112,9 @@ def _peaks(wave: Wave) -> _Peaks:
     adjacent = at_rail[1:] & at_rail[:-1]
     # A sample with two neighbours counts once: runs of n samples have n - 1 pairs.
     pairs = int(adjacent.sum())
-    return _Peaks(top, count, int((wave >= BELOW * top).sum()) - count, min(count, 2 * pairs))
+    others = np.flatnonzero(np.concatenate([[True], ~at_rail, [True]]))
+    longest = int(np.diff(others).max()) - 1
+    return _Peaks(top, count, int((wave >= BELOW * top).sum()) - count, min(count, 2 * pairs), longest)
 
 
 def clipped(wave: Wave, rails: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -68,6 +68,16 @@ def test_one_channel_may_be_clipped(speech: tuple[Wave, int]) -> None:
     assert np.isinf(rails[:, 0]).all() and np.isfinite(rails[:, 1]).any()
 
 
+@pytest.mark.parametrize("value", [0.3, 0.004, -0.004])
+def test_a_constant_is_no_clipping(speech: tuple[Wave, int], value: float) -> None:
+    """A dead channel with an offset, beside speech."""
+    wave, rate = speech
+    dead = np.full_like(wave, value)
+    assert not found(np.concatenate([wave, dead], axis=1), rate)
+    # Silence with an offset before speech, and one that ends within a window.
+    assert not found(np.concatenate([dead[: 9 * rate // 4], wave + np.float32(value / 100)]), rate)
+
+
 @pytest.mark.parametrize("milliseconds", [10, 20, 60, 120])
 @pytest.mark.parametrize("repeat", [False, True])
 def test_dropouts_are_found_to_the_sample(speech: tuple[Wave, int], milliseconds: int, repeat: bool) -> None:
