@@ -6,6 +6,7 @@ This module imports little, because its imports count for every entrant.
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioae.audio.files import read
+from audioae.system.printable import warning_line
 
 Wave = NDArray[np.float32]
 Enhance = Callable[[Wave, int], Wave]
@@ -26,6 +28,7 @@ def prepare(make: Callable[[], Enhance]) -> None:
     """Load the program, once for the process."""
     # Ctrl-C reaches all processes of the group; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.formatwarning = warning_line
     _enhance[:] = [make()]
 
 
@@ -39,8 +42,9 @@ def run(path: Path) -> tuple[Wave, float]:
 
 def warm_up(path: Path) -> None:
     """Process the start of a recording, because the first call of a library may be slower."""
-    _, rate = read(path, 0, 1)
-    _enhance[0](read(path, 0, int(WARM_UP_SECONDS * rate))[0], rate)
+    with warnings.catch_warnings(action="ignore"):  # they come again when all of it is processed
+        _, rate = read(path, 0, 1)
+        _enhance[0](read(path, 0, int(WARM_UP_SECONDS * rate))[0], rate)
 
 
 def peak_bytes() -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +20,7 @@ from audioae.runtime.attempt import attempt, fault
 from audioae.runtime.files import Report, clean_job
 from audioae.runtime.jobs import DenoiseOptions, Job, ModelChoice
 from audioae.runtime.signals import unwind_on_signals
+from audioae.system.printable import warning_line
 from audioae.system.threads import count, use
 
 AHEAD = 2
@@ -119,6 +121,7 @@ def _begin(choice: ModelChoice, threads: int) -> None:
     global _denoiser
     unwind_on_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent also gets Ctrl-C, and ends its children
+    warnings.formatwarning = warning_line
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it if it is loaded later
     use(threads)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,7 @@ from typing import Any, BinaryIO
 from audioae.errors import AudioaeError
 from audioae.runtime.attempt import fault
 from audioae.studio.messages import CancelledError, Header, Notify, pack, read
+from audioae.system.printable import warning_line
 
 SHORT_THREADS = 4
 """Short requests that are answered in parallel."""
@@ -147,6 +149,7 @@ def main() -> None:
     The first command-line argument is that folder. The others are modules that the expected requests need.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers
+    warnings.formatwarning = warning_line
     tempfile.tempdir = sys.argv[1]  # temporary files of a killed training are removed with the folder
     # Answers have a file of their own, because libraries print to standard output and forked processes close standard input.
     requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")

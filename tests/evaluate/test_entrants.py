@@ -1,6 +1,7 @@
 """Folders of results and other programs in the comparison."""
 
 import importlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -33,6 +34,9 @@ def broken():
 
 def dead():
     os._exit(1)
+
+def same():
+    return lambda wave, rate: wave
 """
 
 
@@ -193,6 +197,21 @@ def test_errors_of_a_function_are_raised(few: Path, makers: Any) -> None:
         entrant.enhance(pair)
     with Function("dead", makers.dead) as entrant, pytest.raises(InputError, match=r"16k-fire\.flac: dead crashed"):
         entrant.enhance(pair)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_warnings_of_a_process_are_lines_that_cannot_control_the_terminal(
+    tmp_path: Path, makers: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for side in ("clean", "noisy"):
+        (tmp_path / side).mkdir()
+        path = tmp_path / side / "e\x1b[31m.ogg"
+        soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+        path.write_bytes(path.read_bytes() * 2)  # two recordings in one file, which a note tells
+    with Function("same", makers.same) as entrant:
+        entrant.enhance(find_pairs(str(tmp_path))[0])
+    told = [line for line in capfd.readouterr().err.splitlines() if "concatenated" in line]
+    assert told == [f"audioae: warning: {tmp_path}/noisy/e\\x1b[31m.ogg: 2 concatenated recordings in the file become one"]
 
 
 def test_pairs_know_their_text(few: Path) -> None:
