@@ -17,6 +17,8 @@ from audioae.runtime.jobs import STANDARD, DenoiseOptions
 from audioae.runtime.loudness import Levelled
 from audioae.signal.speech import Segment
 
+OWN_CODECS = frozenset({"flac", "alac", "aac", "opus"})
+"""Codecs that libsndfile does not read in containers that it knows, such as FLAC in Ogg; PyAV writes them there."""
 Source = Reader | MediaReader
 Result = Writer | MediaWriter | Levelled
 
@@ -78,7 +80,8 @@ def _open_result(path: Path, source: Path, reader: Source, options: DenoiseOptio
     again, overwrite = options.again, options.overwrite
     if isinstance(reader, MediaReader):
         ending = path.suffix.lower()
-        if is_media(path) or (ending not in CONTAINERS and ending == source.suffix.lower()):
+        own = ending not in CONTAINERS or reader.track.codec in OWN_CODECS
+        if is_media(path) or (own and ending == source.suffix.lower()):
             return MediaWriter(path, reader, options.codec, options.bitrate, overwrite, again)
     if options.codec:
         raise OutputError(f"{path}: --codec is for media files: here the ending determines the codec, such as .opus or .mp3")
@@ -101,7 +104,11 @@ def carry(reader: Source, result: Result) -> list[str]:
     if isinstance(result, MediaWriter):
         return []  # it copies by itself
     if isinstance(reader, MediaReader):
-        return [f"{result.info.container} has no place for the {kind}: left out" for kind in reader.left_out]
+        notes = [f"{result.info.container} has no place for the {kind}: left out" for kind in reader.left_out]
+        if reader.path.suffix.lower() == result.path.suffix.lower():
+            info = result.info
+            notes.append(f"{reader.track.codec} is not written in {info.container}: the sound is {info.subtype}")
+        return notes
     return tags.carry(reader, result)
 
 

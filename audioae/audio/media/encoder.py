@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.media.kinds import DEFAULTS, ENCODERS, EXPERIMENTAL, RATES, is_lossless
+from audioae.audio.media.kinds import DEFAULTS, DELAYS, ENCODERS, EXPERIMENTAL, RATES, SUCCESSORS, is_lossless
 from audioae.audio.media.library import pyav, reason
 from audioae.audio.media.timeline import Timeline
 from audioae.errors import OutputError
@@ -26,6 +26,8 @@ LEAST_BITS = {"aac": 16_000, "libopus": 6_000}
 """Smallest bit rate per channel of a recording that is kept."""
 AAC_FRAME = 6144
 """Largest number of bits per channel of AAC in 1024 samples."""
+USUAL_OF_AAC = {"5.1(side)": "5.1", "5.0(side)": "5.0"}
+"""Layouts of DTS and others, of the same order, that few players of AAC know."""
 FRAME = 4096
 """Samples per frame, if the codec supports any number."""
 _SHORTEST = 0.06
@@ -109,6 +111,10 @@ def choose(
                 f"{path}: {codec} in {muxer} can be read but not written: give another ending with -o, such as .mka"
             )
         notes = (f"{codec} cannot be written: the sound of the result is {encoder.removeprefix('lib')}",)
+    elif not requested and codec in SUCCESSORS:
+        notes = (f"{codec} is not written: the sound of the result is {encoder}",)
+    if encoder == "aac" and codec != "aac":
+        layout = USUAL_OF_AAC.get(layout, layout)
     channels = av.AudioLayout(layout).nb_channels
     lossy = not is_lossless(encoder)
     bit_rate = 0
@@ -229,6 +235,18 @@ def frames(
         least = frame.pts + 1
         done += len(wave)
         yield frame
+
+
+def unflushed(context: Any, whole: bool) -> int:
+    """Samples that an encoder holds at the end and does not write, so that as many must follow.
+
+    Args:
+        context: context of the encoder.
+        whole: the container's delay is a frame.
+    """
+    if context.codec.delay or is_lossless(context.name):
+        return 0
+    return context.frame_size if whole else DELAYS.get(context.name, 0)
 
 
 def _resampled(blocks: Iterable[Wave], before: int, after: int) -> Iterator[Wave]:

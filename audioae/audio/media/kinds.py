@@ -8,21 +8,23 @@ MUXERS = {
     ".adts": "adts", ".wma": "asf", ".wmv": "asf", ".asf": "asf", ".avi": "avi", ".3gp": "3gp", ".3ga": "3gp",
     ".3g2": "3g2", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts", ".flv": "flv", ".f4v": "f4v", ".mpg": "mpeg",
     ".mpeg": "mpeg", ".vob": "vob", ".ogv": "ogg", ".ogm": "ogg", ".ac3": "ac3", ".eac3": "eac3", ".amr": "amr",
-    ".tta": "tta", ".wv": "wv", ".mxf": "mxf", ".nut": "nut", ".spx": "spx",
+    ".tta": "tta", ".wv": "wv", ".mxf": "mxf", ".nut": "nut",
 }  # fmt: skip
 """Muxers by ending."""
 BRANDS = {".m4a": "M4A ", ".m4b": "M4B "}
 """Apple's endings for MP4 with sound only."""
 READ_ONLY = frozenset(
     ".alac .m4p .awb .ape .tak .dts .ra .ram .rm .rmvb .mpc .mpp .mp1 .mpa .mpga .dsf .dff .shn .ofr .gsm .qcp .aax .dss"
-    " .amb .vox .oma".split()
+    " .amb .vox .oma .spx".split()
 )
 """Endings that can be read but not written."""
 ENDINGS = frozenset(MUXERS) | READ_ONLY
 TIMELESS = frozenset({"adts", "ac3", "eac3", "amr", "tta", "wv", "avi"})
 """Containers without timestamps of sound."""
 DELAYS = {"aac": 1024, "libmp3lame": 1105, "mp2": 481, "ac3": 256, "eac3": 256}
-"""Delay of encoders in samples, in containers that cannot state it."""
+"""Delay of encoders in samples, which containers other than MP4 cannot state or few players know of."""
+EARLY = frozenset({"flv", "mpegts", "mpeg", "vob", "matroska", "nut"})
+"""Containers in which the delay of an encoder shows as an earlier start of the sound."""
 DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,avi,caf,dsf,dts,dtshd,dv,eac3,f4v,flac,flv,gsm,gxf,iff,kux,"
     "live_flv,loas,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,qcp,rm,shn,spx,tak,"
@@ -35,6 +37,8 @@ ENCODERS = {
     "aac_fixed": "aac", "mp2float": "mp2", "ac3_fixed": "ac3", "libopus": "libopus", "libmp3lame": "libmp3lame",
 }  # fmt: skip
 """Encoders whose name differs from that of the codec."""
+SUCCESSORS = frozenset({"wmav1", "aac_latm"})
+"""Codecs whose encoder in :data:`ENCODERS` is one of another codec."""
 EXPERIMENTAL = frozenset({"vorbis", "sonic", "s302m", "truehd", "mlp", "dca"})
 """Codecs without an encoder of sufficient quality."""
 DEFAULTS = {

@@ -1,6 +1,6 @@
 """Reads a sound track of a media file block by block, with the time of every sample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +16,7 @@ from audioae.audio.formats import AudioInfo
 from audioae.audio.media.concatenated import count_recordings
 from audioae.audio.media.kinds import is_lossless
 from audioae.audio.media.library import open_input, pyav, reason
+from audioae.audio.media.stated import missing_bytes
 from audioae.audio.media.timeline import Timeline, TimestampsError
 from audioae.errors import InputError
 
@@ -33,6 +34,8 @@ TAGS = {
 """Metadata supported by libsndfile, by FFmpeg's name and libsndfile's name."""
 MISSING_SECONDS = 1.0
 """Difference to the length in the header above which a file is truncated."""
+ROUNDING = Fraction(3, 2000)
+"""Seconds by which rounded times may differ."""
 _DEFAULT = 1
 """Disposition flag of the default track."""
 _STATES_LENGTH = frozenset({"mov", "matroska", "asf", "avi", "flv"})
@@ -49,6 +52,7 @@ class Track:
         bits: bits of an integer sample; 0 for floats and lossy codecs.
         bit_rate: bits per second: estimated before the track is read, then measured; 0 if unknown.
         timeline: times of the samples.
+        marked: the file states the encoder's delay, which the decoder left out.
     """
 
     index: int
@@ -57,6 +61,7 @@ class Track:
     bits: int
     bit_rate: int
     timeline: Timeline
+    marked: bool = False
 
 
 class MediaReader:
@@ -85,8 +90,9 @@ class MediaReader:
         self.notes: list[str] = []
         self._av = pyav(path)
         self._bytes, self._ends = 0, Fraction(0)
+        self._begins: Fraction | None = None  # time of the first packet of the track
         self._resamplers: dict[tuple[Any, ...], Any] = {}
-        if (count := _count(path, stream)) > 1:
+        if (count := _measure(path, stream, count_recordings)) > 1:
             self._give_up(f"holds {count} concatenated recordings, of which only the first is read: separate them first")
         with ExitStack() as stack:
             self._container = stack.enter_context(open_input(path, stream))
@@ -166,6 +172,7 @@ class MediaReader:
             bits,
             stream.bit_rate or 0,
             Timeline(rate, Fraction(frame.time_base or 0)),
+            self._begins is not None and _time(frame) > self._begins + ROUNDING,
         )
         return AudioInfo(rate, channels, max(0, int(seconds * rate)), CONTAINER, subtype), track
 
@@ -182,9 +189,7 @@ class MediaReader:
                         begun = True
                         yield frame
                 except self._av.FFmpegError as error:
-                    if begun and not packet.dts and not packet.size:
-                        return  # frames that the decoder still holds at the end
-                    if begun:
+                    if begun and packet.size:  # empty ones ask for frames that the decoder still holds at the end
                         self._give_up(f"damaged after {self._where()} ({reason(error)})")
         except self._av.FFmpegError as error:
             if not begun:
@@ -192,8 +197,10 @@ class MediaReader:
             self._give_up(f"damaged after {self._where()} ({reason(error)})")
 
     def _count(self, packet: "Packet[Any]") -> None:
-        if packet.stream_index == self._stream.index:
+        if packet.stream_index == self._stream.index and not packet.is_discard:  # parts that an edit list leaves out
             self._bytes += packet.size
+            if self._begins is None and packet.pts is not None and packet.time_base:
+                self._begins = Fraction(packet.pts * packet.time_base)
         if packet.pts is not None and packet.time_base:
             self._ends = max(self._ends, (packet.pts + (packet.duration or 0)) * packet.time_base)
 
@@ -231,7 +238,7 @@ class MediaReader:
         frame, self._first = self._first, None
         while frame is not None:
             wave = self._samples(frame)
-            time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
+            time = _time(frame) if frame.pts is not None and frame.time_base else None
             if last is not None and time is not None:
                 wave = wave[: max(0, round((last - time) * self.info.rate))]
             if len(wave):
@@ -278,6 +285,8 @@ class MediaReader:
         stated = self._stated_end()
         if stated is not None and not self.broken and self._ends + Fraction(MISSING_SECONDS) < stated:
             self._give_up(f"ends after {float(self._ends):.1f} s of {float(stated):.1f} s: is it truncated?")
+        if not self.broken and (missing := _measure(self.path, self.stream, missing_bytes)):
+            self._give_up(f"{missing} bytes are missing at its end: is it truncated?")
 
     def _stated_end(self) -> Fraction | None:
         if self.family not in _STATES_LENGTH or not self._container.duration:
@@ -297,15 +306,21 @@ class MediaReader:
             self._own.close()
 
 
-def _count(path: Path, stream: BinaryIO | None) -> int:
-    """Number of concatenated recordings."""
+def _measure(path: Path, stream: BinaryIO | None, measure: Callable[[BinaryIO], int]) -> int:
+    """What a function finds in the file, or in a stream, whose position stays."""
     if stream is not None:
-        count = count_recordings(stream)
-        stream.seek(0)
-        return count
+        place = stream.tell()
+        found = measure(stream)
+        stream.seek(place)
+        return found
     check_file(path)
     with open(path, "rb") as file:
-        return count_recordings(file)
+        return measure(file)
+
+
+def _time(frame: "AudioFrame") -> Fraction:
+    """Time of a frame in seconds; 0 if it has none."""
+    return Fraction((frame.pts or 0) * (frame.time_base or 0))
 
 
 def _to_wave(frame: "AudioFrame") -> Wave:

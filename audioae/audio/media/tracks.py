@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ATTACHED = 1 << 10
 """Disposition flag of still pictures, such as covers."""
+NOT_STRICT = 1 << 17
+"""Flag of containers in which packets may have equal decoding times."""
 LARGEST_PICTURE = 2**26
 MOST_DELAYED = 17
 """Number of pictures that may be decoded in advance."""
@@ -95,12 +97,14 @@ class Copy:
         places: their indices in the result.
         sums: summaries of the copied tracks by the index in the recording.
         notes: notes about tracks that are left out.
+        strict: the container needs increasing decoding times.
     """
 
     streams: dict[int, Any] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     sums: dict[int, Sum] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    strict: bool = False
     _dts: dict[int, int] = field(default_factory=dict)
 
     def prepare(self, source: "InputContainer", target: "OutputContainer", stream: Any, level: int) -> None:
@@ -113,6 +117,7 @@ class Copy:
             level: 0 to copy everything, 1 without the container's names of codecs, 2 also without data.
         """
         what = f"{stream.type} track {stream.index + 1}"
+        self.strict = not target.format.flags & NOT_STRICT
         if stream.type == "data" and (level > 1 or not _keeps_data(source, target)):
             if not (source.chapters() or _is_timecode(stream)):  # these are written again by the muxer
                 self.notes.append(f"{what}: {target.format.name} has no place for it: left out")
@@ -127,12 +132,27 @@ class Copy:
             return
         if made.codec_context is not None and not level and _same_family(source, target) and stream.codec_context:
             made.codec_context.codec_tag = stream.codec_context.codec_tag
+        if stream.type == "video" and made.codec_context is not None:
+            self._describe(made.codec_context, stream, what, target.format.name)
+        if source.format.name == target.format.name == "mpegts":
+            made.id = stream.id
         made.metadata.update(kept(stream.metadata))
         made.disposition = int(stream.disposition)
         made.time_base = stream.time_base
         if stream.type != "attachment":
             self.streams[stream.index], self.places[stream.index] = made, made.index
             self.sums[stream.index] = Sum()
+
+    def _describe(self, context: Any, stream: Any, what: str, muxer: str) -> None:
+        """Set what the container states of pictures and the packets may not."""
+        if stream.average_rate:
+            context.framerate = stream.average_rate
+        shape = stream.sample_aspect_ratio
+        own = stream.codec_context.sample_aspect_ratio or 1  # what decoders find in the packets
+        if shape and shape != own and muxer in ("matroska", "webm"):
+            self.notes.append(f"{what}: {muxer} is written without the shape of its pixels, {shape}")
+        if shape:
+            context.sample_aspect_ratio = shape
 
     def take(self, packet: Any) -> Any | None:
         """The packet for the result; None if its track is not copied."""
@@ -146,13 +166,24 @@ class Copy:
         return packet
 
     def _set_dts(self, packet: Any) -> None:
-        """Set a missing decoding time, before the packet's time and after the last decoding time."""
+        """Set a missing decoding time, before the packet's time, and correct one that is not after the last one."""
         index, step = packet.stream_index, max(packet.duration or 1, 1)
         if packet.dts is None and packet.pts is not None:
             before = self._dts.get(index)
-            packet.dts = packet.pts - MOST_DELAYED * step if before is None else min(before + 1, packet.pts)
-        if packet.dts is not None:
-            self._dts[index] = packet.dts
+            packet.dts = packet.pts - _ahead(packet.stream) * step if before is None else min(before + 1, packet.pts)
+        if packet.dts is None:
+            return
+        before = self._dts.get(index)
+        if before is not None and packet.dts <= before and packet.stream.type == "video" and self.strict:
+            # MPEG states few times, and the demuxer's guess of those between may go back.
+            packet.dts = before + 1
+            packet.pts = packet.pts if packet.pts is None else max(packet.pts, packet.dts)
+        self._dts[index] = packet.dts
+
+
+def _ahead(stream: Any) -> int:
+    """Number of pictures that are decoded before the first one is shown."""
+    return getattr(stream.codec_context, "reorder_depth", MOST_DELAYED) if stream.type == "video" else 0
 
 
 def is_cover(stream: Any) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from audioae.audio.media import encoder
 from audioae.audio.media.check import Excerpts, MediaContents, expected_end
 from audioae.audio.media.encoder import Encoding
-from audioae.audio.media.kinds import BRANDS, DELAYS, MUXERS, READ_ONLY, TIMELESS, is_lossless
+from audioae.audio.media.kinds import BRANDS, DELAYS, EARLY, MUXERS, READ_ONLY, TIMELESS, is_lossless
 from audioae.audio.media.library import open_input, pyav, reason
 from audioae.audio.media.reader import MediaReader
 from audioae.audio.media.tracks import Copy, Sum, covers, is_cover, kept, packets, start_of
@@ -37,6 +37,8 @@ SYNC_SECONDS = 0.0005
 WORST_SYNC_SECONDS = 0.001
 QUIET = 0.01
 """Amplitude below which the first hundredths of a second count as the delay of an earlier encoder."""
+NEARLY = 0.95
+"""Share of an encoder's delay that must be quiet; the sound itself sets in gently."""
 END_SECONDS = 0.25
 """Tolerated excess at the end, because encoders pad the last frame and some decoders keep the padding."""
 _MOV = ("mov", "mp4", "3gp", "3g2", "f4v")
@@ -214,6 +216,8 @@ class MediaWriter:
         self._encoding.apply(made.codec_context)
         made.metadata.update(kept(stream.metadata))
         made.disposition = int(stream.disposition)
+        if self._muxer == "mpegts" == self.reader.family:
+            made.id = stream.id
         self._place = made.index
         self._number = sum(each.type == "audio" for each in target.streams)
         return made
@@ -222,7 +226,8 @@ class MediaWriter:
         """Packets of the encoded sound, shifted to earlier times, with ``tail`` samples of silence after it."""
         timeline, size = self.reader.track.timeline, sound.codec_context.frame_size
         timeless = self._muxer in TIMELESS
-        skipped = self._skipped(earlier, size, timeless)
+        skipped = self._skipped(earlier, timeless)
+        tail += encoder.unflushed(sound.codec_context, self._muxer == "asf")
         blocks = self._blocks(skipped, size if self._muxer == "asf" else 0, tail)
         start = skipped - (size if self._muxer == "asf" else 0)
         moved: int | None = None
@@ -234,14 +239,17 @@ class MediaWriter:
                     packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
                 yield packet
 
-    def _skipped(self, earlier: int, size: int, timeless: bool) -> int:
+    def _skipped(self, earlier: int, timeless: bool) -> int:
         """Samples at the beginning that are not encoded."""
         start = self.reader.track.timeline.time(0) * self.reader.info.rate
         if earlier > 0 and (timeless or (start < earlier and self._muxer != "asf")):
             return earlier
-        unmarked = self._muxer in ("flv", "mpegts") or (self._muxer in _MOV and start >= size)
+        delay = DELAYS.get(self._encoding.encoder, 0)
+        unmarked = self._muxer in EARLY or (self._muxer in _MOV and start >= delay)
+        unmarked &= self._muxer != "matroska" or not self.reader.track.marked
         # Such silence is mostly the delay of an earlier encoder, to which this one would add its own.
-        return size if unmarked and self._encoding.encoder == "aac" and self._quiet >= size else 0
+        silent = min(delay, self._quiet)
+        return silent if unmarked and silent > NEARLY * delay else 0
 
     def _blocks(self, skipped: int, lead: int, tail: int) -> Iterator[Wave]:
         """The samples without the first ones, with silence before and after them."""
