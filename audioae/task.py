@@ -149,7 +149,7 @@ class Validation:
         if self.of_waves:
             each = []
             for sides in self.files:
-                each.append(self._waves(model, *sides))
+                each.append(self.of_recording(model, *sides))
                 measured(len(each), len(self.files))
             figures |= _means(each)
         return figures
@@ -165,7 +165,8 @@ class Validation:
             OutputError: the folder cannot be written.
         """
 
-    def _waves(self, model: StreamingModel, *sides: Path) -> dict[str, float]:
+    def of_recording(self, model: StreamingModel, *sides: Path) -> dict[str, float]:
+        """Measures of the cleaned waves of one recording, given by its noisy and its clean file."""
         (noisy, rate), (clean, _) = (beginning(side) for side in sides)
         with torch.inference_mode():
             estimate = model.clean(torch.from_numpy(noisy.T.copy()).unsqueeze(0).to(model.device), rate)

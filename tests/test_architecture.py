@@ -30,7 +30,7 @@ OWNERS = {
     "matplotlib": {"plot"},
     "mutagen": {"audio.tags", "audio.details"},
     "onnx": {"runtime.onnx_export"},
-    "onnxruntime": {"measures.dnsmos", "runtime.onnx_export", "runtime.onnx_run"},
+    "onnxruntime": {"measures.dnsmos_network", "runtime.onnx_export", "runtime.onnx_run"},
     "pesq": {"measures.perceptual"},
     "pipecat": {"integrations.pipecat"},
     "pocketsphinx": {"evaluate.words"},

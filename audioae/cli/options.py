@@ -213,7 +213,7 @@ def recordings(command: Command) -> Command:
 
 
 def corpus(verb: str, reported: str) -> Callable[[Command], Command]:
-    """How recordings are processed: bit rate, media, report, parallel work, resuming, damaged files and messages.
+    """Options of processing: bit rate, media, report, parallel work, resuming, damaged files and messages.
 
     Args:
         verb: what the command does, such as ``Clean``.

@@ -321,7 +321,7 @@ def _in_words(result: "Report", verbose: bool) -> str:
 
 
 def _damage_in_words(damage: list[dict[str, Any]]) -> str:
-    """What was found, in a few words.
+    """List the damage for a line of output.
 
     >>> _damage_in_words([{"kind": "dropouts", "start": 1.0, "end": 1.02}, {"kind": "bandwidth", "value": 4000}])
     '1 dropout, no band above 4.0 kHz'

@@ -79,7 +79,7 @@ class Mixer:
     """Files that could not be decoded, with the reason."""
 
     def __post_init__(self) -> None:
-        self._cache = AudioCache(self.config.memory_mb / max(1, self.workers))
+        self.cache = AudioCache(self.config.memory_mb / max(1, self.workers))
         self._chosen: dict[tuple[str, int], list[Clip]] = {}
 
     def rate(self, index: int) -> int:
@@ -357,7 +357,7 @@ class Mixer:
         if clip.path in self.skipped:
             return None
         try:
-            wave = self._cache.crop(clip, rate, start, seconds)
+            wave = self.cache.crop(clip, rate, start, seconds)
         except InputError as error:
             self.skipped[clip.path] = str(error)
             everything = self.sources.clean.clips + self.sources.noise.clips + self.sources.rir.clips

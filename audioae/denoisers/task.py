@@ -9,7 +9,7 @@ from torch import Tensor
 from audioae import task
 from audioae.denoisers.denoiser import Denoiser
 from audioae.denoisers.losses import temporal
-from audioae.denoisers.losses._spectra import shared
+from audioae.denoisers.spectra import shared
 from audioae.denoisers.teacher import Teacher
 from audioae.family import weighted_sum
 from audioae.recipe import Recipe

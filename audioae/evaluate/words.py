@@ -52,7 +52,7 @@ def recognise(wave: NDArray[np.float32], rate: int, recogniser: str = "pocketsph
 
 def _by_pocketsphinx(mono: NDArray[np.float32]) -> str:
     samples = np.clip(np.rint(mono * 32768), -32768, 32767).astype("<i2")
-    decoder = _decoder()
+    decoder = pocketsphinx_decoder()
     # Otherwise its noise tracker would continue from the last recording.
     decoder.reinit_feat()
     decoder.start_utt()
@@ -63,7 +63,7 @@ def _by_pocketsphinx(mono: NDArray[np.float32]) -> str:
 
 
 def _by_moonshine(mono: NDArray[np.float32]) -> str:
-    lines = _transcriber().transcribe_without_streaming(mono.tolist(), RATE).lines
+    lines = moonshine_transcriber().transcribe_without_streaming(mono.tolist(), RATE).lines
     return " ".join(line.text for line in lines)
 
 
@@ -104,7 +104,12 @@ def count(text: str | None) -> int:
 
 
 @cache
-def _decoder() -> Any:
+def pocketsphinx_decoder() -> Any:
+    """The decoder of pocketsphinx, loaded once.
+
+    Raises:
+        MissingExtraError: pocketsphinx is not installed.
+    """
     try:
         from pocketsphinx import Decoder
     except ImportError:
@@ -113,7 +118,12 @@ def _decoder() -> Any:
 
 
 @cache
-def _transcriber() -> Any:
+def moonshine_transcriber() -> Any:
+    """Moonshine tiny, loaded once.
+
+    Raises:
+        MissingExtraError: moonshine-voice is not installed, or a release without a model.
+    """
     try:
         import moonshine_voice
     except ImportError:

@@ -1,4 +1,4 @@
-"""How much noise reduction is applied, and whether channels share a mask. torch is not imported."""
+"""Strength of noise reduction, and whether channels share a mask. torch is not imported."""
 
 from dataclasses import dataclass
 

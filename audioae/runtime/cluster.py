@@ -23,13 +23,13 @@ from audioae.system.threads import use
 
 ATTEMPTS = 3
 """Attempts for a recording whose worker is lost."""
-AHEAD = 2
-"""Recordings per worker that are submitted in advance."""
-PATIENCE_TO_CONNECT = 10.0
+QUEUED_PER_WORKER = 2
+"""Recordings that are submitted to a worker at a time: the one that it cleans, and the next."""
+CONNECT_TIMEOUT = 10.0
 """Timeout in seconds for the cluster to answer."""
-PATIENCE_TO_END = 10.0
+END_TIMEOUT = 10.0
 """Timeout in seconds for a worker to end."""
-PATIENCE_TO_START = 300.0
+START_TIMEOUT = 300.0
 """Timeout in seconds for the first worker to start."""
 
 
@@ -57,17 +57,17 @@ def clean(
         return
     own = not ray.is_initialized()
     if own:
-        _join(workers)
-    crew = _Crew(_everywhere(choice), workers, len(jobs))
+        _connect(workers)
+    pool = _WorkerPool(_with_absolute_path(choice), workers, len(jobs))
     try:
-        yield from crew.clean(jobs, begun)
+        yield from pool.clean(jobs, begun)
     finally:
-        crew.dismiss()
+        pool.close()
         if own:
             ray.shutdown()
 
 
-def _join(workers: int | None) -> None:
+def _connect(workers: int | None) -> None:
     """Connect to the cluster at ``RAY_ADDRESS``, or start one on this machine."""
     address = os.environ.get("RAY_ADDRESS", "")
     if not address:
@@ -77,7 +77,7 @@ def _join(workers: int | None) -> None:
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     try:
         if host and port.isdigit():  # Ray itself would retry for minutes
-            socket.create_connection((host.strip("[]"), int(port)), PATIENCE_TO_CONNECT).close()
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
         _init(address)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({_line(error)}): {advice}") from None
@@ -89,7 +89,7 @@ def start(workers: int | None) -> None:
 
     for number in range(1, ATTEMPTS + 1):
         try:
-            _init("local", workers)  # without an address Ray joins whatever runs on this machine, and takes no num_cpus
+            _init("local", workers)  # without an address Ray joins a running cluster, and takes no num_cpus
             return
         except Exception as error:  # Ray raises errors of any class
             ray.shutdown()
@@ -105,7 +105,7 @@ def _init(address: str, workers: int | None = None) -> None:
 
 
 @dataclass
-class _Place:
+class _Slot:
     """A slot for a worker, which is running or waiting for free resources."""
 
     worker: Any
@@ -120,13 +120,13 @@ class _Task:
     job: Job
     options: DenoiseOptions
     attempt: int
-    place: _Place
+    slot: _Slot
     worker: Any
     number: int
     """Number of the submission. A worker cleans in this order."""
 
 
-class _Crew:
+class _WorkerPool:
     """The workers of one call. Recordings are submitted to ready workers only. The slot of a lost worker stays empty until
     the cluster has free resources; the other workers continue."""
 
@@ -137,11 +137,11 @@ class _Crew:
         gpus, cores = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
         self.remote = ray.remote(num_cpus=0 if gpus else 1, num_gpus=1 if gpus else 0, max_restarts=0)(Worker)
         most = gpus or cores or 1  # more workers would never start
-        self.starting: dict[Any, _Place] = {}
+        self.starting: dict[Any, _Slot] = {}
         self.running: dict[Any, _Task] = {}
-        self.places = [_Place(None) for _ in range(min(workers or most, most, jobs))]
-        for place in self.places:
-            self._start(place)
+        self.slots = [_Slot(None) for _ in range(min(workers or most, most, jobs))]
+        for slot in self.slots:
+            self._start(slot)
 
     def clean(
         self, jobs: Sequence[tuple[Job, DenoiseOptions]], begun: Callable[[Job], bool]
@@ -149,20 +149,20 @@ class _Crew:
         waiting = deque((job, options, 1) for job, options in jobs)
         numbers = itertools.count()
         while waiting or self.running:
-            while waiting and (place := self._idlest()):
+            while waiting and (slot := self._least_busy()):
                 job, options, attempt = waiting.popleft()
                 if not begun(job):
                     continue
-                place.busy += 1
-                task = _Task(job, options, attempt, place, place.worker, next(numbers))
-                self.running[place.worker.clean.remote(_absolute(job), options)] = task
-            if not (waiting or self.running):  # another run has done the rest
+                slot.busy += 1
+                task = _Task(job, options, attempt, slot, slot.worker, next(numbers))
+                self.running[slot.worker.clean.remote(_absolute(job), options)] = task
+            if not (waiting or self.running):  # another run has finished the rest
                 break
-            patience = None if self.running else PATIENCE_TO_START
-            done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=patience)
+            timeout = None if self.running else START_TIMEOUT
+            done, _ = self.ray.wait([*self.running, *self.starting], num_returns=1, timeout=timeout)
             if not done:
                 raise InputError(
-                    f"the cluster has had no room for a worker for {PATIENCE_TO_START:.0f} s: "
+                    f"the cluster has had no room for a worker for {START_TIMEOUT:.0f} s: "
                     "free a GPU or core, or add a machine, and go on with --resume"
                 )
             if done[0] in self.starting:
@@ -176,61 +176,61 @@ class _Crew:
             else:
                 yield task.job, outcome
 
-    def dismiss(self) -> None:
-        for place in self.places:
-            self.ray.kill(place.worker)
+    def close(self) -> None:
+        for slot in self.slots:
+            self.ray.kill(slot.worker)
         # Temporary files of a worker are locked until its process ends, which Ray does not report.
-        end = time.monotonic() + PATIENCE_TO_END
+        end = time.monotonic() + END_TIMEOUT
         left = [task.job for task in self.running.values()]
         while (left := [job for job in left if not job.sweep()]) and time.monotonic() < end:
             time.sleep(0.05)
 
-    def _idlest(self) -> _Place | None:
+    def _least_busy(self) -> _Slot | None:
         """The ready worker with the fewest submitted recordings; None if all have enough."""
-        place = min((each for each in self.places if each.ready), key=lambda each: each.busy, default=None)
-        return place if place and place.busy < AHEAD else None
+        slot = min((each for each in self.slots if each.ready), key=lambda each: each.busy, default=None)
+        return slot if slot and slot.busy < QUEUED_PER_WORKER else None
 
-    def _start(self, place: _Place) -> None:
-        place.worker, place.ready, place.busy = self.remote.remote(self.choice), False, 0
-        self.starting[place.worker.problem.remote()] = place
+    def _start(self, slot: _Slot) -> None:
+        slot.worker, slot.ready, slot.busy = self.remote.remote(self.choice), False, 0
+        self.starting[slot.worker.problem.remote()] = slot
 
     def _started(self, answer: Any) -> None:
-        place = self.starting.pop(answer)
+        slot = self.starting.pop(answer)
         try:
             problem = self.ray.get(answer)
         except self.ray.exceptions.RayError as error:
-            place.failed += 1
-            if place.failed < ATTEMPTS:
-                self._start(place)
-            elif len(self.places) > 1:  # the other workers continue
-                self.places.remove(place)
+            slot.failed += 1
+            if slot.failed < ATTEMPTS:
+                self._start(slot)
+            elif len(self.slots) > 1:  # the other workers continue
+                self.slots.remove(slot)
             else:
                 raise InputError(f"a worker ended {ATTEMPTS} times before it could begin ({_line(error)})") from None
             return
         if problem:
             raise problem
-        place.ready, place.failed = True, 0
+        slot.ready, slot.failed = True, 0
 
     def _outcome(self, task: _Task, done: Any) -> Report | AudioaeError | int:
         """The outcome of a recording, or the number of its next attempt if the worker was lost."""
-        place = task.place
+        slot = task.slot
         try:
             outcome = self.ray.get(done)
         except self.ray.exceptions.RayTaskError as error:  # an error of serialisation; the worker is still running
-            task.place.busy -= 1
+            task.slot.busy -= 1
             return fault(error.cause or error, str(task.job.source))
         except self.ray.exceptions.RayError as error:
             # The loss counts for the recording that was being cleaned. Errors of those queued behind it may come first.
             first = min((each.number for each in self.running.values() if each.worker is task.worker), default=task.number)
-            if place.worker is not task.worker or first < task.number:
+            if slot.worker is not task.worker or first < task.number:
                 return task.attempt
             task.job.sweep()
-            self._start(place)
+            self._start(slot)
             if task.attempt < ATTEMPTS:
                 return task.attempt + 1
             return InputError(f"{task.job.source}: its worker was lost {ATTEMPTS} times ({_line(error)})")
-        if place.worker is task.worker:
-            place.busy -= 1
+        if slot.worker is task.worker:
+            slot.busy -= 1
         if isinstance(outcome, AudioaeError):
             return outcome
         return replace(outcome, input=str(task.job.source), output=str(task.job.target))
@@ -267,13 +267,13 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _everywhere(choice: ModelChoice) -> ModelChoice:
+def _with_absolute_path(choice: ModelChoice) -> ModelChoice:
     path = Path(choice.model)
     return replace(choice, model=str(path.absolute())) if path.is_file() else choice
 
 
 def _absolute(job: Job) -> Job:
-    places = (path and path.absolute() for path in (job.source, job.target, job.removed, job.picture, job.speech))
-    source, target, *others = places
+    paths = (path and path.absolute() for path in (job.source, job.target, job.removed, job.picture, job.speech))
+    source, target, *others = paths
     assert source is not None and target is not None, "every job has both"
     return Job(source, target, *others)

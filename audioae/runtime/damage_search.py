@@ -1,4 +1,4 @@
-"""Finds the damage of a recording in a first pass, for its repair in a second one."""
+"""The first of two passes over a recording: finds the damage that the second one repairs."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from audioae.system.atomic import Temporary
 
 Wave = NDArray[np.float32]
 EXCERPT_SECONDS, EVERY_SECONDS, MOST_EXCERPTS = 6.0, 60.0, 10
-"""Excerpts of a recording in which reverberation is looked for: this long, one in this time, and so many."""
+"""Length of the excerpts that are searched for reverberation, distance between two, and largest number."""
 SHORTEST_EXCERPT = 0.5
 
 
@@ -37,7 +37,7 @@ class DamageSearch:
         self._excerpts: list[list[Wave]] = []
 
     def feed(self, block: Wave) -> None:
-        """The next ``(frames, C)``."""
+        """Take the next samples ``(frames, C)``."""
         start, taken = self._finder.frames, round(EXCERPT_SECONDS * self.rate)
         every = round(EVERY_SECONDS * self.rate)
         self._finder.feed(block)
@@ -49,7 +49,7 @@ class DamageSearch:
                 self._excerpts[number].append(mono[first:last])
 
     def finish(self) -> Damage:
-        """What was found of the kinds to look for."""
+        """Return the damage found, of the kinds to look for."""
         damage = self._finder.finish().only(self.repairs)
         if "reverb" not in self.repairs:
             return damage
@@ -64,11 +64,11 @@ class DamageSearch:
 
 
 class TwoPasses:
-    """A recording whose damage is found while it is copied to a temporary file, from which it is read for its repair.
+    """A recording that is searched for damage while it is copied to a temporary file, which the second pass reads.
 
     Args:
         search: finds the damage.
-        path: the result, beside which the temporary file is made.
+        path: path of the result; the temporary file is made in its folder.
         channels: C.
 
     Raises:

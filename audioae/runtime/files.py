@@ -41,7 +41,7 @@ BLOCK_SECONDS = 4.0
 BLOCK_SAMPLES = 2**21
 """Largest number of samples in a block, over all channels."""
 FIRST_PASS = 0.15
-"""Share of the progress that finding damage counts for."""
+"""Share of the search for damage in the progress."""
 COPIED = 2**20
 """Bytes per write to standard output."""
 
@@ -67,7 +67,7 @@ class Report:
         true_peak: true peak of the result in dBTP, before a lossy codec, if a loudness was requested.
         speech: seconds of speech, if the segments of speech were requested.
         non_finite: NaN or infinite samples, which were set to zero.
-        damage: what was found and repaired, with times in seconds; None for denoising.
+        damage: the damage found and repaired, with times in seconds; None for denoising.
         broken: reason why only a part of the recording was read; empty otherwise.
         notes: further notes, such as tags that the result cannot hold.
     """
@@ -158,8 +158,7 @@ def denoise_file(
 
     Args:
         denoiser: from :func:`audioae.load`.
-        source: any file that libsndfile or, with the extra ``media``, PyAV reads, a pipe that gives one, or ``-`` for
-            standard input.
+        source: any file that libsndfile or, with the extra ``media``, PyAV reads, a pipe, or ``-`` for standard input.
         target: the result; its ending decides on the container. ``-`` writes WAV to standard output.
         options: options of cleaning.
         removed: path for the removed part; with integer samples, it and the result sum to the input exactly.
@@ -240,7 +239,7 @@ def _denoise(
 def _repairs(
     stack: ExitStack, restorer: Streaming[Any], flow: "_Flow", report: Report, options: DenoiseOptions, target: Path
 ) -> "tuple[TwoPasses, Cleaning]":
-    """Find the damage of a recording, and prepare its repair: the recording once more, and what repairs it."""
+    """Find the damage of a recording. Returns the copied recording and the process that repairs it."""
     from audioae.runtime.damage_search import DamageSearch, TwoPasses  # loads scipy
     from audioae.runtime.restoration import repairing
 
@@ -252,7 +251,7 @@ def _repairs(
 
 
 def _finder(rate: int) -> "SpeechFinder":
-    from audioae.signal.finder import SpeechFinder  # loads scipy, which cleaning alone need not wait for
+    from audioae.signal.finder import SpeechFinder  # loads scipy, which cleaning alone does not need
 
     return SpeechFinder(rate)
 
@@ -317,10 +316,10 @@ def _run(
 
 @dataclass
 class _Flow:
-    """The way of a recording's blocks: what is read, and what becomes of the results.
+    """Passes the blocks of a recording on: from the reader, and from the cleaning process to the results.
 
     Attributes:
-        begun: share of the progress that an earlier pass over the recording counts for.
+        begun: progress at the start, as a share, because an earlier pass counts too.
         done: frames of results.
         non_finite: samples that were set to zero.
     """
@@ -354,11 +353,11 @@ class _Flow:
             yield wave
 
     def put(self, wave: Wave) -> None:
-        """A wave whose result will come."""
+        """Keep a wave until its result is ready."""
         self.waiting.put(wave[0].T)
 
     def take(self, ready: AnyWave) -> None:
-        """The next results ``(1, C, N)``."""
+        """Write the next results ``(1, C, N)``."""
         # Segments are split, because the computations on a block need several times its memory.
         for part in split(as_array(ready)[0], self.block_frames):
             if part.size:

@@ -53,7 +53,7 @@ class DenoiseOptions:
     track: int = 0
     """Number of the sound track of a media file to clean, from 1; 0 for the default track."""
     loudness: float | None = None
-    """Integrated loudness of the result in LUFS; None to leave it as it is after cleaning."""
+    """Integrated loudness of the result in LUFS; None leaves it as it is after cleaning."""
     repairs: tuple[str, ...] = ()
     """Kinds of damage that a restorer repairs; empty for a denoiser."""
     denoise: str = ""
@@ -70,7 +70,7 @@ class ModelChoice:
     device: str = "cpu"
     backend: str = "torch"
     restores: bool = False
-    """Whether a restorer is needed, in place of a denoiser."""
+    """Load a restorer in place of a denoiser."""
 
     def load(self) -> "Streaming[Any]":
         """The model, ready to run.
@@ -91,7 +91,7 @@ class ModelChoice:
 
 
 def check_restorer(model: "Streaming[Any]") -> None:
-    """Refuse models that do not restore.
+    """Check that a model restores.
 
     Raises:
         ModelFileError: it is a denoiser or an autoencoder.

@@ -93,7 +93,7 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves
         raise MissingExtraError("ONNX files are written by onnx and onnxscript: pip install 'audioae[onnx]'") from None
     denoiser.check_precision()
     step = WaveStep(denoiser, rate) if waves else SpectrumStep(denoiser, rate)
-    proto = _exported(step.eval(), parts, rate, "samples" if waves else "spectrum")
+    proto = exported_graph(step.eval(), parts, rate, "samples" if waves else "spectrum")
     if precision == "fp16":
         _halve(proto.graph)
     elif precision == "int8":
@@ -125,8 +125,12 @@ def onnx_bytes(denoiser: TrainedModel, rate: int, precision: str = "fp32", waves
     return bytes(proto.SerializeToString())
 
 
-def _exported(step: SpectrumStep | WaveStep, parts: list[Denoiser], rate: int, name: str) -> Any:
-    """The graph of a step."""
+def exported_graph(step: SpectrumStep | WaveStep, parts: list[Denoiser], rate: int, name: str) -> Any:
+    """The graph of a step, an ``onnx.ModelProto``.
+
+    Raises:
+        MissingExtraError: onnxscript is not installed.
+    """
     try:
         import onnxscript  # noqa: F401 - used by torch's exporter
     except ImportError:

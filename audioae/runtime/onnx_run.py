@@ -67,7 +67,7 @@ class Queue:
 
     @property
     def rows(self) -> Rows:
-        """The last rows, of which :meth:`of` knows that they are this queue's."""
+        """The last rows, which :meth:`of` recognises as this queue's."""
         rows = self.held.view(Rows)
         rows.queue, rows.joined = self, self.joined
         return rows
@@ -183,7 +183,7 @@ class OnnxNetwork:
 
 
 class Graphs(Protocol):
-    """Where the ONNX files of a denoiser come from."""
+    """A source of a denoiser's ONNX files."""
 
     def at(self, rate: int) -> "Sequence[OnnxNetwork]":
         """The network for a rate, or those of an ensemble's members."""

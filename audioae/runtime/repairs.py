@@ -1,7 +1,7 @@
 """Repairs a recording whose damage is known, chunk by chunk.
 
-Where the damage is local (clipping, dropouts), all other samples stay as they are, to the bit. A missing upper band is added
-to the recording. Late reverberation is everywhere, so that its removal gives every sample anew.
+Clipping and dropouts are local: all other samples stay as they are, to the bit. A missing upper band is added to the
+recording. Late reverberation affects every sample, and so does its removal.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,23 +23,23 @@ Wave = NDArray[np.float32]
 CROSSOVER_SECONDS = 0.012
 """Length of the filter that separates an added upper band."""
 LIFTS_DB = (3_400.0, 13.0), (4_000.0, 11.5), (5_500.0, 8.0), (7_200.0, 5.0)
-"""Edges in Hz, and gains in dB of the band added above them with which its energy is right on average."""
+"""Edges in Hz, and gains in dB of the added band that give it the right energy on average."""
 
 
 class Untouched:
-    """Gives every sample back as it is: for recordings without damage."""
+    """Returns every sample as it is: for recordings without damage."""
 
     def feed_wave(self, wave: AnyWave) -> AnyWave:
-        """The chunk."""
+        """Return the chunk."""
         return wave
 
     def flush_wave(self) -> AnyWave:
-        """Nothing is missing."""
+        """Return an empty chunk."""
         return np.zeros((1, 1, 0), np.float32)
 
 
 class Chain:
-    """One way of cleaning after another."""
+    """Two ways of cleaning, one after the other."""
 
     def __init__(self, first: Cleaning, second: Cleaning) -> None:
         self.first, self.second = first, second
@@ -61,15 +61,15 @@ class Restoring:
 
     Args:
         damage: what was found.
-        network: the restorer's stream, which gives an estimate of every sample; :class:`Untouched` for dropouts alone, which
-            linear prediction fills better.
+        network: the restorer's stream, which estimates every sample; :class:`Untouched` for dropouts alone, which linear
+            prediction fills better.
     """
 
     def __init__(self, damage: Damage, network: Cleaning) -> None:
         self.damage, self.network = damage, network
         channels = len(damage.gaps)
         self._filler = GapFiller(damage.gaps, damage.rate)
-        # The recording with filled gaps, and the network's estimate: (C, N) both, from sample _base on.
+        # The recording with filled gaps and the network's estimate, both (C, N), from sample _base on.
         self._held = [np.zeros((channels, 0), np.float32) for _ in range(2)]
         self._base = self._done = 0
         self._context = 2 * frames_of(damage.rate)
@@ -173,8 +173,8 @@ def _within(gaps: Iterable[Gap], start: int, stop: int) -> Iterator[Gap]:
 def lift_of(edge: float) -> float:
     """Gain in dB of an added band above ``edge`` Hz.
 
-    The network learnt the most likely compressed magnitudes. Their energy is too low, the more so the less of the band
-    could be heard.
+    The network estimates the most likely compressed magnitudes, whose energy is too low. The lower the edge, the larger is
+    the error.
 
     >>> lift_of(4000), lift_of(5500)
     (11.5, 8.0)

@@ -1,4 +1,4 @@
-"""Restores damaged recordings: finds the damage, and repairs what was found."""
+"""Restores damaged recordings: finds the damage and repairs it."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -27,20 +27,20 @@ BLOCK_SECONDS = 4.0
 def find_damage(
     audio: Audio, rate: int, only: Collection[str] = (), model: str | os.PathLike[str] | Streaming[Any] = "restore"
 ) -> Damage:
-    """Find what of a recording is damaged.
+    """Find the damage of a recording.
 
     Args:
         audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(channels, samples)``; floats in [-1, 1], or int16.
         rate: sample rate in Hz, 8 000 to 192 000.
         only: kinds of damage to look for: ``clipping``, ``dropouts``, ``bandwidth``, ``reverb``; all by default.
-        model: the restorer, by which reverberation is found.
+        model: the restorer, which finds reverberation: a name, the path of a model file, or a loaded model.
 
     Returns:
-        What was found; ``findings`` lists it with times in seconds.
+        The damage; ``findings`` lists it with times in seconds.
 
     Raises:
         InputError: an unusable array or rate, or an unknown kind.
-        ModelFileError: no such model, or no restorer.
+        ModelFileError: no such model, or one that is not a restorer.
 
     >>> wave = np.sin(0.05 * np.arange(32000)) * np.linspace(0, 1, 32000)
     >>> find_damage(wave.clip(-0.625, 0.625), 16000, ["clipping"]).findings
@@ -57,7 +57,7 @@ def restore(
     denoise: bool = False,
     model: str | os.PathLike[str] | Streaming[Any] = "restore",
 ) -> Audio:
-    """Find what of a recording is damaged, and repair it. Noise and undamaged samples stay as they are.
+    """Find the damage of a recording and repair it. Noise and undamaged samples stay as they are.
 
     Args:
         audio: numpy ``(frames,)`` or ``(frames, channels)``, or torch ``(channels, samples)``; floats in [-1, 1], or int16.
@@ -71,7 +71,7 @@ def restore(
 
     Raises:
         InputError: an unusable array or rate, or an unknown kind.
-        ModelFileError: no such model, or no restorer.
+        ModelFileError: no such model, or one that is not a restorer.
 
     Warns:
         AudioaeWarning: NaN or infinite samples, which are taken as zero.
@@ -107,7 +107,7 @@ def _restorer(model: str | os.PathLike[str] | Streaming[Any]) -> Streaming[Any]:
 
 
 def loaded(model: str, device: str) -> Streaming[Any]:
-    """The model of this name or path, kept until its file changes or some others are loaded."""
+    """The model of this name or path, cached until its file changes or several others are loaded."""
     return _loaded(model, device, identity(model))
 
 
@@ -121,7 +121,7 @@ def repairing(damage: Damage, model: Streaming[Any], workers: int, channels: int
     """Repair a recording, chunk by chunk, in background threads.
 
     Args:
-        damage: what was found.
+        damage: the damage to repair.
         model: the restorer.
         workers: largest number of segments at a time.
         channels: C.

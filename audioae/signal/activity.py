@@ -163,7 +163,7 @@ class ActivityFeatures:
         return np.minimum(np.maximum(made, _LEAST, out=made), _MOST, out=made)
 
     def _extremes(self, levels: Array) -> tuple[Array, Array]:
-        """Of averaged levels ``(B, C, T)`` the highest, falling slowly, and the lowest of each channel, rising slowly."""
+        """Levels ``(B, C, T)`` to the peak over channels, falling slowly, and the minimum per channel, rising slowly."""
         if self._levels is None:
             self._levels = levels[..., :1].repeat(LEVEL_SPAN - 1, axis=-1)
         both = np.concatenate((self._levels, levels), axis=-1)

@@ -1,4 +1,4 @@
-"""Finds a missing upper band: a steep edge of the long-term spectrum, with nothing above."""
+"""Finds a missing upper band: a steep edge of the long-term spectrum with no energy above."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +7,17 @@ Wave = NDArray[np.float32]
 FRAME_SECONDS = 0.032
 SPEECH_HZ = 100.0, 3_000.0
 LOWEST_HZ, HIGHEST_HZ = 3_000.0, 7_200.0
-"""Range of edges that count as damage. Recordings that were made at 16 kHz reach at least 7.4 kHz."""
+"""Range of edges that count as damage. Recordings that were made at 16 kHz have at least 7.4 kHz."""
 ACTIVE = 0.03
 """Level of a frame, relative to the loudest one so far, above which it counts."""
 DROP_DB, STEEP_DB = 24.0, 18.0
-"""Least drop from the octave part below the edge to everything above, and within a tenth of an octave around it."""
+"""Least drop from the band below the edge to the band above, and within a tenth of an octave around it."""
 SLOPE_DB = 9.0
-"""Largest drop just below the edge. A voice that becomes weaker over some kilohertz is complete."""
+"""Largest drop just below the edge. A voice that becomes weaker over some kilohertz has all of its band."""
 HALF_DB = 12.0
-"""The edge is the last bin that is no more than this below the band."""
+"""Level of the edge below the band."""
 HIGHEST_SHARE = 0.9
-"""Highest edge relative to the Nyquist frequency: above, there is no room for a band."""
+"""Highest edge relative to the Nyquist frequency, so that a band fits above it."""
 SMOOTH_HZ = 200.0
 
 
@@ -45,7 +45,7 @@ class BandwidthFinder:
         self._power, self._loudest = np.zeros(len(self._hz)), 0.0
 
     def feed(self, block: Wave) -> None:
-        """The next ``(frames, C)``."""
+        """Take the next samples ``(frames, C)``."""
         held = np.concatenate([self._held, block.mean(1)])
         hop = self._frame // 2
         count = max(0, (len(held) - self._frame) // hop + 1)
@@ -59,7 +59,7 @@ class BandwidthFinder:
         self._held = held[count * hop :].copy()
 
     def finish(self) -> float | None:
-        """The edge in Hz; None if the upper band is there, or if there is no room for one."""
+        """Return the edge in Hz; None if no band is missing, or none fits below the Nyquist frequency."""
         if not self._power.any():
             return None
         bins = max(1, round(SMOOTH_HZ * self._frame / self.rate))

@@ -1,4 +1,4 @@
-"""Finds hard clipping: the level at which samples pile up, in each second of each channel."""
+"""Finds hard clipping: the level at which many samples coincide, in each second of each channel."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 Wave = NDArray[np.float32]
 WINDOW_SECONDS = 1.0
 QUANTISATION = 1.5 / 32768
-"""Samples this close to the highest one are equal to it: 16-bit samples with dither."""
+"""Largest distance of samples at the rail from the highest one: 16-bit samples with dither."""
 RELATIVE = 2e-4
-"""The same relative to the highest sample."""
+"""The same, relative to the highest sample."""
 BELOW = 0.9
 """Lower edge of the range below the rail whose samples are counted, relative to the rail."""
-FEWEST, FEWEST_AGAIN = 6, 2
-"""Least number of samples at the rail: of a window by itself, and where other windows have the same rail."""
-CROWDED = 0.5
+FEWEST, FEWEST_SAME = 6, 2
+"""Least number of samples at the rail of a window, and of one whose rail other windows have too."""
+LEAST_RATIO = 0.5
 """Least number of samples at the rail relative to those in the range below it. Unclipped peaks are sharp."""
 IN_RUNS = 0.5
-"""Least share of the samples at the rail that are next to another one."""
+"""Least share of the samples at the rail that are adjacent to another one."""
 LONGEST_SECONDS = 0.03
 """Longest run at the rail, more than half the period of any voice. Longer ones are constant, such as a dead channel's."""
 QUIET = 1e-3
@@ -36,12 +36,12 @@ class _Peaks:
     longest: int
 
     @property
-    def evident(self) -> bool:
-        """Whether the window is clipped, judged by itself."""
+    def is_clipped(self) -> bool:
+        """Whether the window is clipped, without regard to other windows."""
         return (
             self.top >= QUIET
             and self.at_rail >= FEWEST
-            and self.at_rail >= CROWDED * self.below
+            and self.at_rail >= LEAST_RATIO * self.below
             and self.adjacent >= IN_RUNS * self.at_rail
         )
 
@@ -75,7 +75,7 @@ class ClippingFinder:
         self._peaks: list[list[list[_Peaks]]] = []
 
     def feed(self, block: Wave) -> None:
-        """The next ``(frames, C)``."""
+        """Take the next samples ``(frames, C)``."""
         held = np.concatenate([self._held, block])
         whole = len(held) // self.window
         for number in range(whole):
@@ -86,7 +86,7 @@ class ClippingFinder:
         self._peaks.append([[_peaks(sign * part[:, c]) for sign in (1, -1)] for c in range(self.channels)])
 
     def finish(self) -> NDArray[np.float32]:
-        """The rails ``(W, C, 2)`` of each window and channel, positive: the upper and the lower; infinite if not clipped."""
+        """Return the upper and lower rail of each window and channel ``(W, C, 2)``, positive; infinite if not clipped."""
         if len(self._held):
             self._add(self._held)
         rails = np.full((len(self._peaks), self.channels, 2), np.inf, np.float32)
@@ -95,12 +95,12 @@ class ClippingFinder:
             for side in range(2):
                 found = [(number, peaks[channel][side]) for number, peaks in enumerate(self._peaks)]
                 found = [(number, each) for number, each in found if each.longest <= longest]
-                known = np.array([each.top for _, each in found if each.evident])
+                known = np.array([each.top for _, each in found if each.is_clipped])
                 for number, each in found:
-                    again = (
-                        each.at_rail >= FEWEST_AGAIN and len(known) and np.abs(known - each.top).min() <= tolerance(each.top)
+                    same = (
+                        each.at_rail >= FEWEST_SAME and len(known) and np.abs(known - each.top).min() <= tolerance(each.top)
                     )
-                    if each.evident or again:
+                    if each.is_clipped or same:
                         rails[number, channel, side] = each.top
         return rails
 
@@ -118,7 +118,7 @@ def _peaks(wave: Wave) -> _Peaks:
 
 
 def clipped(wave: Wave, rails: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The samples at the upper and at the lower rail.
+    """Masks of the samples at the upper and at the lower rail.
 
     Args:
         wave: ``(N,)`` of one window.

@@ -1,4 +1,4 @@
-"""What of a recording is damaged, and where: clipping, dropouts, a missing upper band, late reverberation."""
+"""Damage in a recording: clipping, dropouts, a missing upper band, late reverberation."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Damage:
     Attributes:
         rate: Hz.
         frames: N.
-        window: samples of each window in which clipping is judged.
+        window: samples of each window of the search for clipping.
         rails: upper and lower rail of each window and channel ``(W, C, 2)``, positive; infinite where nothing is clipped.
         gaps: first sample and end of each dropout, for each channel.
         edge: upper edge in Hz of a recording without its upper band; None if it is there.
@@ -71,7 +71,7 @@ class Damage:
 
     @property
     def needs_network(self) -> bool:
-        """Whether there is more than dropouts, which linear prediction fills."""
+        """Whether there is damage other than dropouts, which linear prediction fills."""
         return self.is_clipped or self.edge is not None or self.reverberation is not None
 
     def only(self, repairs: Collection[str]) -> "Damage":
@@ -86,7 +86,7 @@ class Damage:
 
     @property
     def findings(self) -> list[Finding]:
-        """All damage with its times, by kind and then by time; of several channels once."""
+        """All damage with its times, by kind and then by time; damage of several channels is listed once."""
         seconds = self.frames / self.rate
         found: list[Finding] = []
         for number, rails in enumerate(self.rails):
@@ -107,9 +107,9 @@ class Damage:
 
 
 class DamageFinder:
-    """Finds the damage of a recording that is fed block by block, except for reverberation, which takes a network to find.
+    """Finds the damage of a recording that is fed block by block, except for reverberation, which needs a network.
 
-    Memory is constant but for what is found.
+    Memory is constant, except for the findings.
 
     Args:
         rate: Hz.
@@ -129,7 +129,7 @@ class DamageFinder:
         self._dropouts = [DropoutFinder(rate) for _ in range(channels)]
 
     def feed(self, block: Wave) -> None:
-        """The next ``(frames, C)``."""
+        """Take the next samples ``(frames, C)``."""
         self.frames += len(block)
         self._clipping.feed(block)
         self._bandwidth.feed(block)
@@ -137,7 +137,7 @@ class DamageFinder:
             finder.feed(np.ascontiguousarray(block[:, channel]))
 
     def finish(self) -> Damage:
-        """Everything that was found."""
+        """Return the damage found."""
         gaps = tuple(tuple(finder.finish()) for finder in self._dropouts)
         return Damage(self.rate, self.frames, self._clipping.window, self._clipping.finish(), gaps, self._bandwidth.finish())
 

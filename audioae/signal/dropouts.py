@@ -1,4 +1,4 @@
-"""Finds dropouts: short runs of equal samples with abrupt edges, and exact repetitions of what came before."""
+"""Finds dropouts: short runs of equal samples with abrupt edges, and exact repetitions of earlier samples."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,17 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.005, 0.25
 STEP = 1 / 32768
 EDGE_SECONDS = 0.002
 LOUD_EDGE = 1.0 * STEP
-"""RMS beside a dropout, on one side at least. Recordings that fade into digital silence are quieter there."""
+"""Least RMS next to a dropout, on one side. Recordings that fade into digital silence are quieter there."""
 SHORTEST_REPEAT_SECONDS, LONGEST_REPEAT_SECONDS = 0.008, 0.13
-"""Distance at which packets are repeated."""
+"""Distance between a packet and its repetition."""
 PERIODIC_SECONDS = 0.35
 """Length of an exact repetition beyond which the sound itself is periodic, such as a test tone."""
 LOUD_REPEAT = 1.0 * STEP
 """Least RMS of a repetition. Quiet noise of one or two steps repeats itself by chance."""
 HASHED = 32
-"""Samples of which each hash is made."""
+"""Samples per hash."""
 HELD_SECONDS = 0.8
-"""Samples that are kept to find repetitions that go on in the next block."""
+"""Samples that are kept to find repetitions that continue in the next block."""
 
 
 class DropoutFinder:
@@ -41,11 +41,11 @@ class DropoutFinder:
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self._held = np.zeros(0, np.float32)
-        self._start = 0  # of the samples that are held
+        self._start = 0  # position of the first held sample
         self._gaps: list[Gap] = []
 
     def feed(self, wave: Wave) -> None:
-        """The next samples ``(N,)``."""
+        """Take the next samples ``(N,)``."""
         held = np.concatenate([self._held, wave])
         self._find(held, last=False)
         kept = min(len(held), round(HELD_SECONDS * self.rate))
@@ -53,12 +53,12 @@ class DropoutFinder:
         self._held = held[len(held) - kept :].copy()
 
     def finish(self) -> list[Gap]:
-        """First sample and end of each dropout, in order."""
+        """Return the first sample and the end of each dropout, in order."""
         self._find(self._held, last=True)
         return _merged(self._gaps)
 
     def _find(self, held: Wave, last: bool) -> None:
-        """Add the dropouts that lie within the samples held. Those found twice are merged at the end."""
+        """Add the dropouts within the held samples. Those that are found twice are merged at the end."""
         complete = len(held) - (0 if last else round((LONGEST_SECONDS + EDGE_SECONDS) * self.rate))
         found = [*constant_runs(held, self.rate), *repetitions(held, self.rate)]
         self._gaps += [(self._start + start, self._start + stop) for start, stop in found if stop <= complete or last]
@@ -84,17 +84,17 @@ def constant_runs(wave: Wave, rate: int) -> list[Gap]:
         if not shortest <= stop - start <= longest or start == 0 or stop >= len(wave):
             continue
         value = float(wave[start])
-        beside = wave[max(0, start - edge) : start], wave[stop : stop + edge]
+        sides = wave[max(0, start - edge) : start], wave[stop : stop + edge]
         near = wave[max(0, start - longest) : stop + longest]
         if abs(value) > 0.5 * float(np.abs(near).max()):
             continue  # clipping
-        if max(float(np.sqrt(np.square(side - value).mean())) for side in beside if len(side)) > LOUD_EDGE:
+        if max(float(np.sqrt(np.square(side - value).mean())) for side in sides if len(side)) > LOUD_EDGE:
             found.append((int(start), int(stop)))
     return found
 
 
 def repetitions(wave: Wave, rate: int) -> list[Gap]:
-    """Parts of ``wave`` ``(N,)`` that exactly repeat what came 8 to 130 ms before, and are not periodic for longer."""
+    """Parts of ``wave`` ``(N,)`` that exactly repeat the samples 8 to 130 ms before, unless the wave stays periodic."""
     shortest, longest = (round(s * rate) for s in (SHORTEST_REPEAT_SECONDS, LONGEST_REPEAT_SECONDS))
     if len(wave) < shortest + HASHED:
         return []
@@ -134,7 +134,7 @@ def _hashes(codes: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 
 def _extent(codes: NDArray[np.int64], place: int, lag: int) -> Gap | None:
-    """Where samples around ``place`` equal those ``lag`` before; None for a constant."""
+    """Return the range around ``place`` whose samples equal those ``lag`` before; None for a constant."""
     equal = codes[lag:] == codes[:-lag]
     at = place - lag
     if not equal[at : at + HASHED].all() or np.ptp(codes[place : place + HASHED]) == 0:

@@ -13,10 +13,10 @@ ORDER_SECONDS = 0.012
 CONTEXT_SECONDS = 0.06
 """Longest part before and after a gap that the predictor is estimated from."""
 EXCITATION = 0.5
-"""Level of the noise that drives the predictor, relative to the prediction error. Without noise, breathy sounds fade within
-milliseconds; with all of it, the phase of voiced sounds is lost."""
+"""Level of the noise that excites the predictor, relative to the prediction error. Without noise, breathy sounds fade within
+milliseconds; at the full level, voiced sounds lose their phase."""
 ONSET_SECONDS = 0.005
-"""Time in which the noise reaches its level."""
+"""Duration of the noise's fade-in."""
 QUIET = 1e-12
 """Energy per sample below which a context counts as silence."""
 REGULARISATION = 1e-6
@@ -25,7 +25,7 @@ REGULARISATION = 1e-6
 def predictor(wave: Wave, order: int) -> NDArray[np.float64]:
     """Coefficients of the prediction error filter by the autocorrelation method (Makhoul, "Linear prediction", 1975).
 
-    The wave is tapered at its beginning only, because its end is what is continued.
+    The wave is tapered at its beginning only, because it is continued at its end.
 
     Args:
         wave: ``(N,)``.
@@ -59,7 +59,7 @@ def continued(wave: Wave, count: int, rate: int) -> Wave:
     filtered = predictor(wave, order)
     error = lfilter(filtered, [1.0], np.asarray(wave, np.float64))[order:]
     level = EXCITATION * np.sqrt(np.square(error[len(error) // 2 :]).mean())
-    # The same noise every time, so that a file gives the same result whatever its blocks are.
+    # The same noise every time, so that the result does not depend on the blocks of a file.
     noise = np.random.default_rng(0).standard_normal(count)
     onset = np.minimum(1.0, np.arange(count) / (ONSET_SECONDS * rate))
     # State of the recursive filter after the last samples (transposed direct form II).

@@ -1,4 +1,4 @@
-"""Judges by a restored version whether a recording is reverberant."""
+"""Detects reverberation by comparing a recording with its restored version."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ ACTIVE = 1e-5
 """Least energy of a frame that counts, relative to the loudest."""
 LIMITS_DB = -5.0, 20.0
 REVERBERANT_DB = 1.0, 9.5
-"""Mean attenuation of reverberant recordings. Late reverberation is removed in the frames after sounds; noise, which stays,
-and speech lower the mean. More than this is removed only where noise is taken for it."""
+"""Mean attenuation of reverberant recordings. Late reverberation is attenuated in the frames after sounds, which noise and
+speech in other frames average out. A larger mean attenuation means that noise was attenuated too."""
 
 
 def attenuation(before: Wave, after: Wave, rate: int) -> float:

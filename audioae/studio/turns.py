@@ -22,6 +22,11 @@ class Turns:
         self._free = slots
         self._line: deque[threading.Event] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that wait for a turn."""
+        return len(self._line)
+
     def acquire(self) -> None:
         """Wait for a turn."""
         with self._lock:

@@ -157,7 +157,7 @@ def rename_new(source: Path, target: Path) -> None:
         FileExistsError: the target exists.
         OSError: renaming fails.
     """
-    ways = [_rename_no_replace, _link, _claim] if os.name == "posix" else [os.rename]
+    ways = [rename_no_replace, rename_by_link, rename_by_claim] if os.name == "posix" else [os.rename]
     for way in ways:
         try:
             way(source, target)
@@ -169,7 +169,8 @@ def rename_new(source: Path, target: Path) -> None:
                 raise
 
 
-def _rename_no_replace(source: Path, target: Path) -> None:
+def rename_no_replace(source: Path, target: Path) -> None:
+    """Rename by the system call that never replaces (Linux)."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
     if renameat2 is None:
         raise OSError("no renameat2 here")
@@ -179,14 +180,15 @@ def _rename_no_replace(source: Path, target: Path) -> None:
         raise OSError(number, os.strerror(number), str(target))
 
 
-def _link(source: Path, target: Path) -> None:
+def rename_by_link(source: Path, target: Path) -> None:
+    """Rename by a hard link, which is never made over an existing file."""
     os.link(source, target, follow_symlinks=False)
     with suppress(OSError):  # the new name exists already
         source.unlink()
 
 
-def _claim(source: Path, target: Path) -> None:
-    """For file systems without hard links: create an empty file exclusively, then replace it."""
+def rename_by_claim(source: Path, target: Path) -> None:
+    """Create an empty file exclusively, then replace it: for file systems without hard links."""
     os.close(os.open(target, NEW, 0o666))
     try:
         os.replace(source, target)

@@ -39,18 +39,18 @@ class Parallel:
             os.environ.setdefault("ACCELERATE_USE_CPU", "true")
         # Accelerate keeps its precision for the whole process; an earlier training may have used another.
         AcceleratorState._reset_state()
-        self._accelerator = Accelerator(
+        self.accelerator = Accelerator(
             cpu=cpu,
             mixed_precision=precision,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=staged)],
         )
-        self.device: torch.device = self._accelerator.device
+        self.device: torch.device = self.accelerator.device
         if self.device.type == "cuda":
             # Matrix products in TF32, with 10 bits of mantissa, which is sufficient for gradients.
             torch.set_float32_matmul_precision("high")
-        self.world: int = self._accelerator.num_processes
-        self.rank: int = self._accelerator.process_index
-        self.is_main: bool = self._accelerator.is_main_process
+        self.world: int = self.accelerator.num_processes
+        self.rank: int = self.accelerator.process_index
+        self.is_main: bool = self.accelerator.is_main_process
 
     def rows(self, batch_size: int) -> range:
         """Rows of the whole batch for this process.
@@ -64,37 +64,37 @@ class Parallel:
 
     def prepare(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
         """The module on its device, gradients averaged over processes, and its optimizer."""
-        return self._accelerator.prepare(module, optimizer)
+        return self.accelerator.prepare(module, optimizer)
 
     def forward_context(self) -> Any:
         """Mixed precision for a forward pass."""
-        return self._accelerator.autocast()
+        return self.accelerator.autocast()
 
     def backward(self, loss: Tensor) -> None:
         """Compute gradients, scaled for half precision."""
-        self._accelerator.backward(loss)
+        self.accelerator.backward(loss)
 
     def clip(self, module: nn.Module, norm: float) -> Tensor:
         """Clip the norm of the gradient; returns the norm before clipping."""
-        return self._accelerator.clip_grad_norm_(module.parameters(), norm)
+        return self.accelerator.clip_grad_norm_(module.parameters(), norm)
 
     def skip(self) -> None:
         """End a step with a gradient that is not finite, without an update.
 
         The gradient scaler of half precision must be updated in every step, and lowers its scale after an overflow.
         """
-        if self._accelerator.scaler is not None:
-            self._accelerator.scaler.update()
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.update()
 
     @property
     def scaler_state(self) -> dict[str, float] | None:
         """State of the gradient scaler of half precision; None without one."""
-        return self._accelerator.scaler.state_dict() if self._accelerator.scaler is not None else None
+        return self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None
 
     @scaler_state.setter
     def scaler_state(self, state: dict[str, float] | None) -> None:
-        if self._accelerator.scaler is not None and state:
-            self._accelerator.scaler.load_state_dict(state)
+        if self.accelerator.scaler is not None and state:
+            self.accelerator.scaler.load_state_dict(state)
 
     def rolled(self, own: Tensor, shift: int) -> Tensor:
         """Roll the rows of the whole batch by ``shift`` and return those of this process.
@@ -105,23 +105,23 @@ class Parallel:
         """
         if self.world == 1:
             return own.roll(shift, 0)
-        dealt = self._accelerator.gather(own.contiguous()).unflatten(0, (self.world, len(own)))
+        dealt = self.accelerator.gather(own.contiguous()).unflatten(0, (self.world, len(own)))
         return dealt.transpose(0, 1).flatten(0, 1).roll(shift, 0)[self.rank :: self.world]
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean over processes."""
-        return self._accelerator.reduce(value, "mean") if self.world > 1 else value
+        return self.accelerator.reduce(value, "mean") if self.world > 1 else value
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process, so that all stop at the same step."""
         if self.world == 1:
             return flag
-        return bool(self._accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum") > 0)
+        return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum") > 0)
 
     def wait(self) -> None:
         """Wait for all processes."""
-        self._accelerator.wait_for_everyone()
+        self.accelerator.wait_for_everyone()
 
     def close(self) -> None:
         """Leave the group of processes."""
-        self._accelerator.end_training()
+        self.accelerator.end_training()

@@ -18,7 +18,7 @@ import sys, threading, time
 from types import SimpleNamespace
 import numpy as np
 from audioae.cli.app import main
-from audioae.runtime import live, streamer
+from audioae.runtime import streamer
 
 class Devices:
     class PortAudioError(Exception):
@@ -28,7 +28,7 @@ class Devices:
     def __enter__(self): pass
     def __exit__(self, *_): pass
 
-live._sounddevice = Devices
+sys.modules["sounddevice"] = Devices
 first = streamer.Streamer.__setattr__
 def watched(self, name, value):
     if name == "strength":

@@ -309,7 +309,7 @@ def test_long_files_are_cropped_without_decoding_them_whole(tmp_path: Path, monk
 
 def test_workers_share_the_memory() -> None:
     made = mixer("memory_mb=100")
-    assert replace(made, workers=4)._cache.budget == made._cache.budget / 4
+    assert replace(made, workers=4).cache.budget == made.cache.budget / 4
 
 
 def test_clips_are_whole_recordings_from_their_start_with_the_class_of_their_name() -> None:

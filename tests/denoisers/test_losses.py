@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from audioae.denoisers.losses import intelligibility, perceptual, spectral, temporal
-from audioae.denoisers.losses._spectra import shared
+from audioae.denoisers.spectra import shared
 from audioae.errors import RecipeError
 from audioae.family import every_family, options_of_loss, weighted_sum
 from audioae.measures import signal

@@ -69,13 +69,13 @@ def test_the_choices_of_the_command_are_the_recognisers() -> None:
 @pytest.mark.parametrize("package", words.PACKAGES["wer"])
 def test_a_missing_extra_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    words._decoder.cache_clear()
+    words.pocketsphinx_decoder.cache_clear()
     with pytest.raises(MissingExtraError, match=rf"{package}, which .*audioae\[asr\]"):
         words.error_rate(np.zeros((16000, 1), np.float32), 16000, "a")
 
 
 def test_a_missing_moonshine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moonshine_voice", None)
-    words._transcriber.cache_clear()
+    words.moonshine_transcriber.cache_clear()
     with pytest.raises(MissingExtraError, match=r"moonshine-voice, .*audioae\[moonshine\]"):
         words.error_rate(np.zeros((16000, 1), np.float32), 16000, "a", "moonshine")

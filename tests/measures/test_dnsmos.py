@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audioae.errors import MissingExtraError
-from audioae.measures import dnsmos
+from audioae.measures import dnsmos_network as dnsmos
 from audioae.measures.table import measure
 
 NAMES = ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"]
@@ -21,9 +21,9 @@ KEYS = ("sig_mos", "bak_mos", "ovrl_mos")
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The lengths of the windows that the network is run on."""
     seen: list[int] = []
-    network = dnsmos._network
-    monkeypatch.setattr(dnsmos, "_network", lambda w: seen.append(len(w)) or network(w))
-    dnsmos._of_bytes.cache_clear()
+    network = dnsmos.outputs
+    monkeypatch.setattr(dnsmos, "outputs", lambda w: seen.append(len(w)) or network(w))
+    dnsmos.scores.cache_clear()
     return seen
 
 
@@ -92,10 +92,10 @@ def test_the_network_gets_the_windows_of_the_authors_at_every_length(
 
     wave = np.random.default_rng(0).uniform(-1, 1, round(seconds * dnsmos.RATE)).astype(np.float32)
     authors(theirs, monkeypatch, network("theirs"))(wave)
-    monkeypatch.setattr(dnsmos, "_network", network("ours"))
-    dnsmos._of_bytes.cache_clear()
+    monkeypatch.setattr(dnsmos, "outputs", network("ours"))
+    dnsmos.scores.cache_clear()
     measure(NAMES, wave, wave, dnsmos.RATE)
-    dnsmos._of_bytes.cache_clear()  # these figures come from a constant
+    dnsmos.scores.cache_clear()  # these figures come from a constant
     assert len(seen["ours"]) == len(seen["theirs"])
     assert all(np.array_equal(a, b) for a, b in zip(seen["ours"], seen["theirs"], strict=True))
 
@@ -108,10 +108,10 @@ def test_the_network_gets_what_the_authors_give_it_of_files_at_other_rates(
     authors(theirs, monkeypatch, lambda window: seen.append(window) or np.ones(3))(str(samples / f"noisy/{file}.flac"))
     wave, rate = soundfile.read(samples / f"noisy/{file}.flac", dtype="float32")
     ours: list[np.ndarray] = []
-    monkeypatch.setattr(dnsmos, "_network", lambda window: ours.append(window) or np.ones(3))
-    dnsmos._of_bytes.cache_clear()
+    monkeypatch.setattr(dnsmos, "outputs", lambda window: ours.append(window) or np.ones(3))
+    dnsmos.scores.cache_clear()
     measure(NAMES, wave, wave, rate)
-    dnsmos._of_bytes.cache_clear()
+    dnsmos.scores.cache_clear()
     assert len(ours) == len(seen)
     for a, b in zip(ours, seen, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-4)
@@ -129,7 +129,7 @@ def test_samples_beyond_full_scale_count_as_clipped(long: np.ndarray) -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    dnsmos._session.cache_clear()
-    dnsmos._of_bytes.cache_clear()
+    dnsmos.session.cache_clear()
+    dnsmos.scores.cache_clear()
     with pytest.raises(MissingExtraError, match=r"audioae\[metrics\]"):
         measure(NAMES, np.ones(100, np.float32), np.ones(100, np.float32), dnsmos.RATE)

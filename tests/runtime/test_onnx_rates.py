@@ -64,7 +64,7 @@ def eager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         return onnx.ModelProto(doc_string=str(len(STEPS) - 1))
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("audioae.runtime.onnx_export._exported", numbered)
+    monkeypatch.setattr("audioae.runtime.onnx_export.exported_graph", numbered)
     monkeypatch.setattr("audioae.runtime.onnx_run.open_session", EagerSession)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # a frame is too little work for several

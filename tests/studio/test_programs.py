@@ -261,7 +261,7 @@ def test_turns_go_round() -> None:
     jobs = [threading.Thread(target=work, args=each) for each in (("long", 40), ("short", 3), ("other", 3))]
     for number, job in enumerate(jobs, 1):
         job.start()
-        while len(turns._line) < number:
+        while turns.waiting < number:
             pass
     turns.release()
     for job in jobs:

@@ -34,7 +34,7 @@ def test_files_are_written_atomically(tmp_path: Path) -> None:
     assert (tmp_path / "deep/b").read_bytes() == b"whole" and names(tmp_path / "deep") == ["b"]
 
 
-@pytest.mark.parametrize("without", ["", "_rename_no_replace", "_rename_no_replace _link"])
+@pytest.mark.parametrize("without", ["", "rename_no_replace", "rename_no_replace rename_by_link"])
 def test_files_that_appear_meanwhile_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
     """With every way of renaming that file systems offer."""
 
@@ -200,8 +200,8 @@ def test_concurrent_writing_and_sweeping_lose_nothing(tmp_path: Path) -> None:
 def test_an_unreferenced_temporary_file_is_removed_at_exit(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from audioae.system import atomic
-atomic._create(Path({str(tmp_path)!r}))
+from audioae.system.atomic import Temporary
+Temporary(Path({str(tmp_path)!r}) / "a")
 raise SystemExit(3)
 """
     assert subprocess.run([sys.executable, "-c", program]).returncode == 3

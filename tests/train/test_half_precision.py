@@ -27,7 +27,7 @@ class Scaled(Parallel):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        accelerator = self._accelerator
+        accelerator = self.accelerator
         accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=FIRST)
         accelerator.state._mixed_precision, accelerator.native_amp = "fp16", True
 

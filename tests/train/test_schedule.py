@@ -59,7 +59,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, clock: Clock, setup: float, recording:
         save(*arguments)
 
     monkeypatch.setattr(Validation, "__init__", slow_begin)
-    monkeypatch.setattr(Validation, "_waves", slow_recording)
+    monkeypatch.setattr(Validation, "of_recording", slow_recording)
     monkeypatch.setattr(checkpoint, "save", slow_save)
 
 

@@ -6,7 +6,7 @@ Waves are scaled by the level of the noisy input, so that loud and quiet example
 import torch
 from torch import Tensor
 
-from audioae.denoisers.losses._spectra import magnitude, spectrum
+from audioae.denoisers.spectra import magnitude, spectrum
 
 
 def compressed_magnitude(estimate: Tensor, target: Tensor, rate: int, power: float = 0.3) -> Tensor:
