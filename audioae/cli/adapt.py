@@ -71,3 +71,5 @@ def adapt(
     say(f"{result.model_file}: {result.steps} steps{kept}")
     if result.own.after["si_sdr"] <= result.own.before["si_sdr"]:
         above("audioae: warning: no gain on this noise: train longer with --budget, or record more of it")
+    elif result.doubt:
+        above(f"audioae: warning: {result.doubt}")

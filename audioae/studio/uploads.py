@@ -131,7 +131,7 @@ def number(given: Mapping[str, Any], name: str, low: float, high: float, default
     value = given.get(name, default)
     try:
         found = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not low <= found <= high:  # neither is NaN
         raise InputError(f"{name} {value!r}: give a number from {low:g} to {high:g}")

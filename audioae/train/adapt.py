@@ -62,6 +62,7 @@ class Adapted:
         share: interpolation factor between the old weights (0) and the new weights (1).
         steps: number of training steps.
         model_file: the new model file; None if no interpolation factor stayed within the bound.
+        doubt: reason why the model has probably not learnt anything; empty otherwise.
     """
 
     own: Figures
@@ -69,6 +70,7 @@ class Adapted:
     share: float
     steps: int
     model_file: Path | None
+    doubt: str = ""
 
     @property
     def bundle(self) -> Path | None:
@@ -156,7 +158,7 @@ def adapt(
         given = data.model_copy(update={"noise": tuple(noise), "clean": tuple(speech) or recipe.data.clean})
         tried.recipe_text = dump(recipe.model_copy(update={"data": given, "valid": trained_with.valid}))
         save_model(out, tried, {f"own_{k}": v for k, v in figures[0].after.items()}, overwrite)
-    return Adapted(*figures, share, result.progress.step, out if share else None)
+    return Adapted(*figures, share, result.progress.step, out if share else None, result.doubt)
 
 
 def between(old: TrainedModel, new: TrainedModel, share: float) -> TrainedModel:

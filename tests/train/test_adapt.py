@@ -14,7 +14,7 @@ from audioae.modelfile import save_model
 from audioae.recipe import recipe_of
 from audioae.settings.config import dump
 from audioae.task import Validation
-from audioae.train.adapt import adapt, adapted_recipe, between
+from audioae.train.adapt import Adapted, Figures, adapt, adapted_recipe, between
 from audioae.train.schedule import Budget
 from audioae.train.watcher import Watcher
 
@@ -40,7 +40,7 @@ def test_adapting_improves_the_noise_within_the_bound(engine: Path, tmp_path: Pa
     out = engine.parent / "mine.safetensors"
     brief = [*FAST, *BRIEF]
     result = adapt("conv_dae_offline", [str(engine)], out, budget=3600, bound=1.0, overrides=brief, device="cpu")
-    assert result.model_file == out and result.steps == 40
+    assert (result.model_file, result.steps, result.doubt) == (out, 40, "")
     assert result.own.after["si_sdr"] > result.own.before["si_sdr"]
     assert result.general.after["si_sdr"] >= result.general.before["si_sdr"] - 1.0
     mine = audioae.load(out)
@@ -83,7 +83,21 @@ def test_measuring_before_and_after_is_part_of_the_budget(
     budget = Budget(300, began, clock)
     result = adapt("conv_dae", [str(engine)], tmp_path / "mine.safetensors", (), budget, 0.3, FAST, "cpu", Slow(clock))
     assert (len(general), result.share) == (6, 0.1)
+    assert f"{result.steps} steps are no more than the warm-up of 50" in result.doubt
     assert 270 <= clock.now - began <= 300
+
+
+@pytest.mark.parametrize(("gain", "words"), [(0.01, "3 steps are too few"), (0.0, "no gain on this noise")])
+def test_a_training_that_is_too_short_prints_a_warning(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gain: float, words: str
+) -> None:
+    """Also where the figures are a little better by chance."""
+    figures = Figures({"si_sdr": 0.0}, {"si_sdr": 1.0}, {"si_sdr": 1.0 + gain})
+    out = tmp_path / "mine.safetensors"
+    made = Adapted(figures, figures, 1.0, 3, out, "3 steps are too few")
+    monkeypatch.setattr("audioae.train.adapt.adapt", lambda *_: made)
+    run = CliRunner().invoke(main, ["adapt", "--noise", str(engine), "-o", str(out)])
+    assert run.exit_code == 0 and f"audioae: warning: {words}" in run.output
 
 
 def test_a_bound_that_cannot_be_kept_writes_nothing(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
