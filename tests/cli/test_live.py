@@ -28,7 +28,7 @@ class Devices:
     def __enter__(self): pass
     def __exit__(self, *_): pass
 
-sys.modules["sounddevice"] = Devices
+sys.modules["sounddevice"] = Devices()
 first = streamer.Streamer.__setattr__
 def watched(self, name, value):
     if name == "strength":
