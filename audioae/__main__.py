@@ -6,25 +6,25 @@ import sys
 import threading
 import time
 
-from audioae.audio.standard import settle, stand_in_for_closed_streams
+from audioae.audio.standard import flush_or_discard, stand_in_for_closed_streams
 from audioae.cli.app import main
-from audioae.cli.terminal import tell_bug, tell_bug_of_thread
+from audioae.cli.terminal import print_thread_error, print_traceback
 from audioae.cli.threads import wait_passively
 
 
 def run() -> None:
     """Run the command line and exit."""
     stand_in_for_closed_streams()
-    sys.excepthook = tell_bug
-    threading.excepthook = tell_bug_of_thread
+    sys.excepthook = print_traceback
+    threading.excepthook = print_thread_error
     started = time.monotonic()
     wait_passively(os.environ)  # before torch is loaded, which the commands do
     try:
         main(prog_name="audioae", obj=started)
     finally:
         # The command has already reported what could not be written.
-        settle(sys.stdout)
-        settle(sys.stderr)
+        flush_or_discard(sys.stdout)
+        flush_or_discard(sys.stderr)
         gc.freeze()  # saves half a second of garbage collection at exit
 
 

@@ -88,7 +88,7 @@ def stand_in_for_closed_streams() -> None:
             setattr(sys, name, open(handle, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the end
 
 
-def settle(stream: TextIO) -> None:
+def flush_or_discard(stream: TextIO) -> None:
     """Flush a stream, or discard its buffer, so that the exit of the program does not fail."""
     try:
         stream.flush()

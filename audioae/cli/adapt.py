@@ -50,7 +50,7 @@ def adapt(
       audioae denoise talk.wav -m mine.safetensors
     """
     from audioae.cli.progress import above
-    from audioae.cli.terminal import say
+    from audioae.cli.terminal import print_line
     from audioae.errors import AudioaeError
     from audioae.train.adapt import adapt as run
 
@@ -58,17 +58,17 @@ def adapt(
     seconds = budget_from_start(budget)
     with closing(Screen(quiet)) as screen:
         result = run(chosen, noise, out, speech, seconds, bound, overrides, device, screen, overwrite)
-    say("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
+    print_line("| recordings | measure | noisy input | before | after |\n|---|---|---|---|---|")
     for label, figures in (("this noise", result.own), ("other noise", result.general)):
         for name, value in figures.after.items():
-            say(f"| {label} | {name} | {figures.noisy[name]:.2f} | {figures.before[name]:.2f} | {value:.2f} |")
+            print_line(f"| {label} | {name} | {figures.noisy[name]:.2f} | {figures.before[name]:.2f} | {value:.2f} |")
     if result.model_file is None:
         raise AudioaeError(
             f"nothing was written: SI-SDR on other noise fell by more than {bound:g} dB; "
             "record more of the noise, or allow more with --bound"
         )
     kept = "" if result.share == 1 else f"; {100 * result.share:.0f} % of the change was kept, to stay within --bound"
-    say(f"{result.model_file}: {result.steps} steps{kept}")
+    print_line(f"{result.model_file}: {result.steps} steps{kept}")
     if result.own.after["si_sdr"] <= result.own.before["si_sdr"]:
         above("audioae: warning: no gain on this noise: train longer with --budget, or record more of it")
     elif result.doubt:

@@ -25,7 +25,7 @@ from audioae.cli.recipes import recipes
 from audioae.cli.restore import restore
 from audioae.cli.stream import stream
 from audioae.cli.studio import studio
-from audioae.cli.terminal import check_output, say, tell
+from audioae.cli.terminal import check_output, print_line, print_message
 from audioae.cli.train import INTERRUPTED, train
 from audioae.errors import AudioaeError, AudioaeWarning, DataError, RecipeError
 
@@ -48,28 +48,28 @@ def _errors_in_words() -> Iterator[None]:
         yield
     except AudioaeError as error:
         # Two kinds list several mistakes. In the others a newline is part of a name.
-        tell(f"audioae: {error}", lines=isinstance(error, DataError | RecipeError))
+        print_message(f"audioae: {error}", lines=isinstance(error, DataError | RecipeError))
         sys.exit(1)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "audioae"
-        tell(f"audioae: {error.format_message()}\nSee `{command} --help`.")
+        print_message(f"audioae: {error.format_message()}\nSee `{command} --help`.")
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        tell(f"audioae: {error.format_message()}")
+        print_message(f"audioae: {error.format_message()}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)  # the reader of standard output has closed it
     except OSError as error:
         if error.filename is not None and error.errno is not None:
             # A path that the system refuses: no permission, or a name that is too long.
-            tell(f"audioae: {error.filename}: {error.strerror}", lines=False)
+            print_message(f"audioae: {error.filename}: {error.strerror}", lines=False)
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            tell(f"audioae: cannot write: {error.strerror}")
+            print_message(f"audioae: cannot write: {error.strerror}")
         else:
             raise
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
-        tell("audioae: interrupted")
+        print_message("audioae: interrupted")
         sys.exit(INTERRUPTED)
 
 
@@ -111,7 +111,7 @@ def _sentence(command: click.Command) -> str:
 
 def _show(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        say(f"audioae, version {__version__}" if param.name == "version" else ctx.get_help())
+        print_line(f"audioae, version {__version__}" if param.name == "version" else ctx.get_help())
         check_output()
         ctx.exit()
 
@@ -140,7 +140,7 @@ def main() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     # Warnings of libraries are for developers.
     if issubclass(category, AudioaeWarning):
-        tell(f"audioae: warning: {message}", lines=False)
+        print_message(f"audioae: warning: {message}", lines=False)
 
 
 for command in (each for commands in SECTIONS.values() for each in commands):

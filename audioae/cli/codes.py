@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from audioae.cli import options
-from audioae.cli.terminal import say
+from audioae.cli.terminal import print_line
 
 MODEL = "An autoencoder of the package, or the path of a model file."
 SOURCE = click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
@@ -42,7 +42,7 @@ def encode(source: Path, model: str, out: Path, overwrite: bool, device: str, qu
     made.save(out, overwrite)
     channels, patches, size = made.values.shape
     if not quiet:
-        say(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
+        print_line(f"{out}: {patches} codes of {size} numbers, {channels} channel{'s' if channels > 1 else ''}")
 
 
 @click.command()
@@ -121,7 +121,7 @@ def reconstruct(
         waves = {f"before: {source.name}": wave[:, 0], "rebuilt": rebuilt[:, 0]}
         save_spectrograms(waves, info.rate, plot, overwrite=overwrite)
         if not quiet:
-            say(str(plot))
+            print_line(str(plot))
 
 
 @click.command()
@@ -191,7 +191,7 @@ def _write(path: Path, wave: Any, info: Any, overwrite: bool, quiet: bool) -> No
     with Writer(path, format_for(path, info), overwrite=overwrite) as file:
         file.write(wave)
     if not quiet:
-        say(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
+        print_line(f"{path}: {len(wave) / info.rate:.1f} s at {info.rate} Hz")
 
 
 def write_all(

@@ -160,7 +160,7 @@ def evaluate(
     Programs that fail are left out of the table and named on standard error, and the exit code is 1. Ctrl-C prints and
     writes what has been measured so far.
     """
-    from audioae.cli.terminal import say
+    from audioae.cli.terminal import print_line
     from audioae.data.pairs import Recording, find_pairs, find_recordings
     from audioae.errors import DataError
     from audioae.evaluate import pairs as scoring
@@ -216,7 +216,7 @@ def evaluate(
     losses = worst.worse(scores) if no_worse else []
     tables += [report.worse_table(losses)] if no_worse and scores else []
     text = "\n".join([*tables, report.figures_table(rows) + "\n"] if rows else tables)
-    say(text, end="")
+    print_line(text, end="")
     if markdown is not None:
         write_text(markdown, text, overwrite)
     if csv is not None:
@@ -275,7 +275,7 @@ def _figures(
     overwrite: bool,
 ) -> dict[str, dict[str, float]]:
     """Figures of autoencoders, classifiers and generators; their pictures are written to the folder ``pictures``."""
-    from audioae.cli.terminal import tell
+    from audioae.cli.terminal import print_message
     from audioae.data.sources import list_files
     from audioae.evaluate import families
 
@@ -283,7 +283,7 @@ def _figures(
     rows = families.tables(models, files, components, device)
     if pictures is not None:
         for path in families.draw(models, files, pictures, device, overwrite):
-            tell(str(path), lines=False)
+            print_message(str(path), lines=False)
     return rows
 
 

@@ -32,7 +32,7 @@ def export(
     \b
       audioae export -m conv_dae -o conv_dae.onnx --rate 16000 --waves
     """
-    from audioae.cli.terminal import say
+    from audioae.cli.terminal import print_line
     from audioae.modelfile import load
     from audioae.runtime.files import check_target
     from audioae.runtime.onnx_export import onnx_bytes
@@ -44,4 +44,4 @@ def export(
     data = onnx_bytes(load(chosen), rate, precision, waves)
     write_file(out, data, overwrite)
     if not quiet:
-        say(f"{out}: {len(data) / 1e6:.1f} MB, for {rate} Hz")
+        print_line(f"{out}: {len(data) / 1e6:.1f} MB, for {rate} Hz")

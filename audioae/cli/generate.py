@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from audioae.cli import options
 from audioae.cli.codes import write_all
-from audioae.cli.terminal import say
+from audioae.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from audioae.generators.generator import Generator
@@ -99,7 +99,7 @@ def generate(
         rows = {f"{start:03d}": shown[start : start + 8] for start in range(0, len(shown), 8)}
         save_patches(rows, plot, overwrite=overwrite)
         if not quiet:
-            say(str(plot))
+            print_line(str(plot))
 
 
 def _refuse(given: dict[str, Any], model: str, needed: str) -> None:

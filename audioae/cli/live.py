@@ -3,7 +3,7 @@
 import click
 
 from audioae.cli import options
-from audioae.cli.terminal import rewrite, say, tell
+from audioae.cli.terminal import print_line, print_message, rewrite
 
 
 @click.command()
@@ -56,7 +56,7 @@ def live(
     from audioae.runtime.streamer import Streamer
 
     if listed:
-        say(devices())
+        print_line(devices())
         return
     click.get_current_context().call_on_close(unwind_on_signals())  # so that the terminal is restored
     denoiser = ModelChoice(model, device, backend).load()
@@ -92,13 +92,13 @@ def live(
     try:
         with keys() as pressed:
             if pressed and not quiet:
-                tell("keys: + and - change the strength, space turns noise reduction off and on, Ctrl-C ends")
+                print_message("keys: + and - change the strength, space turns noise reduction off and on, Ctrl-C ends")
             run(streamer, count or input_channels, source, sink, seconds, show)
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:
         if shown:  # ends the line that it rewrites
-            tell()
+            print_message()
 
 
 STEP, MOST = 3.0, 30.0

@@ -22,7 +22,7 @@ def models(names: tuple[str, ...]) -> None:
       audioae models
       audioae models conv_dae
     """
-    from audioae.cli.terminal import say
+    from audioae.cli.terminal import print_line
     from audioae.modelfile import info, shipped
     from audioae.recipe_files import DEFAULT
 
@@ -42,16 +42,16 @@ def models(names: tuple[str, ...]) -> None:
         )
         sets.setdefault(each.family, {}).setdefault(_measured_on(each.path), []).append(each.name)
     for number, (family, rows) in enumerate(tables.items()):
-        say("\n" * bool(number) + _table(rows))
+        print_line("\n" * bool(number) + _table(rows))
         for words, of in sets[family].items():
             if words:
-                say(f"{', '.join(of)}: {words}")
+                print_line(f"{', '.join(of)}: {words}")
     for name in names:
         each = info(name)
-        say(f"\n{each.path}\n{each.recipe_text}")
+        print_line(f"\n{each.path}\n{each.recipe_text}")
         card = each.path.with_suffix(".md")
         if card.is_file():
-            say("\n" + card.read_text(encoding="utf-8", errors="replace"))
+            print_line("\n" + card.read_text(encoding="utf-8", errors="replace"))
 
 
 def _sound(each: "ModelInfo") -> dict[str, str]:

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from audioae.cli.terminal import Screen, tell
+from audioae.cli.terminal import Screen, print_message
 from audioae.system.printable import printable
 
 EVERY = 30.0
 """Seconds between lines."""
-BEAT = 10.0
+REFRESH_SECONDS = 10.0
 """Seconds after which a line that is due is printed even if nothing has advanced."""
 BAR = "|{bar:24}| "
 FORM = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
@@ -36,13 +36,13 @@ class Lines:
         self.total, self.label, self.form, self.clock = total, label, (form or FORM).replace(BAR, ""), clock
         self.n: float = 0
         self.initial: float = 0
-        self.begun = self.told = clock()
+        self.begun = self.printed = clock()
         self.postfix = ""
         self._lock, self._closed = threading.Lock(), threading.Event()
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._refresh, daemon=True).start()
 
-    def _beat(self) -> None:
-        while not self._closed.wait(BEAT):
+    def _refresh(self) -> None:
+        while not self._closed.wait(REFRESH_SECONDS):
             self.update(0)
 
     @property
@@ -62,11 +62,11 @@ class Lines:
         """Advance by ``count``; print a line if the last one is old."""
         with self._lock:
             self.n += count
-            if self.clock() - self.told < EVERY:
+            if self.clock() - self.printed < EVERY:
                 return
-            self.told = self.clock()
+            self.printed = self.clock()
         text = tqdm.format_meter(
-            self.n, self.total, self.told - self.begun, bar_format=self.form, prefix=self.label, initial=self.initial,
+            self.n, self.total, self.printed - self.begun, bar_format=self.form, prefix=self.label, initial=self.initial,
             postfix=self.postfix,
         )  # fmt: skip
         above(text.strip())
@@ -104,5 +104,5 @@ def bar(total: float | None, label: str, quiet: bool = False, form: str | None =
 
 
 def above(text: str, lines: bool = True) -> None:
-    """Print a line on standard error, above a progress bar; see :func:`~audioae.cli.terminal.tell`."""
-    tell(text, lines)
+    """Print a line on standard error, above a progress bar; see :func:`~audioae.cli.terminal.print_message`."""
+    print_message(text, lines)

@@ -2,7 +2,7 @@
 
 import click
 
-from audioae.cli.terminal import say
+from audioae.cli.terminal import print_line
 
 
 @click.command()
@@ -20,9 +20,9 @@ def recipes(name: str | None) -> None:
     from audioae import recipe_files
 
     if name is not None:
-        say(recipe_files.locate(name).read_text(encoding="utf-8"), end="")
+        print_line(recipe_files.locate(name).read_text(encoding="utf-8"), end="")
         return
     known = recipe_files.names()
     width = max(map(len, known))
     for each in known:
-        say(f"{each.ljust(width)}  {recipe_files.summary(recipe_files.locate(each))}")
+        print_line(f"{each.ljust(width)}  {recipe_files.summary(recipe_files.locate(each))}")

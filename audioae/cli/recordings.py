@@ -94,11 +94,11 @@ def process(all_of: Recordings, choice: ModelChoice, chosen: DenoiseOptions) -> 
     chosen = replace(chosen, workers=workers)
     journal = _journal(all_of.out if planned.folder else None, choice, chosen) if all_of.resume else None
     results = _Results(planned.unread, journal, quiet, all_of.verbose)
-    left = [(job, _as_left(chosen, journal, job)) for job in planned.jobs if not (journal and journal.is_done(job))]
+    left = [(job, _options_for(chosen, journal, job)) for job in planned.jobs if not (journal and journal.is_done(job))]
     if len(left) < len(planned.jobs) and not quiet:
         above(f"{len(planned.jobs) - len(left)} of {len(planned.jobs)} recordings are already done and unchanged")
     if engine == "ray" or (processes > 1 and len(left) > 1):
-        outcomes = _side_by_side(left, choice, jobs if engine == "ray" else processes, results.begin, quiet, engine)
+        outcomes = _in_parallel(left, choice, jobs if engine == "ray" else processes, results.begin, quiet, engine)
     else:
         outcomes = _one_by_one(left, choice, results.begin, planned.several, planned.several or planned.folder, quiet)
     with closing(outcomes):
@@ -206,7 +206,7 @@ def _journal(out: str | None, choice: ModelChoice, chosen: DenoiseOptions) -> "J
     return Journal(Path(out), digest.hexdigest()[:16])
 
 
-def _as_left(chosen: DenoiseOptions, journal: "Journal | None", job: Job) -> DenoiseOptions:
+def _options_for(chosen: DenoiseOptions, journal: "Journal | None", job: Job) -> DenoiseOptions:
     """The options for a job: results that an earlier run left unfinished may be replaced."""
     from audioae.runtime.journal import ResultState
 
@@ -260,7 +260,7 @@ def _clean(
     return clean_job(denoiser, job, chosen, watch)
 
 
-def _side_by_side(
+def _in_parallel(
     jobs: "Sequence[tuple[Job, DenoiseOptions]]",
     choice: ModelChoice,
     processes: int | None,

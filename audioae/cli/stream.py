@@ -3,7 +3,7 @@
 import click
 
 from audioae.cli import options
-from audioae.cli.terminal import tell
+from audioae.cli.terminal import print_message
 
 
 @click.command()
@@ -58,7 +58,7 @@ def stream(
     if verbose:
         latency = 1000 * streamer.latency_samples / source.pcm.rate
         speed = flow.seconds / max(flow.working, 1e-9)
-        tell(
+        print_message(
             f"{flow.seconds:.1f} s at {speed:.0f}x; latency {latency:.0f} ms; slowest chunk {1000 * flow.slowest:.1f} ms, "
             f"{flow.late} of {flow.chunks} slower than they last",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from audioae.cli.options import threads
-from audioae.cli.terminal import say, tell
+from audioae.cli.terminal import print_line, print_message
 
 
 @click.command()
@@ -81,20 +81,20 @@ def studio(
         noisy = Path(pairs) / "noisy"
         compared = found(pairs, noisy if noisy.is_dir() else Path(pairs))
     if not is_loopback(host):
-        tell(
+        print_message(
             f"audioae: warning: {host} can be reached from other machines. The connection is not encrypted, and "
             "anyone with the address of the page can use it"
         )
 
     def ready(address: str) -> None:
-        say(address)
+        print_line(address)
         if not no_browser:
             threading.Thread(target=show, args=(address,), daemon=True).start()
 
     def show(address: str) -> None:
         # Some browsers block the caller until they are closed, and the server has to answer them before that.
         if not webbrowser.open(address):
-            tell("no browser could be started: open the address above")
+            print_message("no browser could be started: open the address above")
 
     own = [name for name in models if Path(name).suffix]
     default = models[0] if models else "default"

@@ -21,7 +21,7 @@ from audioae.system.printable import printable
 _FAILED = "audioae.output_failed"
 
 
-def say(text: str = "", end: str = "\n") -> None:
+def print_line(text: str = "", end: str = "\n") -> None:
     """Print text to standard output. A failure is raised later by :func:`check_output`."""
     context = click.get_current_context()
     if _FAILED not in context.meta:
@@ -32,7 +32,7 @@ def say(text: str = "", end: str = "\n") -> None:
 
 
 def check_output() -> None:
-    """Raise the error of :func:`say`, if there was one.
+    """Raise the error of :func:`print_line`, if there was one.
 
     Raises:
         OutputError: standard output is full or closed.
@@ -43,7 +43,7 @@ def check_output() -> None:
         raise error
 
 
-def tell(text: str = "", lines: bool = True) -> None:
+def print_message(text: str = "", lines: bool = True) -> None:
     """Print a message to standard error, above a progress bar if there is one.
 
     Args:
@@ -57,23 +57,23 @@ def tell(text: str = "", lines: bool = True) -> None:
         screen.write(safe)
 
 
-def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print a traceback as ``sys.excepthook`` does, with control characters escaped."""
     if issubclass(kind, KeyboardInterrupt):
-        tell("audioae: interrupted")
+        print_message("audioae: interrupted")
     else:
-        tell("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
+        print_message("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 
-def tell_bug_of_thread(found: threading.ExceptHookArgs) -> None:
-    """Print what ended a thread: an error of the system, such as a full disk, in one line, others as :func:`tell_bug`.
+def print_thread_error(found: threading.ExceptHookArgs) -> None:
+    """Print the error that ended a thread: system errors, such as a full disk, in one line, others with a traceback.
 
     TensorBoard writes in a thread of its own.
     """
     if isinstance(found.exc_value, OSError):
-        tell(f"audioae: in the background: {found.exc_value}", lines=False)
+        print_message(f"audioae: in the background: {found.exc_value}", lines=False)
     elif found.exc_value is not None:
-        tell_bug(found.exc_type, found.exc_value, found.exc_traceback)
+        print_traceback(found.exc_type, found.exc_value, found.exc_traceback)
 
 
 def rewrite(text: str) -> None:

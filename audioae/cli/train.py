@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from audioae.cli import options
-from audioae.cli.terminal import say, tell
+from audioae.cli.terminal import print_line, print_message
 
 if TYPE_CHECKING:
     from audioae.recipe import Recipe
@@ -103,7 +103,7 @@ def train(
     with closing(Screen(quiet)) as screen:
         result = run(resolved, folder, resume, None if budget is None else budget_from_start(budget), device, screen)
     if result.is_main:
-        _tell(result, resume, resolved.train.steps)
+        _print_result(result, resume, resolved.train.steps)
     if result.interrupted:
         sys.exit(INTERRUPTED)
 
@@ -152,20 +152,20 @@ def budget_from_start(seconds: float) -> "Budget":
     return Budget(seconds, start) if isinstance(start, float) else Budget(seconds)
 
 
-def _tell(result: "Result", resumed: bool, steps: int) -> None:
+def _print_result(result: "Result", resumed: bool, steps: int) -> None:
     minutes = result.progress.seconds / 60
     figures = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
     skipped = f", {result.progress.skipped} steps skipped as not finite" if result.progress.skipped else ""
-    say(f"{result.model_file}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
+    print_line(f"{result.model_file}: {result.progress.step} steps in {minutes:.1f} min{skipped}; {figures}")
     if result.interrupted:
-        tell("stopped early; the same command with --resume continues")
+        print_message("stopped early; the same command with --resume continues")
     elif resumed and not result.taken:
-        tell(_why_nothing(result.progress.step >= steps))
+        print_message(_why_no_step(result.progress.step >= steps))
     elif result.doubt:
-        tell(f"audioae: warning: {result.doubt}")
+        print_message(f"audioae: warning: {result.doubt}")
 
 
-def _why_nothing(all_taken: bool) -> str:
+def _why_no_step(all_taken: bool) -> str:
     if all_taken:
         return "all steps were already taken: give more with train.steps=NUMBER to continue"
     return "earlier runs used up the budget, which counts over all runs: give a larger --budget to continue"
@@ -184,18 +184,18 @@ class Screen:
         from audioae.cli.progress import bar
 
         if sources.skipped:  # also with --quiet, because there is less data to train on
-            tell(f"{len(sources.skipped)} files could not be read and are left out:")
+            print_message(f"{len(sources.skipped)} files could not be read and are left out:")
             for _, reason in sources.skipped:
-                tell(f"  {reason}", lines=False)
+                print_message(f"  {reason}", lines=False)
         if self.quiet:
             return
         clips, noises = len(sources.clean.clips), len(sources.noise.clips)
-        tell(
+        print_message(
             f"{recipe.model.kind}: {parameters:,} parameters; {clips} speech, {noises} noise, "
             f"{len(sources.rir.clips)} impulse responses, {len(sources.pairs)} pairs",
         )
         if noisy:
-            tell(f"noisy input: {_in_words(noisy)}")
+            print_message(f"noisy input: {_in_words(noisy)}")
         form = "{percentage:5.1f}% |{bar:24}| {elapsed}<{remaining} {postfix}"
         self.bar = bar(1.0, "train", form=form)
 

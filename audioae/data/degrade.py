@@ -15,7 +15,7 @@ from audioae.errors import MissingExtraError
 
 try:
     import torchaudio.functional as effects
-except (ImportError, OSError, RuntimeError) as error:  # on import it looks for a torch of the same CUDA release
+except (ImportError, OSError, RuntimeError) as error:  # its import needs a torch of the same CUDA release
     raise MissingExtraError(
         f"torchaudio does not load beside torch {torch.__version__}: install the two together, "
         f"pip install --upgrade 'torch<2.15' torchaudio ({str(error).splitlines()[0]})"
@@ -28,7 +28,7 @@ NARROW_DB = -45.0
 IMPULSE, TAIL_SECONDS = 1e-3, 0.1
 ACTIVE, LEAST_RAILED = 0.01, 0.01
 """Magnitude relative to the peak above which a sample counts as speech, and the smallest share of these at the rail."""
-BURST_GOES_ON = 0.8
+BURST_CONTINUES = 0.8
 """Probability that another lost packet follows in a burst."""
 
 
@@ -189,13 +189,13 @@ def lost_packets(rng: np.random.Generator, samples: int, rate: int, dropouts: Dr
     while at < samples and sum(stop - start for start, stop in gaps) < lost:
         length = max(1, int(np.exp(rng.uniform(np.log(dropouts.shortest), np.log(dropouts.longest))) * rate))
         gaps.append((at, min(at + length, samples)))
-        near = bursts and rng.random() < BURST_GOES_ON
+        near = bursts and rng.random() < BURST_CONTINUES
         at += length + int((rng.uniform(0.01, 0.03) if near else rng.uniform(0.05, 0.8)) * rate)
     return gaps
 
 
 def without_packets(wave: Wave, gaps: Sequence[tuple[int, int]], repeat: bool) -> Wave:
-    """The wave with zeros in the gaps, or with what came before them.
+    """The wave with zeros in the gaps, or with the samples before them.
 
     Args:
         wave: ``(N,)``.

@@ -57,7 +57,7 @@ def lost_worker(error: Exception) -> DataError | None:
     if not isinstance(error, RuntimeError) or not str(error).startswith("DataLoader worker"):
         return None
     return DataError(
-        "a process that mixes training data was killed, perhaps for want of memory; `--resume` goes on, with a smaller "
+        "a process that mixes training data was killed, perhaps for lack of memory; `--resume` goes on, with a smaller "
         "data.memory_mb or train.workers=0 if it happens again"
     )
 

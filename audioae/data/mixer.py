@@ -209,7 +209,7 @@ class Mixer:
         if augment.whisper.share and rng.random() < augment.whisper.share:
             wave = voices.whispered(rng, wave, rate)
         if augment.effort.share and rng.random() < augment.effort.share:
-            wave = voices.strained(rng, wave, rate, EFFORT_DB)
+            wave = voices.raised_voice(rng, wave, rate, EFFORT_DB)
         if rng.random() < self.config.augment.eq.share:
             wave = degrade.tone(rng, wave, rate, self.config.augment.eq.decibels)
         if rng.random() < self.config.augment.proximity.share:
@@ -223,7 +223,7 @@ class Mixer:
         if rng.random() < augment.second_noise.share:
             wave = wave + self._one_noise(rng, rate, samples) * np.float32(from_db(rng.uniform(-12, 0)))
         if rng.random() < augment.gain_steps.share:
-            wave = noises.swell(rng, wave, rate, GAIN_STEPS_DB)
+            wave = noises.varying_gain(rng, wave, rate, GAIN_STEPS_DB)
         if rng.random() < augment.clicks.share:
             wave = wave + noises.clicks(rng, samples, rate) * np.float32(from_db(rng.uniform(-10, 5)))
         curve = augment.noise_eq if augment.noise_eq.share else augment.eq

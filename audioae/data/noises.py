@@ -58,7 +58,7 @@ def clicks(rng: np.random.Generator, samples: int, rate: int) -> Wave:
     return normalised(wave)
 
 
-def swell(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
+def varying_gain(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
     """The wave with a gain that varies within +-``decibels``, suddenly or slowly."""
     knots = int(rng.integers(2, 6))
     places = np.sort(rng.uniform(0, len(wave), knots))

@@ -62,7 +62,7 @@ def whispered(rng: np.random.Generator, wave: Wave, rate: int) -> Wave:
     return bass(whisper * np.float32(level), rate, -rng.uniform(8, 20), rng.uniform(400, 1000))
 
 
-def strained(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
+def raised_voice(rng: np.random.Generator, wave: Wave, rate: int, decibels: float) -> Wave:
     """A raised voice, which has a flatter spectrum: up to ``decibels`` less energy below 0.6 to 1.5 kHz."""
     return bass(wave, rate, -rng.uniform(0.3, 1) * decibels, rng.uniform(600, 1500))
 

@@ -44,8 +44,8 @@ def worst(scores: Sequence[Score]) -> dict[str, dict[str, Change]]:
     found: dict[str, dict[str, Change]] = {}
     for change in _changes(scores):
         best = found.setdefault(change.model, {})
-        if not math.isnan(_badness(change)) and (
-            change.measure not in best or _badness(change) > _badness(best[change.measure])
+        if not math.isnan(_severity(change)) and (
+            change.measure not in best or _severity(change) > _severity(best[change.measure])
         ):
             best[change.measure] = change
     return found
@@ -62,7 +62,7 @@ def worse(scores: Sequence[Score]) -> list[Change]:
     ]
 
 
-def _badness(change: Change) -> float:
+def _severity(change: Change) -> float:
     return -change.after if change.measure == OF_CLEAN else change.loss
 
 

@@ -4,7 +4,9 @@ Clipping and dropouts are local: all other samples stay as they are, to the bit.
 recording. Late reverberation affects every sample, and so does its removal.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from audioae.signal.prediction import CONTEXT_SECONDS, filled
 Wave = NDArray[np.float32]
 CROSSOVER_SECONDS = 0.012
 """Length of the filter that separates an added upper band."""
-LIFTS_DB = (3_400.0, 13.0), (4_000.0, 11.5), (5_500.0, 8.0), (7_200.0, 5.0)
+ADDED_BAND_GAINS_DB = (3_400.0, 13.0), (4_000.0, 11.5), (5_500.0, 8.0), (7_200.0, 5.0)
 """Edges in Hz, and gains in dB of the added band that give it the right energy on average."""
 
 
@@ -118,7 +120,7 @@ class Restoring:
                     wave, estimate[channel], *at, (float(limits[0]), float(limits[1])), self.damage.rate
                 )
         if self.damage.edge is not None:
-            lift = np.float32(10 ** (lift_of(self.damage.edge) / 20))
+            lift = np.float32(10 ** (added_band_gain(self.damage.edge) / 20))
             result += lift * upper_band(estimate, self.damage.edge, self.damage.rate)
         return result[:, own]
 
@@ -143,9 +145,10 @@ class GapFiller:
             return wave
         self._held = np.concatenate([self._held, wave], axis=1)
         ready = self._base + self._held.shape[1] - self._context
-        for start, stop in (gap for gaps in self.gaps for gap in gaps):
-            if start < ready < stop:
-                ready = start
+        for gaps in self.gaps:
+            before = bisect_left(gaps, ready, key=itemgetter(0)) - 1
+            if before >= 0 and gaps[before][1] > ready:
+                ready = gaps[before][0]
         return self._take(max(ready, self._done))
 
     def flush(self) -> Wave:
@@ -163,23 +166,22 @@ class GapFiller:
         return np.stack(parts)
 
 
-def _within(gaps: Iterable[Gap], start: int, stop: int) -> Iterator[Gap]:
-    """The parts of gaps between ``start`` and ``stop``."""
-    for first, last in gaps:
-        if first < stop and last > start:
-            yield max(first, start), min(last, stop)
+def _within(gaps: Sequence[Gap], start: int, stop: int) -> Iterator[Gap]:
+    """The parts between ``start`` and ``stop`` of gaps in order; others are not looked at, for there may be a million."""
+    for first, last in gaps[bisect_right(gaps, start, key=itemgetter(1)) : bisect_left(gaps, stop, key=itemgetter(0))]:
+        yield max(first, start), min(last, stop)
 
 
-def lift_of(edge: float) -> float:
+def added_band_gain(edge: float) -> float:
     """Gain in dB of an added band above ``edge`` Hz.
 
     The network estimates the most likely compressed magnitudes, whose energy is too low. The lower the edge, the larger is
     the error.
 
-    >>> lift_of(4000), lift_of(5500)
+    >>> added_band_gain(4000), added_band_gain(5500)
     (11.5, 8.0)
     """
-    edges, gains = zip(*LIFTS_DB, strict=True)
+    edges, gains = zip(*ADDED_BAND_GAINS_DB, strict=True)
     return float(np.interp(edge, np.array(edges), np.array(gains)))
 
 

@@ -17,7 +17,7 @@ def unwind_on_signals() -> Callable[[], None]:
     # Ignored signals, as by nohup, stay ignored.
     changed = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     for number in changed:
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
 
     def restore() -> None:
         for number in changed:
@@ -26,5 +26,5 @@ def unwind_on_signals() -> Callable[[], None]:
     return restore
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)

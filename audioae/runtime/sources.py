@@ -137,7 +137,7 @@ class WavSource(RawSource):
             AudioaeWarning: the stream is longer than announced, or an incomplete frame at the end is dropped.
         """
         yield from self._frames(self.size)
-        if self.size is not None and (more := self._beyond(self.size)):
+        if self.size is not None and (more := self._after_samples(self.size)):
             if self.size:  # programs that cannot seek back leave a size of 0
                 text = "standard input: more samples came than its header states; they were cleaned as well"
                 warnings.warn(text, AudioaeWarning, stacklevel=2)
@@ -145,7 +145,7 @@ class WavSource(RawSource):
             yield from self._frames(None)
         self._end()
 
-    def _beyond(self, size: int) -> bytes:
+    def _after_samples(self, size: int) -> bytes:
         """Skip the chunks after the samples. Returns bytes that are not a chunk; empty at the end of the stream."""
         padding = size % 2
         self._position += size

@@ -171,19 +171,19 @@ class Streamer:
         with self._alone(), self.denoiser.inference():
             self._stream.fade.strength = self.strength
             ready = self.denoiser.checked(self._stream.feed(self.denoiser.taken(wave)))
-            self._speech = self._heard()
+            self._speech = self._new_probabilities()
             return ready
 
     def flush_wave(self) -> AnyWave:
         """:meth:`flush` for waves ``(B, C, N)``."""
         with self._alone(), self.denoiser.inference():
             rest = self._stream.flush()
-            heard = [self._heard()] + ([] if self._activity is None else [self._activity.flush()])
+            probabilities = [self._new_probabilities()] + ([] if self._activity is None else [self._activity.flush()])
             self.reset()
-            self._speech = np.concatenate(heard, axis=-1)
+            self._speech = np.concatenate(probabilities, axis=-1)
             return self.denoiser.checked(rest)
 
-    def _heard(self) -> NDArray[np.float32]:
+    def _new_probabilities(self) -> NDArray[np.float32]:
         """Probabilities of the frames that the stream has just completed."""
         if self._activity is None or self._stream.pair is None:
             return np.zeros((1, 0), np.float32)

@@ -68,22 +68,22 @@ async def restore(request: Request) -> Response:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What a request asks for.
+class _Parsed:
+    """Parsed settings of a request.
 
     Attributes:
         settings: settings of the result.
-        beside: name of what is sent beside or in place of the sound, ``speech.srt`` or ``damage.json``; empty for nothing.
+        extra: name of a file to send with or in place of the sound, ``speech.srt`` or ``damage.json``; empty for none.
         sound: whether the sound is sent.
     """
 
     settings: Settings
-    beside: str
+    extra: str
     sound: bool
 
 
-async def _denoising(studio: AppState, given: dict[str, str]) -> _Wanted:
-    """What a request to reduce noise asks for.
+async def _denoising(studio: AppState, given: dict[str, str]) -> _Parsed:
+    """Parse the settings of a request to reduce noise.
 
     Raises:
         InputError: an unknown or invalid setting.
@@ -93,32 +93,32 @@ async def _denoising(studio: AppState, given: dict[str, str]) -> _Wanted:
     if answer and not speech:
         raise InputError(f"answer={answer} needs vad, the format of the segments: {', '.join(FORMATS)}")
     settings = uploads.settings(given, await studio.denoisers(given.get("model")), OF_FILES)
-    return _Wanted(settings, f"speech.{speech}" if speech else "", not speech or answer == "both")
+    return _Parsed(settings, f"speech.{speech}" if speech else "", not speech or answer == "both")
 
 
-async def _restoring(studio: AppState, given: dict[str, str]) -> _Wanted:
-    """What a request to restore asks for.
+async def _restoring(studio: AppState, given: dict[str, str]) -> _Parsed:
+    """Parse the settings of a request to restore.
 
     Raises:
         InputError: an unknown or invalid setting.
     """
     answer = uploads.choice(given, "answer", ("sound", "report", "both")) or "sound"
     settings = uploads.restoring(given, await studio.restorers(given.get("model")), OF_RESTORING)
-    return _Wanted(settings, "" if answer == "sound" else DAMAGE, answer != "report")
+    return _Parsed(settings, "" if answer == "sound" else DAMAGE, answer != "report")
 
 
-async def _answered(request: Request, read: Callable[[AppState, dict[str, str]], Awaitable[_Wanted]]) -> Response:
-    """Take a recording, process it, and answer by what the request asks for, which ``read`` finds in its settings."""
+async def _answered(request: Request, read: Callable[[AppState, dict[str, str]], Awaitable[_Parsed]]) -> Response:
+    """Receive a recording, process it, and send the result. ``read`` parses the settings."""
     studio: AppState = request.app.state.studio
     folder = studio.store.new_folder()
     work: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
     try:
         name, source, given = await _received(request, folder, studio.limit)
-        wanted = await read(studio, given)
+        parsed = await read(studio, given)
         target = folder / f"result{ending(name)}"
-        options = asdict(wanted.settings) | {"source": str(source), "target": str(target)}
-        if wanted.beside not in ("", DAMAGE):
-            options |= {"speech": str(folder / wanted.beside), "name": shown_name(name)}
+        options = asdict(parsed.settings) | {"source": str(source), "target": str(target)}
+        if parsed.extra not in ("", DAMAGE):
+            options |= {"speech": str(folder / parsed.extra), "name": shown_name(name)}
         work = asyncio.create_task(studio.store.cleaning.ask("clean", options))
         gone = asyncio.create_task(_gone(request))
         try:
@@ -132,7 +132,7 @@ async def _answered(request: Request, read: Callable[[AppState, dict[str, str]],
         except AudioaeError as error:
             raise InputError(str(error).replace(str(source), shown_name(name)).replace(f"{folder}/", "")) from None
         report |= {"input": shown_name(name), "output": result_name(shown_name(name))}
-        result, shown = await asyncio.to_thread(_answer, wanted, folder, target, shown_name(name), report)
+        result, shown = await asyncio.to_thread(_answer, parsed, folder, target, shown_name(name), report)
     except BaseException:
         if work is not None and not work.done():
             work.cancel()
@@ -140,7 +140,7 @@ async def _answered(request: Request, read: Callable[[AppState, dict[str, str]],
                 await work
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if report["damage"] is not None:  # as a list it may be too long for a header
+    if report["damage"] is not None:  # a list may be too long for a header
         report["damage"] = dict(Counter(each["kind"] for each in report["damage"]))
     headers = {
         "Content-Length": str(result.stat().st_size),
@@ -151,19 +151,19 @@ async def _answered(request: Request, read: Callable[[AppState, dict[str, str]],
     return StreamingResponse(_file(result, folder), headers=headers, media_type=kind)
 
 
-def _answer(wanted: _Wanted, folder: Path, target: Path, name: str, report: dict[str, Any]) -> tuple[Path, str]:
+def _answer(parsed: _Parsed, folder: Path, target: Path, name: str, report: dict[str, Any]) -> tuple[Path, str]:
     """The file to send, and its name."""
-    if not wanted.beside:
+    if not parsed.extra:
         return target, result_name(name)
-    beside, shown = folder / wanted.beside, f"{Path(name).stem}.{wanted.beside}"
-    if wanted.beside == DAMAGE:  # the worker has written segments of speech
-        beside.write_text(json.dumps(report), encoding="utf-8")
-    if not wanted.sound:
-        return beside, shown
+    extra, shown = folder / parsed.extra, f"{Path(name).stem}.{parsed.extra}"
+    if parsed.extra == DAMAGE:  # the worker has written segments of speech
+        extra.write_text(json.dumps(report), encoding="utf-8")
+    if not parsed.sound:
+        return extra, shown
     both = folder / "both.zip"
     with ZipFile(both, "w") as archive:
         archive.write(target, result_name(name))
-        archive.write(beside, shown)
+        archive.write(extra, shown)
     return both, f"{Path(name).stem}.zip"
 
 

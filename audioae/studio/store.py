@@ -78,7 +78,7 @@ class Result:
     task: asyncio.Task[None] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON for the page."""
+        """The fields that the page shows, as plain data for JSON."""
         return asdict(self.settings) | {
             "id": self.key, "model": Path(self.settings.model).stem, "state": self.state, "done": self.done,
             "report": self.report, "error": self.error,
@@ -108,7 +108,7 @@ class Recording:
     results: dict[str, Result] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON for the page."""
+        """The fields that the page shows, as plain data for JSON."""
         results = [result.as_dict() for result in self.results.values()]
         return {"id": self.key, "name": self.name, "error": self.error, "results": results, **self.facts}
 

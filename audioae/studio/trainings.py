@@ -97,7 +97,7 @@ def curves_of(log: Path) -> dict[str, tuple[list[int], list[float]]]:
                     steps, points = found.setdefault(f"{section}/{name}", ([], []))
                     steps.append(row["step"])
                     points.append(float(value))
-    return {name: _thinned(*curve) for name, curve in found.items()}
+    return {name: _downsampled(*curve) for name, curve in found.items()}
 
 
 def settings_of(recipe: Path) -> dict[str, str]:
@@ -119,7 +119,7 @@ def _flat(section: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
             yield f"{name}{key}", text if len(text) <= LONGEST_SETTING else f"{text[: LONGEST_SETTING - 2]} …"
 
 
-def _thinned(steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+def _downsampled(steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:
     """At most ``MOST_POINTS``, each the mean of its neighbours."""
     every = -(-len(steps) // MOST_POINTS)
     starts = range(0, len(steps), every)

@@ -89,7 +89,7 @@ class Temporary:
         try:
             # The content is synced before the rename, and the rename before success is reported, in case of a power failure.
             os.fsync(self._handle)
-            self._dress()
+            self._copy_permissions()
             if os.name == "nt":  # open files cannot be renamed there
                 self._close()
             if self.overwrite:
@@ -125,7 +125,7 @@ class Temporary:
         reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error)
         return OutputError(f"{self.target}: cannot write, is the disk full? ({reason.strip().rstrip('.')})")
 
-    def _dress(self) -> None:
+    def _copy_permissions(self) -> None:
         """Copy the permissions and the owner of the file that is replaced."""
         try:
             old = self.place.stat()

@@ -89,14 +89,14 @@ class Schedule:
 
 
 class Pulse:
-    """Tells when a message is due, so that messages come at least every ``every`` seconds."""
+    """A timer of messages, which are due ``every`` seconds after the last one."""
 
     def __init__(self, every: float, clock: Clock = time.monotonic) -> None:
         self.every, self._clock = every, clock
         self.beat()
 
     def beat(self) -> None:
-        """A message was written."""
+        """Restart the timer, because a message was written."""
         self._last = self._clock()
 
     @property

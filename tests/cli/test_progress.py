@@ -30,7 +30,7 @@ def test_lines_are_printed_at_intervals_and_not_for_quick_work(capsys: pytest.Ca
 def test_a_line_is_printed_while_one_piece_of_work_takes_long(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "BEAT", 0.001)
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.001)
     clock, told = Clock(), threading.Event()
     monkeypatch.setattr(progress, "above", lambda text: (lines.append(text), told.set()))
     lines: list[str] = []

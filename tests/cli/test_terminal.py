@@ -16,7 +16,7 @@ import soundfile
 
 import audioae
 from audioae.cli.app import main
-from audioae.cli.terminal import tell_bug, tell_bug_of_thread
+from audioae.cli.terminal import print_thread_error, print_traceback
 from audioae.system.printable import printable
 from audioae.weight_files import SHIPPED
 
@@ -110,18 +110,18 @@ def test_tracebacks_cannot_control_the_terminal(capsys: pytest.CaptureFixture[st
     try:
         raise KeyError("e\x1b[31m.wav")
     except KeyError as error:
-        tell_bug(KeyError, KeyError("\x1b[31m\udcff"), error.__traceback__)
-        tell_bug(ValueError, ValueError("\x1b[31m.wav"), error.__traceback__)
+        print_traceback(KeyError, KeyError("\x1b[31m\udcff"), error.__traceback__)
+        print_traceback(ValueError, ValueError("\x1b[31m.wav"), error.__traceback__)
     told = capsys.readouterr().err
     assert "Traceback" in told and "ValueError: \\x1b[31m.wav" in told and "\x1b" not in told
-    tell_bug(KeyboardInterrupt, KeyboardInterrupt(), None)
+    print_traceback(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == "audioae: interrupted\n"
 
 
 def test_a_thread_ended_by_a_full_disk_is_reported_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threading, "excepthook", tell_bug_of_thread)
+    monkeypatch.setattr(threading, "excepthook", print_thread_error)
     errors = (OSError(28, "No space left on device", "a\x1b[31m\nb"), KeyError("e\x1b[31m.wav"))
     for error in errors:
 

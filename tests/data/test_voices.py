@@ -93,7 +93,7 @@ def test_a_whisper_keeps_the_envelope_without_pitch(samples: Path) -> None:
 def test_a_raised_voice_has_attenuated_low_frequencies() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * RATE).astype(np.float32)
     hz, before = welch(noise, RATE, nperseg=2048)
-    after = welch(voices.strained(np.random.default_rng(1), noise, RATE, 15.0), RATE, nperseg=2048)[1]
+    after = welch(voices.raised_voice(np.random.default_rng(1), noise, RATE, 15.0), RATE, nperseg=2048)[1]
     change = 10 * np.log10(after / before)
     assert -16 < change[(hz > 50) & (hz < 200)].mean() < -3
     assert abs(change[hz > 5000].mean()) < 1

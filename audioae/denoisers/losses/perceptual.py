@@ -42,7 +42,7 @@ def loudness_disturbance(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     means = [(power * active).sum(1, keepdim=True) / active.sum(1, keepdim=True).clamp_min(1) for power in (a, b)]
     b = b * ((means[0] + 1e3) / (means[1] + 1e3)).clamp(0.01, 100)
     a = a * ((b.sum(-1, keepdim=True) + 5e3) / (a.sum(-1, keepdim=True) + 5e3)).clamp(3e-4, 5)
-    threshold, width = _hearing(rate, estimate.device)
+    threshold, width = _threshold_and_width(rate, estimate.device)
     loud_a, loud_b = (_loudness(power, threshold) for power in (a, b))
     difference = (loud_a - loud_b).abs()
     difference = (difference - 0.25 * torch.minimum(loud_a, loud_b)).clamp_min(0)
@@ -84,7 +84,7 @@ def _table(rate: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
-def _hearing(rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _threshold_and_width(rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Power at the threshold of hearing (Terhardt 1979) and width in Bark, of each band: ``(K,)`` twice."""
     top = _bark(min(TOP_HZ, rate / 2))
     middle = (np.arange(BANDS) + 0.5) * top / BANDS

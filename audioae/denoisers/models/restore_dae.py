@@ -1,9 +1,9 @@
 """The 2-D convolutional denoising autoencoder for damaged speech: it multiplies the spectrum by a mask and adds to it.
 
-A mask alone restores what is distorted, but where there is nothing it has nothing to raise. So the fine structure of each
-frame from 1.6 to 3.2 kHz is copied upwards, and the network gives the gain of each band, which is the spectral envelope of
-the missing upper band (after spectral band replication, Dietz et al. 2002, where the envelope is transmitted). Otherwise it
-is the network of ``conv_dae``. Before training it is the identity, but for copies 80 dB below their source.
+A mask restores distorted bands, but cannot fill empty ones. Therefore, the fine structure of each frame from 1.6 to 3.2 kHz
+is copied upwards, and the network gives the gain of each band, which is the spectral envelope of the missing upper band
+(after spectral band replication, Dietz et al. 2002, where the envelope is transmitted). All other layers are those of
+``conv_dae``. Before training it is the identity, except for copies 80 dB below their source.
 """
 
 import math
