@@ -3,7 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -152,6 +152,32 @@ def test_gaps_are_filled_alike_in_any_chunks(speech: Wave) -> None:
         filler = GapFiller(gaps, RATE)
         parts = [filler.feed(wave[None, at : at + block]) for at in range(0, len(wave), block)]
         assert np.array_equal(np.concatenate([*parts, filler.flush()], axis=1)[0], filled(wave, gaps[0], RATE))
+
+
+class Counted(tuple[tuple[int, int], ...]):
+    """Gaps that count how many of them are looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        Counted.looks += len(found) if isinstance(at, slice) else 1
+        return found
+
+    def __iter__(self) -> Any:
+        Counted.looks += len(self)
+        return super().__iter__()
+
+
+def test_work_does_not_grow_with_the_square_of_the_gaps() -> None:
+    """Of hours of damaged sound: every block looks at the gaps in it only."""
+    block, count = 4000, 2000
+    gaps = Counted((1000 + 2000 * number, 1080 + 2000 * number) for number in range(count))
+    filler, made = GapFiller((gaps,), RATE), 0
+    for _ in range(2000 * count // block):
+        made += filler.feed(np.zeros((1, block), np.float32)).shape[1]
+    assert made + filler.flush().shape[1] == 2000 * count
+    assert Counted.looks < 60 * count
 
 
 def test_memory_does_not_grow_with_the_recording() -> None:
