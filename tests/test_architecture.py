@@ -70,7 +70,8 @@ def imports(module: str) -> set[str]:
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{module} has a relative import"
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
