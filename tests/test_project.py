@@ -1,5 +1,6 @@
 """The files that describe the project agree with each other and with the code."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -29,6 +30,14 @@ def test_the_version_stands_in_one_place() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert "version" not in citation
     assert [each["name"] for each in citation["authors"]] == [each["name"] for each in PROJECT["project"]["authors"]]
+
+
+def test_docstrings_begin_with_their_subject_or_a_verb() -> None:
+    for path in (ROOT / "audioae").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                first = (ast.get_docstring(node) or "").partition(" ")[0]
+                assert first not in {"As", "How", "Of", "What", "Where", "Who", "Why"}, f"{path}: {ast.get_docstring(node)}"
 
 
 def test_the_log_has_a_page_for_each_model_that_it_names() -> None:

@@ -174,7 +174,7 @@ def by_snr(scores: Sequence[Score]) -> dict[float, list[Score]]:
 
 
 def gains(scores: Sequence[Score], measures: Sequence[str]) -> dict[str, dict[str, dict[float, float]]]:
-    """By measure and model, the mean gain over the noisy input at each known SNR; higher is better."""
+    """The mean gain over the noisy input at each known SNR, by measure and model; higher is better."""
     tables = {snr: means(group) for snr, group in by_snr(scores).items()}
     models = [m for m in dict.fromkeys(score.model for score in scores) if m not in (NOISY, CLEAN)]
     return {

@@ -40,7 +40,7 @@ class Change:
 
 
 def worst(scores: Sequence[Score]) -> dict[str, dict[str, Change]]:
-    """By model and measure, the recording with the smallest gain; for clean recordings the one with the lowest value."""
+    """The recording with the smallest gain, by model and measure; for clean recordings the one with the lowest value."""
     found: dict[str, dict[str, Change]] = {}
     for change in _changes(scores):
         best = found.setdefault(change.model, {})

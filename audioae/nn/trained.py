@@ -137,7 +137,7 @@ class StreamingModel(TrainedModel, Streaming[Tensor]):
         return as_tensor(wave).to(self.device)
 
     def inference(self) -> AbstractContextManager[object]:
-        """Without gradients."""
+        """A context without gradients."""
         return torch.inference_mode()
 
     def initial_state(self, batch: int, channels: int, rate: int, linked: bool = True) -> State:

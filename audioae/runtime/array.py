@@ -83,7 +83,7 @@ def denoise(
 
 
 def _levelled(wave: NDArray[np.float32], rate: int, loudness: float) -> NDArray[np.float32]:
-    """Each recording of a batch ``(B, C, N)`` with this loudness."""
+    """A batch ``(B, C, N)`` with each recording at this loudness."""
     from audioae.runtime.loudness import level
 
     return np.stack([level(each.T, rate, loudness).T for each in wave])

@@ -1,4 +1,4 @@
-"""Many live streams of one model, cleaned as one batch: a network is hardly slower for ten streams than for one."""
+"""Live streams of one model, cleaned as one batch: a network is hardly slower for ten streams than for one."""
 
 import asyncio
 import os

@@ -88,7 +88,7 @@ class CachedGraphs:
             self._loaded()  # nobody has used it yet: check that it is a denoiser
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copies: without the model that torch runs."""
+        """The state for pickle and copies, without the model that torch runs."""
         return self.__dict__ | {"_denoiser": None}
 
     def at(self, rate: int) -> Sequence[OnnxNetwork]:
@@ -196,7 +196,7 @@ class CachedGraphs:
 
 @contextmanager
 def _alone(place: Path | None) -> Iterator[None]:
-    """One process at a time exports, if the cache can be written."""
+    """Let one process at a time export, if the cache can be written."""
     handle = None
     if place is not None:
         with suppress(OSError):

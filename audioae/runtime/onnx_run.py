@@ -156,7 +156,7 @@ class OnnxNetwork:
         return opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copies: the session is opened again when it is needed."""
+        """The state for pickle and copies, without the session, which is opened again when it is needed."""
         return self.__dict__ | {"_opened": None}
 
     def initial_state(self, batch: int, channels: int, bins: int) -> State:
@@ -234,7 +234,7 @@ class OnnxDenoiser(Streaming[Samples]):
         return self.recording(audio, rate, atten_limit, mix, channels)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copies."""
+        """The state for pickle and copies."""
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ class Streamer:
         self.latency_samples = self.delay + self.hop - 1
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copies."""
+        """The state for pickle and copies."""
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def zeros(like: Wave, *shape: int) -> Wave:
 
 
 def part(x: Wave, start: int, stop: int | None = None) -> Wave:
-    """From ``start`` to ``stop`` along the last axis, as a view."""
+    """The part from ``start`` to ``stop`` along the last axis, as a view."""
     return cast(Wave, x[..., start:stop])
 
 
@@ -81,7 +81,7 @@ def swapped(x: Wave) -> Wave:
 
 
 def padded(x: Wave, before: int, after: int, axis: int = -1) -> Wave:
-    """With this many zeros before and after along an axis, counted from the last, which is -1.
+    """Pad an axis with zeros before and after; axes are counted from the last, which is -1.
 
     >>> padded(np.ones((1, 2)), 1, 0)
     array([[0., 1., 1.]])

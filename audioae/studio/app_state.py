@@ -27,7 +27,7 @@ class BlindTest:
     keys: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the page."""
+        """The fields that the page shows."""
         return {"models": self.models, "recordings": self.keys}
 
 

@@ -120,7 +120,7 @@ def _flat(section: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
 
 
 def _downsampled(steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:
-    """At most ``MOST_POINTS``, each the mean of its neighbours."""
+    """Average neighbouring points until there are at most ``MOST_POINTS``."""
     every = -(-len(steps) // MOST_POINTS)
     starts = range(0, len(steps), every)
     means = [sum(part) / len(part) for part in (values[start : start + every] for start in starts)]

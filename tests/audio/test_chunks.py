@@ -96,7 +96,7 @@ def test_chunks_go_from_wav_to_rf64_and_back(copy: Copy, tmp_path: Path, name: s
 
 
 def test_an_rf64_with_a_padded_chunk_before_the_sound_is_read(copy: Copy, tmp_path: Path) -> None:
-    """As recorders write their iXML; libsndfile by itself finds no sound then."""
+    """Recorders write their iXML like this; libsndfile by itself finds no sound then."""
     source = tmp_path / "a.rf64"
     sizes = struct.pack("<QQQI", 0, 2 * len(SOUND), len(SOUND), 0)
     data = b"data\xff\xff\xff\xff" + SOUND.astype("<i2").tobytes()

@@ -1,4 +1,4 @@
-"""How far `--backend onnx` is from torch, for recipes/report/onnx.md: every denoiser of the package at every common rate.
+"""Difference between `--backend onnx` and torch, for recipes/report/onnx.md: every denoiser at every common rate.
 
 The first run exports each network at each rate, which takes some seconds each; the user's cache folder keeps them.
 """

@@ -580,7 +580,7 @@ def test_segments_of_speech_have_the_times_of_the_players_clock(tmp_path: Path, 
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
-    """Of arrays and of Python's objects, which hold samples and packets. The growth allowed is a tenth of the samples."""
+    """Memory of arrays and of Python's objects, which hold samples and packets, grows by less than a tenth of them."""
     model, peaks = audioae.load("conv1d_dae"), []
     for seconds in (40, 120):
         source = tmp_path / f"{seconds}.mkv"

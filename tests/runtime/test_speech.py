@@ -48,7 +48,7 @@ def spoken() -> Spoken:
 
 
 def fed(streamer: audioae.Streamer, wave: Wave, size: int) -> tuple[Wave, Wave]:
-    """What a streamer returns for a wave in chunks, and the probabilities of speech if it finds speech."""
+    """The results of a streamer for a wave in chunks, and the probabilities of speech if it finds speech."""
     parts, values = [], []
     for at in range(0, len(wave), size):
         parts.append(streamer.feed(wave[at : at + size]))

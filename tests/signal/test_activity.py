@@ -18,7 +18,7 @@ SAMPLES = Path(__file__).parent.parent.parent / "samples"
 
 
 def probabilities(noisy: Wave, clean: Wave, rate: int, cuts: tuple[int, ...] = ()) -> Wave:
-    """Of recordings ``(C, N)``, fed in parts."""
+    """Probabilities of recordings ``(C, N)``, fed in parts."""
     activity = SpeechActivity(rate)
     edges = [0, *sorted(min(cut, noisy.shape[-1]) for cut in cuts), noisy.shape[-1]]
     parts = [activity.feed(noisy[None, :, a:b], clean[None, :, a:b]) for a, b in pairwise(edges)]

@@ -61,13 +61,13 @@ class Studio:
 
     @property
     def folders(self) -> list[Path]:
-        """What lies in its private folder."""
+        """The contents of its private folder."""
         return [each for folder in self.temporary.glob("audioae-studio-*") for each in folder.iterdir()]
 
 
 @dataclass
 class Page:
-    """What a page of the studio does, without a browser."""
+    """A page of the studio without a browser."""
 
     studio: Studio
     name: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -100,20 +100,20 @@ class Page:
         self.fits += [event["fit"]] if "fit" in event else []
 
     def until(self, found: Callable[[dict[str, dict[str, Any]]], Any]) -> Any:
-        """What is found in the recordings, as soon as there is something; pytest ends what hangs."""
+        """Wait until ``found`` returns something for the recordings, and return that; pytest ends waits that hang."""
         with self.changed:
-            while not (what := found(self.recordings)):
+            while not (value := found(self.recordings)):
                 self.changed.wait(1)
-            return what
+            return value
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """An answer that went well."""
+        """The answer to a request that succeeds."""
         status, headers, data = self.studio.ask(method, path, body, Audioae_Session=self.name)
         assert status == 200, data
         return json.loads(data) if headers["content-type"] == "application/json" else (headers, data)
 
     def refused(self, method: str, path: str, body: Any = None) -> str:
-        """What is said where it went wrong."""
+        """The message of a refused request."""
         status, _, data = self.studio.ask(method, path, body, Audioae_Session=self.name)
         assert 400 <= status < 500, data
         return json.loads(data)["error"]
@@ -128,7 +128,7 @@ class Page:
         return self.until(found)
 
     def close(self) -> None:
-        """As a tab that is closed."""
+        """Disconnect, as a closed tab does."""
         if self.connection.sock is not None:
             self.connection.sock.shutdown(2)
         self.answer.close()

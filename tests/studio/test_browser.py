@@ -58,7 +58,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """What starts browsers."""
+    """A launcher of browsers."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -277,7 +277,7 @@ def test_two_models_lie_side_by_side(desk: Web) -> None:
 
 
 def choose_task(page: Web, name: str) -> None:
-    """As a click on its words; the radio button itself is hidden beneath them."""
+    """Click on the label, because it covers the radio button."""
     page.click(f"#task .choice >> text='{name}'")
 
 

@@ -1,4 +1,4 @@
-"""What the page "Sounds" gets is what the package draws, encodes and decodes."""
+"""The page "Sounds" gets the results of the package: generated, encoded and decoded."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page asks for: recordings come, are cleaned, seen, heard, given up, and leave nothing behind."""
+"""Requests of the page: recordings are uploaded, cleaned, drawn, played and cancelled, and no files remain."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the studio does for programs equals what the package does: files as the command line, streams as Streamer."""
+"""Results for programs equal those of the package: files those of the command line, streams those of Streamer."""
 
 import io
 import itertools

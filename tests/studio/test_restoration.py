@@ -1,4 +1,4 @@
-"""What the studio restores equals what ``audioae restore`` writes, and what it finds is what ``find_damage`` finds."""
+"""The studio restores as ``audioae restore`` does, and finds the damage that ``find_damage`` finds."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the page "Trainings" is told of logs: whole, damaged, long and those that are no one's business."""
+"""The page "Trainings" reads logs: whole, damaged and long ones, and none outside its folder."""
 
 import json
 from collections.abc import Iterator

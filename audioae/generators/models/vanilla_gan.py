@@ -39,7 +39,7 @@ class Model(GeneratorNetwork):
 
     @torch.no_grad()
     def begin_with(self, images: Tensor, seed: int) -> None:
-        """Also initialise the last layer by the images' principal components, scaled by their standard deviations.
+        """Initialise the last layer, too, by the images' principal components, scaled by their standard deviations.
 
         Perceptrons have no notion of neighbouring pixels, which they would have to learn from random weights.
         """
