@@ -307,7 +307,7 @@ class MediaReader:
 
 
 def _measure(path: Path, stream: BinaryIO | None, measure: Callable[[BinaryIO], int]) -> int:
-    """What a function finds in the file, or in a stream, whose position stays."""
+    """Call a function on the file, or on a stream, and restore the position."""
     if stream is not None:
         place = stream.tell()
         found = measure(stream)
