@@ -31,7 +31,7 @@ def _interpolator(factor: int) -> NDArray[np.float64]:
 
 
 def true_peaks(wave: Wave, rate: int, above: float = 0.0) -> NDArray[np.float64]:
-    """For each sample of ``(N, C)``, the largest magnitude there and up to the next one, ``(N,)``.
+    """The largest magnitude of ``(N, C)`` from each sample to the next one, ``(N,)``.
 
     Args:
         wave: of all channels.
