@@ -70,7 +70,8 @@ def open_result(path: Path, source: Path, reader: Source, options: DenoiseOption
     if loudness is None:
         return result
     try:
-        return Levelled(result, path, reader.info.rate, reader.info.channels, loudness)
+        lossy = result.is_lossy if isinstance(result, MediaWriter) else result.info.subtype in CODED
+        return Levelled(result, path, reader.info.rate, reader.info.channels, loudness, lossy)
     except BaseException:
         result.discard()
         raise

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.media.loudness import LoudnessMeter
+from audioae.audio.media.loudness import SILENCE, LoudnessMeter
 from audioae.audio.media.writer import MediaWriter
 from audioae.audio.spool import spooled_blocks
 from audioae.audio.writer import Writer
@@ -23,12 +23,16 @@ from audioae.system.atomic import Temporary
 Wave = NDArray[np.float32]
 PEAK = -1.0
 """Highest true peak of a result in dBTP, as EBU R128 requires."""
+LOSSY_PEAK = -2.0
+"""Highest true peak before a lossy codec, which raises peaks by up to a decibel."""
 LOWEST, HIGHEST = -70.0, -5.0
 """Smallest and largest target in LUFS."""
 PASSES = 4
 """Largest number of passes that measure with the limiter."""
 FLATTEST = 0.1
 """Smallest assumed change of the limited loudness per dB of gain."""
+MISSED = 0.5
+"""Difference from the target in LU that is reported."""
 NEAR = 0.05
 """Tolerated difference from the target in LU."""
 
@@ -52,6 +56,7 @@ class Levelled:
         rate: Hz.
         channels: C.
         target: LUFS.
+        lossy: the result has a lossy codec.
 
     Attributes:
         before: LUFS of the samples before the gain; None for silence.
@@ -63,8 +68,11 @@ class Levelled:
         MissingExtraError: PyAV is not installed.
     """
 
-    def __init__(self, result: Writer | MediaWriter, path: Path, rate: int, channels: int, target: float) -> None:
+    def __init__(
+        self, result: Writer | MediaWriter, path: Path, rate: int, channels: int, target: float, lossy: bool = False
+    ) -> None:
         check_target(target)
+        self.peak = LOSSY_PEAK if lossy else PEAK
         self.result, self.rate, self.channels, self.target = result, rate, channels, target
         self.before: float | None = None
         self.reached: float | None = None
@@ -80,8 +88,12 @@ class Levelled:
     @property
     def notes(self) -> list[str]:
         """Notes for the user."""
-        silent = ["is silent or shorter than 0.4 s: its loudness is unchanged"] if self.before is None else []
-        return [*self.result.notes, *silent]
+        notes = list(self.result.notes)
+        if self.before is None:
+            notes.append(f"is quieter than {SILENCE:.0f} LUFS or shorter than 0.4 s: its loudness is unchanged")
+        elif self.reached is not None and abs(self.reached - self.target) > MISSED:
+            notes.append(f"reaches {self.reached:.1f} LUFS instead of {self.target:.1f}: its peaks allow no more")
+        return notes
 
     def stored(self, block: Wave) -> Wave:
         """The block unchanged, because the removed part is written before the gain."""
@@ -103,9 +115,9 @@ class Levelled:
             return spooled_blocks(self._spool.path, self.channels)
 
         self.before = self._meter.loudness
-        gain = gain_for(blocks, self._meter, self.rate, self.channels, self.target)
+        gain = gain_for(blocks, self._meter, self.rate, self.channels, self.target, self.peak)
         meter = LoudnessMeter(self.rate, self.channels)
-        for block in levelled(blocks(), gain, self.rate, self.channels):
+        for block in levelled(blocks(), gain, self.rate, self.channels, self.peak):
             meter.feed(block)
             self.result.write(block)
         self.reached, self.true_peak = meter.loudness, meter.true_peak
@@ -126,13 +138,13 @@ class Levelled:
             self._spool.discard()
 
 
-def levelled(blocks: Iterator[Wave], gain: float, rate: int, channels: int) -> Iterator[Wave]:
-    """Blocks with a gain in dB, limited to -1 dBTP; samples without either are unchanged."""
+def levelled(blocks: Iterator[Wave], gain: float, rate: int, channels: int, peak: float = PEAK) -> Iterator[Wave]:
+    """Blocks with a gain in dB, limited to a true peak in dBTP; samples without either are unchanged."""
     factor = np.float32(10 ** (gain / 20))
-    return limited((block * factor for block in blocks), rate, channels, PEAK)
+    return limited((block * factor for block in blocks), rate, channels, peak)
 
 
-def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target: float) -> float:
+def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target: float, peak: float = PEAK) -> float:
     """The gain in dB with which blocks reach a loudness, the limiter's loss included.
 
     Args:
@@ -141,14 +153,15 @@ def gain_for(blocks: Any, meter: LoudnessMeter, rate: int, channels: int, target
         rate: Hz.
         channels: C.
         target: LUFS.
+        peak: highest true peak in dBTP.
     """
     if meter.loudness is None:
         return 0.0
     gain, slope = target - meter.loudness, 1.0
     earlier: tuple[float, float] | None = None
-    for _ in range(PASSES if meter.true_peak + gain > PEAK - 0.5 else 0):
+    for _ in range(PASSES if meter.true_peak + gain > peak - 0.5 else 0):
         after = LoudnessMeter(rate, channels)
-        for block in levelled(blocks(), gain, rate, channels):
+        for block in levelled(blocks(), gain, rate, channels, peak):
             after.feed(block)
         if after.loudness is None or abs(target - after.loudness) <= NEAR:
             break

@@ -14,8 +14,8 @@ RELEASE_SECONDS = 0.1
 """Release time constant of the gain."""
 TAPS = 24
 """Taps of the interpolation filter on each side of a sample."""
-OVERSAMPLED_RATE = 384_000
-MARGIN_DB = 0.15
+OVERSAMPLED_RATE = 768_000
+MARGIN_DB = 0.2
 """Peaks between eight points for each sample, and the gain that moves within a peak."""
 SEGMENT = 4096
 """Samples that are interpolated together."""

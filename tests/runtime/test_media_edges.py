@@ -217,3 +217,14 @@ def test_surround_sound_that_becomes_aac_has_its_usual_layout(copy: Callable[...
         assert container.streams.audio[0].layout.name == "5.1" and not report.notes
     with av.open(str(tmp_path / "same.mka")) as container:
         assert container.streams.audio[0].layout.name == "5.1(side)"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_wav_without_a_layout_becomes_m4a(copy: Callable[..., Report], tmp_path: Path, channels: int) -> None:
+    wave = bursts(1.0)
+    soundfile.write(tmp_path / "a.wav", wave[:, None].repeat(channels, 1), RATE, "FLOAT")
+    report = copy(tmp_path / "a.wav", tmp_path / "a.m4a")
+    assert report.notes == ["pcm_f32le cannot be written: the sound of the result is alac"]
+    with av.open(str(tmp_path / "a.m4a")) as container:
+        assert container.streams.audio[0].layout.nb_channels == channels
+    assert abs(lag(tmp_path / "a.wav", tmp_path / "a.m4a")) < 0.001

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audioae.audio.media.kinds import DEFAULTS, DELAYS, ENCODERS, EXPERIMENTAL, RATES, SUCCESSORS, is_lossless
+from audioae.audio.media.kinds import DEFAULTS, DELAYS, ENCODERS, EXPERIMENTAL, LAYOUTS, RATES, SUCCESSORS, is_lossless
 from audioae.audio.media.library import pyav, reason
 from audioae.audio.media.timeline import Timeline
 from audioae.errors import OutputError
@@ -28,6 +28,8 @@ AAC_FRAME = 6144
 """Largest number of bits per channel of AAC in 1024 samples."""
 USUAL_OF_AAC = {"5.1(side)": "5.1", "5.0(side)": "5.0"}
 """Layouts of DTS and others, of the same order, that few players of AAC know."""
+NO_PCM = frozenset({"mp4", "f4v", "3gp", "3g2"})
+"""Containers that have a form of PCM which few players know."""
 FRAME = 4096
 """Samples per frame, if the codec supports any number."""
 _SHORTEST = 0.06
@@ -94,7 +96,8 @@ def choose(
     """
     av = pyav(path)
     muxer = container.format.name
-    encoder = _encoder(av, requested or codec, container)
+    unusual = not requested and codec.startswith("pcm_") and muxer in NO_PCM
+    encoder = None if unusual else _encoder(av, requested or codec, container)
     notes: tuple[str, ...] = ()
     if encoder is None and requested:
         raise OutputError(
@@ -179,8 +182,7 @@ def _sample_format(there: list[str], bits: int, lossy: bool) -> tuple[str, int]:
 def _that_opens(av: Any, path: Path, encoding: Encoding, channels: int) -> Encoding:
     """The encoding with the recording's channel layout, or the default one if the encoder does not support it."""
     why = ""
-    usual = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}.get(channels)
-    for layout in dict.fromkeys((encoding.layout, usual)):
+    for layout in dict.fromkeys((encoding.layout, LAYOUTS.get(channels))):
         if layout is None:
             continue
         tried = replace(encoding, layout=layout)

@@ -37,6 +37,8 @@ ENCODERS = {
     "aac_fixed": "aac", "mp2float": "mp2", "ac3_fixed": "ac3", "libopus": "libopus", "libmp3lame": "libmp3lame",
 }  # fmt: skip
 """Encoders whose name differs from that of the codec."""
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""Usual layout by number of channels."""
 SUCCESSORS = frozenset({"wmav1", "aac_latm"})
 """Codecs whose encoder in :data:`ENCODERS` is one of another codec."""
 EXPERIMENTAL = frozenset({"vorbis", "sonic", "s302m", "truehd", "mlp", "dca"})

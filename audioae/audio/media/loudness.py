@@ -32,7 +32,7 @@ class LoudnessMeter:
         self.layout = LAYOUTS.get(channels, f"{channels}c")
         graph = self._graph = self._av.filter.Graph()
         self._source = graph.add(
-            "abuffer", sample_rate=str(rate), sample_fmt="fltp", channel_layout=self.layout, time_base=f"1/{rate}"
+            "abuffer", sample_rate=str(rate), sample_fmt="flt", channel_layout=self.layout, time_base=f"1/{rate}"
         )
         meter = graph.add("ebur128", "metadata=1:peak=true:framelog=quiet")
         self._sink = graph.add("abuffersink")
@@ -45,10 +45,10 @@ class LoudnessMeter:
     def feed(self, block: NDArray[np.float32]) -> None:
         """The next ``(N, C)``."""
         for start in range(0, len(block), self.rate):
-            part = np.ascontiguousarray(block[start : start + self.rate].T, np.float32)
-            frame = self._av.AudioFrame.from_ndarray(part, "fltp", self.layout)
+            part = np.ascontiguousarray(block[start : start + self.rate], np.float32)
+            frame = self._av.AudioFrame.from_ndarray(part.reshape(1, -1), "flt", self.layout)
             frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self._samples
-            self._samples += part.shape[1]
+            self._samples += len(part)
             # The filter reports once for every tenth of a second that is complete.
             self._peak = max(self._peak, float(np.abs(part).max(initial=0)))
             self._source.push(frame)

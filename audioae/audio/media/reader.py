@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from audioae.audio.files import MAX_CHANNELS, check_file
 from audioae.audio.formats import AudioInfo
 from audioae.audio.media.concatenated import count_recordings
-from audioae.audio.media.kinds import is_lossless
+from audioae.audio.media.kinds import LAYOUTS, is_lossless
 from audioae.audio.media.library import open_input, pyav, reason
 from audioae.audio.media.stated import missing_bytes
 from audioae.audio.media.timeline import Timeline, TimestampsError
@@ -168,7 +168,7 @@ class MediaReader:
         track = Track(
             stream.index,
             codec,
-            frame.layout.name,
+            _layout(frame),
             bits,
             stream.bit_rate or 0,
             Timeline(rate, Fraction(frame.time_base or 0)),
@@ -263,7 +263,7 @@ class MediaReader:
 
     def _samples(self, frame: "AudioFrame") -> Wave:
         """A frame as ``(N, C)`` at the rate and with the channels of the track, which may change within it."""
-        kind = (frame.sample_rate, frame.layout.name, frame.format.name)
+        kind = (frame.sample_rate, _layout(frame), frame.format.name)
         if kind[:2] == (self.info.rate, self.track.layout):
             return _to_wave(frame)
         if kind not in self._resamplers:
@@ -316,6 +316,12 @@ def _measure(path: Path, stream: BinaryIO | None, measure: Callable[[BinaryIO], 
     check_file(path)
     with open(path, "rb") as file:
         return measure(file)
+
+
+def _layout(frame: "AudioFrame") -> str:
+    """Name of the channel layout; the usual one if the file states the number of channels only, as WAV does."""
+    name = frame.layout.name
+    return LAYOUTS.get(frame.layout.nb_channels, name) if name.endswith("channels") else name
 
 
 def _time(frame: "AudioFrame") -> Fraction:

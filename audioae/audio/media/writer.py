@@ -121,6 +121,11 @@ class MediaWriter:
         """The temporary file."""
         return self._temporary.path
 
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the codec is lossy."""
+        return not is_lossless(self._encoding.encoder)
+
     def stored(self, block: Wave) -> Wave:
         """The block ``(frames, C)`` rounded to the bit depth of a lossless codec; unchanged for others."""
         return encoder.rounded(block, self._encoding.bits) if is_lossless(self._encoding.encoder) else block
