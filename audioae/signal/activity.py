@@ -19,6 +19,7 @@ from scipy.fft import rfft  # takes half the time of numpy's
 
 from audioae.signal.arrays import windows
 from audioae.signal.framing import HOP_SECONDS
+from audioae.signal.products import product
 
 Array = NDArray[np.float32]
 FRAME_SECONDS = HOP_SECONDS
@@ -108,7 +109,7 @@ class ActivityFeatures:
         group = max(1, rate // THIN_RATE)
         self._hop = 4 * round(FRAME_SECONDS * rate / group / 4)  # few sizes have quick transforms
         self.frame = group * self._hop
-        self._group = np.full(group, 1 / group, np.float32)
+        self._group = group
         window = np.hanning(2 * self._hop + 1)[:-1]
         self._window = (window / np.sqrt(np.square(window).sum() * self._hop)).astype(np.float32)
         bands = np.zeros((self._hop + 1, BANDS), np.float32)
@@ -139,8 +140,10 @@ class ActivityFeatures:
 
     def _powers(self, samples: Array) -> Array:
         """Whole frames ``(2, B, C, T * frame)`` to powers of the bands ``(2, B, C, T, BANDS)``."""
-        size = len(self._group)
-        thin = samples.reshape(*samples.shape[:3], -1, size) @ self._group if size > 1 else samples
+        thin = samples[..., :: self._group]
+        for place in range(1, self._group):
+            thin = thin + samples[..., place :: self._group]
+        thin = thin / np.float32(self._group)
         tail = np.zeros((*thin.shape[:3], self._hop), np.float32) if self._tail is None else self._tail
         self._tail = thin[..., -self._hop :].copy()
         hops = thin.reshape(*thin.shape[:3], -1, self._hop)
@@ -149,7 +152,7 @@ class ActivityFeatures:
         framed *= self._window
         parts = rfft(framed, overwrite_x=True).view(np.float32)
         parts *= parts
-        return parts @ self._bands
+        return product(parts, self._bands)
 
     def _block(self, samples: Array) -> Array:
         levels = 10 * np.log10(self._powers(samples) + np.float32(10 ** (SILENT_DB / 10)))
@@ -230,5 +233,5 @@ class SpeechActivity:
         self._past = both[:, :, -PAST:].copy()
         seen = windows(both.reshape(batch, channels, -1), (PAST + 1) * FEATURES, FEATURES)
         own = weights()
-        scores = np.tanh(np.ascontiguousarray(seen) @ own.kernel + own.bias) @ own.out + own.out_bias
+        scores = np.tanh(product(np.ascontiguousarray(seen), own.kernel) + own.bias) @ own.out + own.out_bias
         return np.asarray(1 / (1 + np.exp(-scores.max(1))), np.float32)

@@ -1,5 +1,8 @@
 """Features and probability of speech: laws for any weights, and results of the fitted ones."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,3 +90,30 @@ def test_the_level_of_a_recording_matters_little(gain: float) -> None:
 def test_removed_sound_is_not_speech() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 80_000)).astype(np.float32)
     assert probabilities(noise, 0.001 * noise, 16_000).max() < 0.5
+
+
+ONLY_ONE = """
+import resource, time
+import numpy as np
+from audioae.signal.activity import SpeechActivity
+
+def process():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+activity = SpeechActivity(48000)
+noise = np.random.default_rng(0).normal(0, 0.1, (1, 2, 48000 * 20)).astype(np.float32)
+activity.feed(noise, noise)
+all_before, own_before = process(), time.thread_time()
+activity.feed(noise, noise)
+own = time.thread_time() - own_before
+print(process() - all_before - own, own)
+"""
+
+
+def test_it_takes_one_thread_where_it_is_a_library() -> None:
+    """Without the command line, nothing limits the threads of BLAS, which would take as much time again."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", ONLY_ONE], env=environment, capture_output=True, text=True, check=True)
+    others, own = map(float, done.stdout.split())
+    assert others < 0.3 * own + 0.005
