@@ -17,17 +17,17 @@ Wave = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
 Mask = NDArray[np.bool_]
 FRAME_SECONDS = 0.064
-ROUNDS, REFITS, STEPS = 4, 2, 10
+ROUNDS, REFITS, STEPS = 4, 3, 10
 """Updates of the spectrum, solutions for each (those below the rail are fixed in between), and steps of each solution."""
 FEW = 128
 """Most clipped samples of a frame whose equations are solved exactly, which is quicker up to there."""
 FLOOR = 1.5e-3
 """Least power of a bin relative to the frame's mean. Lower values trust the estimate's weak bins too much."""
-RIDGE = 1e-3
-"""What exact solutions add to the diagonal, as the steps of the others are few: it holds the result near the one before."""
+RIDGE = 1e-5
+"""What exact solutions add to the diagonal, so that single precision suffices."""
 NEIGHBOURS = 0.25
 """Weight of the spectra of the frames before and after."""
-TRUST, SOME, MOST = 0.8, 0.45, 0.9
+TRUST, SOME, MOST = 0.8, 0.75, 0.95
 """Share of the network's estimate in the mean of frames with mostly clipped samples, and the shares of clipped samples
 between which it rises."""
 TINY = 1e-20
@@ -97,21 +97,108 @@ def _solved(guess: Wave, estimate: Wave, sign: Wave, rail: Wave) -> Wave:
     window = _window(guess.shape[1])
     counts = (sign != 0).sum(1)
     busy = np.flatnonzero(counts)
-    few, many = (_frames_with(where) for where in (counts[busy] <= FEW, counts[busy] > FEW))
+    few, many = np.flatnonzero(counts[busy] <= FEW), np.flatnonzero(counts[busy] > FEW)
     result = guess * window
     power = np.pad(np.square(np.abs(rfft(result, axis=1))), ((1, 1), (0, 0)))  # frame t is row t + 1
     x, sign, rail = result[busy], sign[busy], rail[busy] * window
     trust = TRUST * np.clip((counts[busy, None] / guess.shape[1] - SOME) / (MOST - SOME), 0, 1).astype(np.float32)
     mean = trust[many] * rfft(estimate[busy[many]] * window, axis=1)
-    systems = [_System(sign[frame], rail[frame]) for frame in few]
+    equations = [_Equations(sign[frame], rail[frame]) for frame in few]
     for _ in range(ROUNDS):
         weights = power[busy + 1] + NEIGHBOURS * (power[busy] + power[busy + 2])
         weights = 1 / (weights + FLOOR * weights.mean(1, keepdims=True) + TINY)
         weights /= weights.mean(1, keepdims=True)
         if len(few):
-            x[few] = _exact(x[few], weights[few], systems)
+            x[few] = _exact(x[few], weights[few], equations)
         if len(many):
             x[many] = _approximate(x[many], weights[many], mean, sign[many], rail[many])
         power[busy + 1] = np.square(np.abs(rfft(x, axis=1)))
     result[busy] = x
     return result / window
+
+
+class _Equations:
+    """The normal equations of one frame with few clipped samples, in single precision.
+
+    Args:
+        sign: of the rail at clipped samples, else 0, ``(M,)``.
+        rail: ``(M,)``, with the window.
+    """
+
+    def __init__(self, sign: Wave, rail: Wave) -> None:
+        self.places = np.flatnonzero(sign)
+        self._lags = np.abs(self.places[:, None] - self.places)
+        self._sign, self._least = sign[self.places], rail[self.places]
+
+    def solution(self, now: Wave, correlation: Wave, gradient: Wave) -> Wave:
+        """The clipped samples with the least weighted power.
+
+        Args:
+            now: the samples before.
+            correlation: inverse transform of the weights, ``(M,)``.
+            gradient: half of the weighted power's at ``now``.
+        """
+        matrix = correlation[self._lags]
+        matrix.flat[:: len(matrix) + 1] += RIDGE
+        _, change, _ = sposv(matrix, -gradient)
+        free = np.ones(len(now), np.bool_)
+        for _ in range(REFITS - 1):
+            beyond = free & (self._sign * (now + change) < self._least)
+            free &= ~beyond
+            if not beyond.any() or not free.any():
+                break
+            change = np.where(free, 0, self._sign * self._least - now)
+            rest = gradient + matrix @ change
+            _, change[free], _ = sposv(matrix[np.ix_(free, free)], -rest[free])
+        return self._sign * np.maximum(self._sign * (now + change), self._least)
+
+
+def _exact(x: Wave, weights: Wave, equations: list[_Equations]) -> Wave:
+    """Frames ``(T, M)`` with few clipped samples, which minimise the weighted spectral power."""
+    correlations = irfft(weights, x.shape[1], axis=1)
+    gradients = irfft(rfft(x, axis=1) * weights, x.shape[1], axis=1)
+    for frame, correlation, gradient, own in zip(x, correlations, gradients, equations, strict=True):
+        frame[own.places] = own.solution(frame[own.places], correlation, gradient[own.places])
+    return x
+
+
+def _approximate(x: Wave, weights: Wave, mean: Spectra, sign: Wave, rail: Wave) -> Wave:
+    """Frames ``(T, M)`` with many clipped samples, nearer to the least weighted distance from ``mean`` ``(T, F)``."""
+    free = sign != 0
+    for _ in range(REFITS):
+        x = _descended(x, free, weights, mean)
+        beyond = free & (sign * x < rail)
+        x = np.where(beyond, sign * rail, x)
+        free &= ~beyond
+    return x
+
+
+def _descended(x: Wave, free: Mask, weights: Wave, mean: Spectra) -> Wave:
+    """Some steps of conjugate gradients over the free samples of frames ``(T, M)``."""
+    mask = free.astype(np.float32)
+
+    def weighted(spectrum: Spectra) -> Wave:
+        spectrum *= weights
+        result: Wave = irfft(spectrum, x.shape[1], axis=1, overwrite_x=True)
+        result *= mask
+        return result
+
+    x = x.copy()
+    residual = weighted(mean - rfft(x, axis=1))
+    direction, energy = residual.copy(), _energy(residual, residual)
+    for _ in range(STEPS):
+        image = weighted(rfft(direction, axis=1))
+        step = energy / np.maximum(_energy(direction, image), TINY)
+        x += step * direction
+        image *= step
+        residual -= image
+        after = _energy(residual, residual)
+        direction *= after / np.maximum(energy, TINY)
+        direction += residual
+        energy = after
+    return x
+
+
+def _energy(one: Wave, other: Wave) -> Wave:
+    """The inner product of each frame ``(T, M)`` with that of another, ``(T, 1)``."""
+    return np.einsum("tm,tm->t", one, other)[:, None]

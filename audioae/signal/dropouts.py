@@ -18,9 +18,12 @@ PERIODIC_SECONDS = 0.35
 LOUD_REPEAT = 1.0 * STEP
 """Least RMS of a repetition. Quiet noise of one or two steps repeats itself by chance."""
 HASHED = 32
-"""Samples per hash."""
-HELD_SECONDS = 0.8
-"""Samples that are kept to find repetitions that continue in the next block."""
+"""Samples per hash, a power of two."""
+FACTOR = 0x9E3779B97F4A7C15
+"""An odd number whose powers look random."""
+HELD_SECONDS, FRESH_SECONDS = 0.8, 1.6
+"""Samples that are kept to find repetitions that continue in the next block, and new ones that are collected before each
+search, which covers both."""
 
 
 class DropoutFinder:
@@ -41,12 +44,16 @@ class DropoutFinder:
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self._held = np.zeros(0, np.float32)
+        self._fresh: list[Wave] = []
         self._start = 0  # position of the first held sample
         self._gaps: list[Gap] = []
 
     def feed(self, wave: Wave) -> None:
         """Take the next samples ``(N,)``."""
-        held = np.concatenate([self._held, wave])
+        self._fresh.append(wave.copy())
+        if sum(map(len, self._fresh)) < FRESH_SECONDS * self.rate:
+            return
+        held = self._taken()
         self._find(held, last=False)
         kept = min(len(held), round(HELD_SECONDS * self.rate))
         self._start += len(held) - kept
@@ -54,8 +61,14 @@ class DropoutFinder:
 
     def finish(self) -> list[Gap]:
         """Return the first sample and the end of each dropout, in order."""
-        self._find(self._held, last=True)
+        self._find(self._taken(), last=True)
         return _merged(self._gaps)
+
+    def _taken(self) -> Wave:
+        """Take the new samples, and return them after the held ones."""
+        held = np.concatenate([self._held, *self._fresh])
+        self._fresh = []
+        return held
 
     def _find(self, held: Wave, last: bool) -> None:
         """Add the dropouts within the held samples. Those that are found twice are merged at the end."""
@@ -77,12 +90,12 @@ def _merged(gaps: list[Gap]) -> list[Gap]:
 def constant_runs(wave: Wave, rate: int) -> list[Gap]:
     """Runs of equal samples within ``wave`` ``(N,)`` that begin or end abruptly, neither at its start nor at its end."""
     equal = np.concatenate([[False], np.abs(np.diff(wave)) < STEP / 2, [False]])
-    edges = np.flatnonzero(np.diff(equal.astype(np.int8)))
+    edges = np.flatnonzero(equal[1:] != equal[:-1])
+    starts, stops = edges[::2], edges[1::2] + 1
     shortest, longest = round(SHORTEST_SECONDS * rate), round(LONGEST_SECONDS * rate)
+    fits = (stops - starts >= shortest) & (stops - starts <= longest) & (starts > 0) & (stops < len(wave))
     edge, found = max(2, round(EDGE_SECONDS * rate)), []
-    for start, stop in zip(edges[::2], edges[1::2] + 1, strict=True):
-        if not shortest <= stop - start <= longest or start == 0 or stop >= len(wave):
-            continue
+    for start, stop in zip(starts[fits], stops[fits], strict=True):
         value = float(wave[start])
         sides = wave[max(0, start - edge) : start], wave[stop : stop + edge]
         near = wave[max(0, start - longest) : stop + longest]
@@ -94,23 +107,24 @@ def constant_runs(wave: Wave, rate: int) -> list[Gap]:
 
 
 def repetitions(wave: Wave, rate: int) -> list[Gap]:
-    """Parts of ``wave`` ``(N,)`` that exactly repeat the samples 8 to 130 ms before, unless the wave stays periodic."""
+    """Parts of ``wave`` ``(N,)`` that exactly repeat what came 8 to 130 ms before, and are not periodic for longer."""
     shortest, longest = (round(s * rate) for s in (SHORTEST_REPEAT_SECONDS, LONGEST_REPEAT_SECONDS))
     if len(wave) < shortest + HASHED:
         return []
     codes = np.round(wave / STEP).astype(np.int64)
     hashes = _hashes(codes)
-    places = np.argsort(hashes, kind="stable")
-    ordered = hashes[places]
-    queries = np.arange(0, len(hashes), HASHED)
-    first = np.searchsorted(ordered, hashes[queries], "left")
+    places = _fingerprints(hashes)
+    places = places[hashes[places] != codes[places].astype(np.uint64) * _hashes(np.ones(HASHED, np.int64))]  # constants
+    places = places[np.argsort(hashes[places], kind="stable")]
+    again = (np.diff(hashes[places]) == 0) & (np.diff(places) <= longest)
     found: list[Gap] = []
     done = 0
-    for query, at in zip(queries.tolist(), first.tolist(), strict=True):
+    for number in sorted((np.flatnonzero(again) + 1).tolist(), key=places.__getitem__):
+        query = int(places[number])
         if query < done:
             continue
         # The last place before the query with the same hash.
-        same = places[at : at + 64]
+        same = places[max(0, number - 64) : number]
         same = same[(hashes[same] == hashes[query]) & (same <= query - shortest) & (same >= query - longest)]
         if not len(same):
             continue
@@ -124,13 +138,27 @@ def repetitions(wave: Wave, rate: int) -> list[Gap]:
 
 
 def _hashes(codes: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A hash of every :data:`HASHED` consecutive samples."""
-    weights = np.random.default_rng(0).integers(1, 2**62, HASHED, dtype=np.uint64) | np.uint64(1)
-    values, count = codes.astype(np.uint64), len(codes) - HASHED + 1
-    total = np.zeros(count, np.uint64)
-    for number, weight in enumerate(weights):
-        total += weight * values[number : number + count]
-    return total
+    """A hash of every :data:`HASHED` consecutive samples: a polynomial modulo 2^64, by doubling its length."""
+    values, factor, length = codes.astype(np.uint64), FACTOR, 1
+    while length < HASHED:
+        values = values[:-length] * np.uint64(factor) + values[length:]
+        factor, length = factor * factor % 2**64, 2 * length
+    return values
+
+
+def _fingerprints(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The places of the lowest of every :data:`HASHED` consecutive hashes (winnowing, Schleimer et al. 2003).
+
+    Equal parts of twice that length have the same fingerprints, so that the other hashes need not be compared.
+    """
+    mixed = (hashes ^ hashes >> np.uint64(29)) * np.uint64(FACTOR) >> np.uint64(32)
+    lowest = np.pad(mixed, HASHED - 1, constant_values=np.uint64(2**64 - 1))
+    for reduced in (np.minimum, np.maximum):
+        length = 1
+        while length < HASHED:
+            lowest = reduced(lowest[:-length], lowest[length:])
+            length *= 2
+    return np.flatnonzero(lowest == mixed)
 
 
 def _extent(codes: NDArray[np.int64], place: int, lag: int) -> Gap | None:

@@ -8,6 +8,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from audioae.signal import declip
 from audioae.signal.declip import declipped
 from audioae.signal.prediction import continued, filled
 
@@ -25,18 +26,42 @@ def sdr(estimate: Wave, wave: Wave) -> float:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])
-def test_is_better_than_a_spline_without_a_network(speech: tuple[Wave, int], share: float) -> None:
+def test_a_spline_as_the_estimate_is_improved(speech: tuple[Wave, int], share: float) -> None:
     wave, rate = speech
     rail = float(np.quantile(np.abs(wave), 1 - share))
     damaged = wave.clip(-rail, rail)
     at = damaged >= rail, damaged <= -rail
-    made = declipped(damaged, damaged, *at, (rail, rail), rate)
     lost = at[0] | at[1]
+    places = np.arange(len(wave))
+    spline = np.where(lost, CubicSpline(places[~lost], damaged[~lost])(places).clip(-2, 2), damaged).astype(np.float32)
+    made = declipped(damaged, spline, *at, (rail, rail), rate)
     assert np.array_equal(made[~lost], damaged[~lost])
     assert (np.abs(made[lost]) >= rail - 1e-6).all() and (np.sign(made[lost]) == np.sign(damaged[lost])).all()
-    places = np.arange(len(wave))
-    spline = np.where(lost, CubicSpline(places[~lost], damaged[~lost])(places), damaged)
     assert sdr(made, wave) > max(sdr(damaged, wave) + 5, sdr(spline, wave) + 2)
+
+
+def test_exact_and_approximate_solutions_agree(speech: tuple[Wave, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    wave, rate = speech
+    rail = float(np.quantile(np.abs(wave), 0.99))
+    damaged = wave.clip(-rail, rail)
+    at = damaged >= rail, damaged <= -rail
+    made = []
+    for few in (0, 10_000):
+        monkeypatch.setattr(declip, "FEW", few)
+        monkeypatch.setattr(declip, "STEPS", 200)
+        made.append(declip.declipped(damaged, damaged, *at, (rail, rail), rate))
+    assert sdr(made[0], made[1]) > 40
+    assert sdr(made[0], wave) > sdr(damaged, wave) + 5
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000])
+def test_frames_have_quick_transforms(rate: int) -> None:
+    size = declip.frames_of(rate)
+    assert size % 2 == 0 and abs(size / rate - declip.FRAME_SECONDS) < 0.004
+    for prime in (2, 3, 5):
+        while size % prime == 0:
+            size //= prime
+    assert size == 1
 
 
 def test_a_good_estimate_helps(speech: tuple[Wave, int]) -> None:
