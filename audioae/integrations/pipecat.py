@@ -48,6 +48,7 @@ class AudioaeFilter(BaseAudioFilter):
         self._own = batch is None
         self._stream: BatchStream | None = None
         self._enabled = True
+        self._half = b""  # first byte of a sample whose second one has not come
 
     async def start(self, sample_rate: int) -> None:
         """Load the model for the transport's sample rate."""
@@ -56,7 +57,7 @@ class AudioaeFilter(BaseAudioFilter):
             self._batch = Batch(model, sample_rate, atten_limit, mix)
         assert self._batch is not None
         self._batch.check_rate(sample_rate)
-        self._stream = self._batch.open()
+        self._stream, self._half = self._batch.open(), b""
         self._set_strength()
 
     async def stop(self) -> None:
@@ -74,9 +75,12 @@ class AudioaeFilter(BaseAudioFilter):
             self._stream.strength = self._batch.strength if self._enabled else OFF
 
     async def filter(self, audio: bytes) -> bytes:
-        """Take mono samples as 16-bit integers and return those that are ready, none at first."""
+        """Take mono samples as 16-bit integers, cut anywhere, and return those that are ready, none at first."""
         if self._stream is None or self._batch is None:
             return audio
-        samples = (np.frombuffer(audio, "<i2") / FULL_SCALE).astype(np.float32)
+        audio = self._half + audio
+        whole = len(audio) // 2 * 2
+        self._half = audio[whole:]
+        samples = (np.frombuffer(audio[:whole], "<i2") / FULL_SCALE).astype(np.float32)
         ready = await self._batch.clean(self._stream, samples)
         return np.rint(ready * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()

@@ -122,6 +122,24 @@ def test_a_filter_that_is_off_from_the_beginning_passes_the_input(noisy: np.ndar
     assert len(made) > len(noisy) - 1000 and np.array_equal(made, noisy[: len(made)])
 
 
+def test_chunks_may_be_cut_within_a_sample_and_a_filter_starts_again(noisy: np.ndarray) -> None:
+    cleaner, data = AudioaeFilter(), noisy.tobytes()
+
+    async def turn(size: int) -> bytes:
+        await cleaner.start(8000)
+        await cleaner.filter(data[:999])
+        await cleaner.start(RATE)
+        made = [await cleaner.filter(data[begin : begin + size]) for begin in range(0, len(data), size)]
+        await cleaner.stop()
+        await cleaner.stop()
+        return b"".join(made)
+
+    for size in (333, 641):
+        made = np.frombuffer(asyncio.run(turn(size)), np.int16)
+        assert len(made) > len(noisy) - 1000
+        assert np.abs(made.astype(int) - expected(noisy)[: len(made)]).max() <= 1
+
+
 def test_pipelines_share_a_batch(noisy: np.ndarray) -> None:
     batch, halves = Batch("conv_dae", RATE), np.split(noisy, 2)
 
