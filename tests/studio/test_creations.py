@@ -10,6 +10,7 @@ import torch
 from sklearn.decomposition import PCA
 
 import audioae
+from audioae.modelfile import shipped
 from audioae.studio import creating
 from tests.studio.conftest import SAMPLES, Page
 
@@ -39,7 +40,7 @@ def test_a_grid_is_drawn_as_by_the_package(page: Page, model: str, label: str | 
     assert facts["rate"] == rate and np.allclose(waves, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", ["cgan", "dcgan", "lapgan", "vanilla_gan"])
+@pytest.mark.parametrize("model", shipped("generators"))
 def test_changes_begin_and_end_where_they_should(page: Page, model: str) -> None:
     own = SOUND | {"model": model, "label": "3" if model == "cgan" else None}
     grid, _, _ = asked(page, "draw", own)
@@ -56,7 +57,7 @@ def test_changes_begin_and_end_where_they_should(page: Page, model: str) -> None
     assert np.abs(image(to=other, share=1) - grid[2]).mean() > 1
 
 
-@pytest.mark.parametrize("model", ["cgan", "dcgan", "lapgan", "vanilla_gan"])
+@pytest.mark.parametrize("model", shipped("generators"))
 def test_directions_are_the_principal_components_of_the_first_layers_activations(model: str) -> None:
     network = audioae.load(model).network
     found = creating.directions(network)
