@@ -20,8 +20,6 @@ import psutil
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDING = ROOT / "samples/noisy/16k-fire.flac"
-USABLE_SECONDS, HEARD_SECONDS = 1.0, 0.3
-"""The aims."""
 PATIENCE_SECONDS = 120
 MOMENTS = {
     "usable": "document.querySelector('#limit')?.textContent",
