@@ -93,9 +93,12 @@ def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
     return cast(BinaryIO, file)
 
 
-def spooled_blocks(path: Path, channels: int, start: int = 0) -> Iterator[NDArray[np.float32]]:
-    """Blocks ``(N, C)`` of a temporary file of float32 samples, from frame ``start`` on."""
+def spooled_blocks(path: Path, channels: int, start: int = 0, least: int = 1) -> Iterator[NDArray[np.float32]]:
+    """Blocks ``(N, C)`` of a temporary file of float32 samples, from frame ``start`` on.
+
+    All but the last block have at least ``least`` frames.
+    """
     with open(path, "rb") as file:
         file.seek(4 * channels * start)
-        while data := file.read(4 * channels * max(1, BLOCK // channels)):
+        while data := file.read(4 * channels * max(least, BLOCK // channels)):
             yield np.frombuffer(data, np.float32).reshape(-1, channels)

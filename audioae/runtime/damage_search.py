@@ -19,6 +19,8 @@ Wave = NDArray[np.float32]
 EXCERPT_SECONDS, EVERY_SECONDS, MOST_EXCERPTS = 6.0, 60.0, 10
 """Length of the excerpts that are searched for reverberation, distance between two, and largest number."""
 SHORTEST_EXCERPT = 0.5
+BLOCK_SECONDS = 0.25
+"""Least length of the blocks of the second pass, however many channels there are."""
 
 
 class DamageSearch:
@@ -97,7 +99,8 @@ class TwoPasses:
 
     def waves(self) -> Iterator[NDArray[np.float32]]:
         """The copied waves ``(1, C, N)``."""
-        for block in spooled_blocks(self._spool.path, self._channels):
+        # Repairs hold a second of sound and copy it with every block.
+        for block in spooled_blocks(self._spool.path, self._channels, least=round(BLOCK_SECONDS * self._search.rate)):
             yield np.ascontiguousarray(block.T)[None]
 
     def __enter__(self) -> Self:

@@ -71,24 +71,27 @@ class ClippingFinder:
 
     def __init__(self, rate: int, channels: int) -> None:
         self.window, self.channels = round(WINDOW_SECONDS * rate), channels
-        self._held = np.zeros((0, channels), np.float32)
+        self._blocks: list[Wave] = []  # of the window that is not complete yet
         self._peaks: list[list[list[_Peaks]]] = []
 
     def feed(self, block: Wave) -> None:
         """Take the next samples ``(frames, C)``."""
-        held = np.concatenate([self._held, block])
+        self._blocks.append(block.copy())
+        if sum(map(len, self._blocks)) < self.window:
+            return
+        held = np.concatenate(self._blocks)
         whole = len(held) // self.window
         for number in range(whole):
             self._add(held[number * self.window : (number + 1) * self.window])
-        self._held = held[whole * self.window :].copy()
+        self._blocks = [held[whole * self.window :].copy()]
 
     def _add(self, part: Wave) -> None:
         self._peaks.append([[_peaks(sign * part[:, c]) for sign in (1, -1)] for c in range(self.channels)])
 
     def finish(self) -> NDArray[np.float32]:
         """Return the upper and lower rail of each window and channel ``(W, C, 2)``, positive; infinite if not clipped."""
-        if len(self._held):
-            self._add(self._held)
+        if any(map(len, self._blocks)):
+            self._add(np.concatenate(self._blocks))
         rails = np.full((len(self._peaks), self.channels, 2), np.inf, np.float32)
         longest = LONGEST_SECONDS * self.window / WINDOW_SECONDS
         for channel in range(self.channels):

@@ -16,7 +16,7 @@ from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, ModelFileError
 from audioae.measures.signal import log_spectral_distance, si_sdr
 from audioae.nn.streaming import Streaming
-from audioae.runtime.damage_search import DamageSearch
+from audioae.runtime.damage_search import DamageSearch, TwoPasses
 from audioae.runtime.repairs import GapFiller, Restoring, Untouched
 from audioae.runtime.restoration import loaded, repairing
 from audioae.signal.damage import Damage
@@ -170,7 +170,7 @@ class Counted(tuple[tuple[int, int], ...]):
 
 
 def test_work_does_not_grow_with_the_square_of_the_gaps() -> None:
-    """Of hours of damaged sound: every block looks at the gaps in it only."""
+    """Hours of damaged sound take time in proportion: every block uses only the gaps in it."""
     block, count = 4000, 2000
     gaps = Counted((1000 + 2000 * number, 1080 + 2000 * number) for number in range(count))
     filler, made = GapFiller((gaps,), RATE), 0
@@ -178,6 +178,19 @@ def test_work_does_not_grow_with_the_square_of_the_gaps() -> None:
         made += filler.feed(np.zeros((1, block), np.float32)).shape[1]
     assert made + filler.flush().shape[1] == 2000 * count
     assert Counted.looks < 60 * count
+
+
+@pytest.mark.parametrize("channels", [1, 1024])
+def test_the_second_pass_has_blocks_of_a_quarter_of_a_second(
+    restorer: Streaming[torch.Tensor], tmp_path: Path, channels: int
+) -> None:
+    """Otherwise a second of 1,024 channels would be copied for every 64 of their samples."""
+    wave = np.random.default_rng(0).normal(size=(1, channels, 9000)).astype(np.float32)
+    with TwoPasses(DamageSearch(restorer, 8000, channels, ["clipping"]), tmp_path / "a.wav", channels) as passes:
+        passes.find([wave[..., at : at + 64] for at in range(0, 9000, 64)], lambda done: None)
+        blocks = list(passes.waves())
+    assert np.array_equal(np.concatenate(blocks, axis=-1), wave)
+    assert all(block.shape[-1] >= 2000 for block in blocks[:-1])
 
 
 def test_memory_does_not_grow_with_the_recording() -> None:
@@ -189,7 +202,7 @@ def test_memory_does_not_grow_with_the_recording() -> None:
     try:
         for _ in range(50):
             restoring.feed_wave(second)
-            assert tracemalloc.get_traced_memory()[0] < 2 * 3 * second.nbytes
+            assert tracemalloc.get_traced_memory()[0] < 2 * 4 * second.nbytes  # three windows and their context
     finally:
         tracemalloc.stop()
 

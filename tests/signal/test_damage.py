@@ -8,6 +8,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from audioae.errors import InputError
+from audioae.signal import dropouts
 from audioae.signal.clipping import clipped
 from audioae.signal.damage import REPAIRS, Damage, DamageFinder, check_repairs
 
@@ -135,6 +136,26 @@ def test_blocks_do_not_matter(speech: tuple[Wave, int], block: int) -> None:
         damaged[start : start + rate // 25] = 0
     one, other = found(damaged, rate), found(damaged, rate, block)
     assert one.gaps == other.gaps and np.array_equal(one.rails, other.rails) and one.findings == other.findings
+
+
+def test_short_blocks_are_not_searched_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of recordings with many channels are short."""
+    searched, copied = [], []
+    concatenate, repetitions = np.concatenate, dropouts.repetitions
+
+    def counted(parts: list[Wave]) -> Wave:
+        copied.append(sum(map(np.size, parts)))
+        return concatenate(parts)
+
+    def seen(wave: Wave, rate: int) -> list[dropouts.Gap]:
+        searched.append(len(wave))
+        return repetitions(wave, rate)
+
+    monkeypatch.setattr(dropouts, "repetitions", seen)
+    monkeypatch.setattr(np, "concatenate", counted)
+    wave = np.random.default_rng(0).normal(size=(80_000, 8)).astype(np.float32)
+    found(wave, 16_000, 64)
+    assert sum(searched) < 2 * wave.size and sum(copied) < 8 * wave.size
 
 
 def test_findings_are_listed_with_times_and_can_be_restricted(speech: tuple[Wave, int]) -> None:
