@@ -22,6 +22,9 @@ from audioae.signal.dropouts import LONGEST_SECONDS, Gap
 from audioae.signal.prediction import CONTEXT_SECONDS, filled
 
 Wave = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+WINDOWS_AT_A_TIME = 3
+"""Windows in which clipping is repaired together, which saves overlaps and calls; fewer of recordings with more channels."""
 CROSSOVER_SECONDS = 0.012
 """Length of the filter that separates an added upper band."""
 ADDED_BAND_GAINS_DB = (3_400.0, 13.0), (4_000.0, 11.5), (5_500.0, 8.0), (7_200.0, 5.0)
@@ -75,6 +78,7 @@ class Restoring:
         self._held = [np.zeros((channels, 0), np.float32) for _ in range(2)]
         self._base = self._done = 0
         self._context = 2 * frames_of(damage.rate)
+        self._length = damage.window * max(1, WINDOWS_AT_A_TIME // max(channels, 1))
 
     def feed_wave(self, wave: AnyWave) -> AnyWave:
         """Take a chunk ``(1, C, N)`` and return the samples that are ready."""
@@ -92,18 +96,18 @@ class Restoring:
 
     def _restored(self, new: Iterable[Wave], last: bool) -> Wave:
         self._held = [np.concatenate(pair, axis=1) for pair in zip(self._held, new, strict=True)]
-        window, ready = self.damage.window, self._base + self._held[1].shape[1]
+        ready = self._base + self._held[1].shape[1]
         results = [np.zeros((1, len(self.damage.gaps), 0), np.float32)]
-        while self._done + window + self._context <= ready or (last and self._done < ready):
-            stop = min(self._done + window, ready)
-            results.append(self._window(self._done, stop)[None])
+        while self._done + self._length + self._context <= ready or (last and self._done < ready):
+            stop = min(self._done + self._length, ready)
+            results.append(self._part(self._done, stop)[None])
             self._done = stop
             passed = max(0, self._done - self._context - self._base)
-            self._held = [each[:, passed:] for each in self._held]
+            self._held = [each[:, passed:].copy() for each in self._held]
             self._base += passed
         return np.concatenate(results, axis=-1)
 
-    def _window(self, start: int, stop: int) -> Wave:
+    def _part(self, start: int, stop: int) -> Wave:
         """The restored samples from ``start`` to ``stop``."""
         first = max(0, start - self._context)
         whole, estimate = (each[:, first - self._base : stop + self._context - self._base] for each in self._held)
@@ -111,18 +115,26 @@ class Restoring:
         if self.damage.reverberation is not None:
             return estimate[:, own]
         result = whole.copy()
-        rails = self.damage.rails[start // self.damage.window]
-        for channel, limits in enumerate(rails):
-            if np.isfinite(limits).any():
-                wave = result[channel]
-                at = clipped(wave, limits)
-                result[channel] = declipped(
-                    wave, estimate[channel], *at, (float(limits[0]), float(limits[1])), self.damage.rate
-                )
+        for channel, wave in enumerate(result):
+            upper, lower, rails = self._clipped(wave, channel, first)
+            result[channel] = declipped(wave, estimate[channel], upper, lower, rails, self.damage.rate)
         if self.damage.edge is not None:
             lift = np.float32(10 ** (added_band_gain(self.damage.edge) / 20))
             result += lift * upper_band(estimate, self.damage.edge, self.damage.rate)
         return result[:, own]
+
+    def _clipped(self, wave: Wave, channel: int, start: int) -> tuple[Mask, Mask, tuple[Wave, Wave]]:
+        """Masks of the samples of ``wave`` ``(N,)``, from ``start`` on, at the upper and the lower rail, and the rails."""
+        upper, lower = np.zeros((2, len(wave)), np.bool_)
+        rails = np.full((2, len(wave)), np.inf, np.float32)
+        window = self.damage.window
+        for number in range(start // window, min(-(-(start + len(wave)) // window), len(self.damage.rails))):
+            own = slice(max(0, number * window - start), (number + 1) * window - start)
+            limits = self.damage.rails[number, channel]
+            if np.isfinite(limits).any():
+                upper[own], lower[own] = clipped(wave[own], limits)
+                rails[:, own] = limits[:, None]
+        return upper, lower, (rails[0], rails[1])
 
 
 class GapFiller:

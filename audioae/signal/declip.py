@@ -41,7 +41,9 @@ def frames_of(rate: int) -> int:
     return size
 
 
-def declipped(wave: Wave, estimate: Wave, upper: Mask, lower: Mask, rails: tuple[float, float], rate: int) -> Wave:
+def declipped(
+    wave: Wave, estimate: Wave, upper: Mask, lower: Mask, rails: tuple[float | Wave, float | Wave], rate: int
+) -> Wave:
     """The wave with its clipped samples restored; all others are unchanged.
 
     Args:
@@ -49,7 +51,7 @@ def declipped(wave: Wave, estimate: Wave, upper: Mask, lower: Mask, rails: tuple
         estimate: of the unclipped wave, such as a network's, ``(N,)``.
         upper: samples at the upper rail, ``(N,)``.
         lower: samples at the lower rail, ``(N,)``.
-        rails: upper and lower rail, positive.
+        rails: upper and lower rail, positive; of each sample ``(N,)``, or the same for all.
         rate: Hz.
 
     >>> time = np.arange(8000) / 16000

@@ -16,7 +16,7 @@ def test_repetitions_are_found_to_the_sample(rate: int, level: int) -> None:
         start = int(rng.integers(length + 1, rate - length - 1))
         wave[start : start + length] = wave[start - length : start]
         # Neighbours differ, so that the repetition is no longer by chance.
-        wave[start - 1], wave[start + length - 1 + 1] = wave[start - 1 - length] + 1 / 32768, wave[start] + 1 / 32768
+        wave[start - 1], wave[start + length] = wave[start - 1 - length] + 1 / 32768, wave[start] + 1 / 32768
         wave[start + length - 1] = wave[start - 1]
         assert repetitions(wave, rate) == [(start, start + length)]
 
