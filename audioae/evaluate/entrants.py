@@ -102,6 +102,11 @@ class Function(Entrant):
             self.peak_bytes = self._pool.submit(worker.peak_bytes).result()
         except BrokenProcessPool:
             raise InputError(f"{pair.noisy}: {self.name} crashed, or was ended for using too much memory") from None
+        except AudioaeError:
+            raise
+        except Exception as error:  # of this program only: the others are still measured
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"{pair.noisy}: {self.name} failed ({reason})") from error
         self.work += seconds
         self.sound += pair.seconds
         return _fitting(result, pair, f"{pair.noisy}: the result of {self.name}")

@@ -35,6 +35,11 @@ def broken():
 def dead():
     os._exit(1)
 
+def odd():
+    def enhance(wave, rate):
+        raise ZeroDivisionError("of\\nits own")
+    return enhance
+
 def same():
     return lambda wave, rate: wave
 """
@@ -197,6 +202,17 @@ def test_errors_of_a_function_are_raised(few: Path, makers: Any) -> None:
         entrant.enhance(pair)
     with Function("dead", makers.dead) as entrant, pytest.raises(InputError, match=r"16k-fire\.flac: dead crashed"):
         entrant.enhance(pair)
+
+
+def test_a_bug_of_one_program_loses_no_figures_of_the_others(few: Path, makers: Any) -> None:
+    told: list[str] = []
+    pairs = find_pairs(str(few))
+    made = score(
+        [Function("odd", makers.odd), Function("same", makers.same)], pairs, ["si_sdr"],
+        failed=lambda name, error: told.append(f"{name}: {error}"),
+    )  # fmt: skip
+    assert {each.model for each in made} == {NOISY, "same"}
+    assert told == [f"odd: {pairs[0].noisy}: odd failed (ZeroDivisionError: of its own)"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
