@@ -128,7 +128,7 @@ def repetitions(wave: Wave, rate: int) -> list[Gap]:
         same = same[(hashes[same] == hashes[query]) & (same <= query - shortest) & (same >= query - longest)]
         if not len(same):
             continue
-        gap = _extent(codes, query, query - int(same[-1]))
+        gap = _extent(codes, query, query - int(same[-1]), round(PERIODIC_SECONDS * rate) + 1)
         if gap is not None and shortest <= gap[1] - gap[0] <= PERIODIC_SECONDS * rate:
             part = wave[gap[0] : gap[1]]
             if float(part.std()) > LOUD_REPEAT:
@@ -161,13 +161,18 @@ def _fingerprints(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.flatnonzero(lowest == mixed)
 
 
-def _extent(codes: NDArray[np.int64], place: int, lag: int) -> Gap | None:
-    """Return the range around ``place`` whose samples equal those ``lag`` before; None for a constant."""
-    equal = codes[lag:] == codes[:-lag]
-    at = place - lag
+def _extent(codes: NDArray[np.int64], place: int, lag: int, most: int) -> Gap | None:
+    """Return the range around ``place`` whose samples equal those ``lag`` before; None for a constant.
+
+    It is looked for up to ``most`` samples away. Otherwise, sounds with many repetitions would take quadratic time.
+    """
+    first = max(lag, place - most)
+    stop = place + most
+    equal = codes[first:stop] == codes[first - lag : min(stop, len(codes)) - lag]
+    at = place - first
     if not equal[at : at + HASHED].all() or np.ptp(codes[place : place + HASHED]) == 0:
         return None
     before, after = np.flatnonzero(~equal[:at]), np.flatnonzero(~equal[at:])
     start = int(before[-1]) + 1 if len(before) else 0
-    stop = at + int(after[0]) if len(after) else len(equal)
-    return start + lag, stop + lag
+    end = at + int(after[0]) if len(after) else len(equal)
+    return first + start, first + end
