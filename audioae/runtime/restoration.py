@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from audioae.audio.layout import AnyWave, Audio, finite_or_warn, to_wave, whole_rate
+from audioae.errors import InputError
 from audioae.nn.streaming import Streaming
 from audioae.runtime.damage_search import DamageSearch
 from audioae.runtime.jobs import check_restorer
@@ -18,6 +19,7 @@ from audioae.runtime.segments import Cleaning, in_background
 from audioae.runtime.streamer import Streamer
 from audioae.signal.arrays import as_array, split
 from audioae.signal.damage import Damage, check_repairs
+from audioae.signal.framing import hop_length
 from audioae.system.threads import count
 from audioae.weight_files import identity
 
@@ -47,7 +49,9 @@ def find_damage(
     [Finding(kind='clipping', start=1.0, end=2.0, value=0.625)]
     """
     wave, _ = to_wave(audio)
-    return _searched(finite_or_warn(wave), whole_rate(rate), check_repairs(only), _restorer(model))
+    if len(wave) > 1:
+        raise InputError(f"audio has shape {tuple(audio.shape)}, a batch of {len(wave)}: search one recording at a time")
+    return _searched(finite_or_warn(wave), _rate(rate), check_repairs(only), _restorer(model))
 
 
 def restore(
@@ -81,7 +85,7 @@ def restore(
     True
     """
     wave, back = to_wave(audio)
-    wave, rate, repairs, restorer = finite_or_warn(wave), whole_rate(rate), check_repairs(only), _restorer(model)
+    wave, rate, repairs, restorer = finite_or_warn(wave), _rate(rate), check_repairs(only), _restorer(model)
     batch = np.asarray(as_array(wave), np.float32)
     results = []
     for each in batch:
@@ -91,6 +95,13 @@ def restore(
             ready = [as_array(cleaning.feed_wave(block)) for block in blocks] + [as_array(cleaning.flush_wave())]
             results.append(np.concatenate([part for part in ready if part.shape[-1]] or [each[None]], axis=-1))
     return back(np.concatenate(results))
+
+
+def _rate(rate: float) -> int:
+    """The sample rate, checked before the search for damage, which takes any."""
+    whole = whole_rate(rate)
+    hop_length(whole)  # raises outside 8 to 192 kHz
+    return whole
 
 
 def _searched(wave: AnyWave, rate: int, repairs: Collection[str], model: Streaming[Any]) -> Damage:

@@ -148,7 +148,8 @@ def check_repairs(repairs: Collection[str]) -> tuple[str, ...]:
     Raises:
         InputError: an unknown kind.
     """
+    repairs = (repairs,) if isinstance(repairs, str) else repairs
     for name in repairs:
         if name not in REPAIRS:
-            raise InputError(f"unknown damage {name!r} (there are: {', '.join(REPAIRS)}){did_you_mean(name, REPAIRS)}")
+            raise InputError(f"unknown damage {name!r} (there are: {', '.join(REPAIRS)}){did_you_mean(str(name), REPAIRS)}")
     return tuple(name for name in REPAIRS if name in repairs or not repairs)

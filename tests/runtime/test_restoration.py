@@ -225,7 +225,20 @@ def test_arrays_come_back_as_they_came(speech: Wave) -> None:
     assert audioae.restore(np.zeros(0), RATE).shape == (0,)
 
 
+@pytest.mark.parametrize("rate", [0, -8000, 7, 7999, 192_001])
+@pytest.mark.parametrize("use", [audioae.restore, audioae.find_damage])
+@pytest.mark.parametrize("samples", [0, 100])
+def test_rates_out_of_range_are_told(use: Callable[..., object], rate: int, samples: int) -> None:
+    with pytest.raises(InputError, match=f"sample rate {rate} Hz is not supported"):
+        use(np.zeros(samples), rate)
+
+
 def test_mistakes_are_told() -> None:
+    with pytest.raises(InputError, match="a batch of 2: search one recording at a time"):
+        audioae.find_damage(torch.zeros(2, 1, 100), RATE)
+    with pytest.raises(InputError, match="unknown damage 'noise'"):
+        audioae.restore(np.zeros(100), RATE, only="noise")
+    assert not audioae.find_damage(np.zeros(100), RATE, only="clipping")
     with pytest.raises(InputError, match="unknown damage"):
         audioae.restore(np.zeros(100), RATE, only=["noise"])
     with pytest.raises(ModelFileError, match="was not trained on damaged speech"):
