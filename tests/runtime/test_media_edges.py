@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import audioae
+from audioae.audio.media.reader import MediaReader
 from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import InputError, OutputError
 from audioae.runtime.files import Report, denoise_file
@@ -82,6 +83,26 @@ def test_the_end_of_the_sound_stays(copy: Callable[..., Report], tmp_path: Path,
     stop = int(np.flatnonzero(np.abs(one) > 0.1)[-1]) + 1
     last, there = one[stop - 480 : stop], other[stop - 480 + shift : stop + shift]
     assert len(there) == 480 and np.square(there).sum() > 0.5 * np.square(last).sum()
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wmv", "wmav2"), ("a.mkv", "libmp3lame"), ("a.mp4", "aac")])
+def test_the_last_frame_of_a_film_is_read(tmp_path: Path, name: str, codec: str) -> None:
+    """Some decoders give it only when they are asked for the rest, which is asked for each track."""
+    Maker(tmp_path / name).video("mpeg4", 1.5).sound(codec, quiet_start()).close()
+    with MediaReader(tmp_path / name) as reader:
+        read = sum(map(len, reader.blocks(4096)))
+    with av.open(str(tmp_path / name)) as container:
+        frames = [frame.samples for packet in container.demux(audio=0) for frame in packet.decode()]
+    assert sum(frames) - 1024 <= read <= sum(frames)
+
+
+def test_results_of_results_do_not_grow(copy: Callable[..., Report], tmp_path: Path) -> None:
+    Maker(tmp_path / "0.wma", "asf").sound("wmav2", quiet_start()).close()
+    lengths = []
+    for number in range(4):
+        lengths.append(len(heard(tmp_path / f"{number}.wma")[0]))
+        copy(tmp_path / f"{number}.wma", tmp_path / f"{number + 1}.wma")
+    assert max(lengths) <= lengths[0] + 2048 and lengths[3] == lengths[1]
 
 
 def source_suffix(name: str) -> str:

@@ -239,16 +239,9 @@ def frames(
         yield frame
 
 
-def unflushed(context: Any, whole: bool) -> int:
-    """Samples that an encoder holds at the end and does not write, so that as many must follow.
-
-    Args:
-        context: context of the encoder.
-        whole: the container's delay is a frame.
-    """
-    if context.codec.delay or is_lossless(context.name):
-        return 0
-    return context.frame_size if whole else DELAYS.get(context.name, 0)
+def unflushed(context: Any) -> int:
+    """Samples that an encoder holds back at the end, so that as many must follow."""
+    return 0 if context.codec.delay else DELAYS.get(context.name, 0)
 
 
 def _resampled(blocks: Iterable[Wave], before: int, after: int) -> Iterator[Wave]:

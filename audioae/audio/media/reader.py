@@ -182,7 +182,7 @@ class MediaReader:
         try:
             for packet in self._container.demux():
                 self._count(packet)
-                if packet.stream_index != self._stream.index:
+                if packet.stream.index != self._stream.index:  # the last, empty packet has another stream_index
                     continue
                 try:
                     for frame in self._stream.decode(packet):

@@ -78,6 +78,7 @@ class MediaWriter:
         self._bitrate, self._muxer = bitrate, _muxer(path, reader)
         self._excerpts = Excerpts(reader.info.rate)
         self._frames, self._quiet, self._checked = 0, 0, False
+        self._loud = 0  # samples up to the last one that is not quiet
         self._place, self._number, self._earlier = 0, 1, 0
         self._copy = Copy()
         self._temporary = Temporary(path, overwrite, again)
@@ -141,9 +142,11 @@ class MediaWriter:
         if self._encoding.bits:
             self.clipped += int(np.count_nonzero(np.abs(block) > 1))
         self._excerpts.feed(block)
+        loud = np.flatnonzero(np.abs(block).max(1, initial=0) > QUIET)
         if self._quiet == self._frames:
-            loud = np.flatnonzero(np.abs(block).max(1, initial=0) > QUIET)
             self._quiet += int(loud[0]) if len(loud) else len(block)
+        if len(loud):
+            self._loud = self._frames + int(loud[-1]) + 1
         self._frames += len(block)
         self._spool.write(np.ascontiguousarray(block, np.float32).tobytes())
 
@@ -232,7 +235,8 @@ class MediaWriter:
         timeline, size = self.reader.track.timeline, sound.codec_context.frame_size
         timeless = self._muxer in TIMELESS
         skipped = self._skipped(earlier, timeless)
-        tail += encoder.unflushed(sound.codec_context, self._muxer == "asf")
+        held = encoder.unflushed(sound.codec_context)
+        tail += held if self._frames - self._loud < held else 0  # a quiet end would grow with every result
         blocks = self._blocks(skipped, size if self._muxer == "asf" else 0, tail)
         start = skipped - (size if self._muxer == "asf" else 0)
         moved: int | None = None
