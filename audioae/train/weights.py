@@ -21,7 +21,7 @@ def blend(average: TrainedModel, current: TrainedModel, decay: float, step: int)
 
 
 def begin_with(model: TrainedModel, recipe: Recipe) -> None:
-    """Load the weights of ``train.init``. The model may be larger, but must contain all of these weights.
+    """Load the weights of ``train.init``. The model may be larger, but must contain all of these weights but a learned past.
 
     A list gives one model to each member of an ensemble. For other models, the weights in a list are averaged (Wortsman et
     al., "Model soups", 2022); a model that is listed twice counts twice.
@@ -61,6 +61,8 @@ def select(model: TrainedModel, only: tuple[str, ...]) -> None:
 
 def _fitting(source: str, prefix: str, own: dict[str, Tensor]) -> dict[str, Tensor]:
     weights = {prefix + name: value for name, value in load(source).network.state_dict().items()}
+    # A learned past concerns the first second only: a model without one begins with zeros again.
+    weights = {name: value for name, value in weights.items() if name in own or not name.endswith("time.before")}
     unfit = [name for name, value in weights.items() if name not in own or own[name].shape != value.shape]
     if unfit:
         raise ModelFileError(

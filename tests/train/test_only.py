@@ -39,9 +39,17 @@ def test_all_other_parameters_stay_as_they_were(optimizer: str, tmp_path: Path) 
     assert all(second[name].any() for name in added)
 
 
+def test_a_model_without_a_learned_past_takes_all_other_weights(tmp_path: Path) -> None:
+    first = trained(tmp_path / "first", "model.learned_past=true")
+    init = f"train.init={tmp_path}/first/last.safetensors"
+    second = trained(tmp_path / "second", init, "train.freeze_statistics=true", "train.only=[decoder.bias]")
+    assert first.keys() - second.keys() == {"blocks.0.time.before", "blocks.1.time.before"}
+    assert {name for name in second if not torch.equal(first[name], second[name])} == {"decoder.bias"}
+
+
 def test_names_that_no_parameter_has_are_rejected(tmp_path: Path) -> None:
     trained(tmp_path / "first")
-    with pytest.raises(RecipeError, match="train.only: no parameter of the model has 'bevor' in its name"):
+    with pytest.raises(RecipeError, match=r"train\.only: no parameter of the model has 'bevor' in its name"):
         trained(tmp_path / "second", f"train.init={tmp_path}/first/last.safetensors", "train.only=[bevor]")
 
 
