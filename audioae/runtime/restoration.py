@@ -140,13 +140,21 @@ def repairing(damage: Damage, model: Streaming[Any], workers: int, channels: int
     """
     with ExitStack() as stack:
         repairs: Cleaning = Untouched()
-        if damage:
+        for stage in _stages(damage):
             network: Cleaning = Untouched()
-            if damage.needs_network:
-                streamer = Streamer(model, damage.rate)
-                network = stack.enter_context(in_background(streamer, workers, damage.frames, channels))
-            repairs = Restoring(damage, network)
+            if stage.needs_network:
+                streamer = Streamer(model, stage.rate)
+                network = stack.enter_context(in_background(streamer, workers, stage.frames, channels))
+            restoring = Restoring(stage, network)
+            repairs = restoring if isinstance(repairs, Untouched) else Chain(repairs, restoring)
         if denoiser:
             streamer = Streamer(loaded(denoiser, "cpu"), damage.rate)
             repairs = Chain(repairs, stack.enter_context(in_background(streamer, workers, damage.frames, channels)))
         yield repairs
+
+
+def _stages(damage: Damage) -> list[Damage]:
+    """Damage to repair at a time. A missing band is added to what is no longer clipped: otherwise it is of harmonics."""
+    if damage.is_clipped and damage.edge is not None and damage.reverberation is None:
+        return [damage.only(["clipping", "dropouts"]), damage.only(["bandwidth"])]
+    return [damage] if damage else []

@@ -19,6 +19,11 @@ HALF_DB = 12.0
 HIGHEST_SHARE = 0.9
 """Highest edge relative to the Nyquist frequency, so that a band fits above it."""
 SMOOTH_HZ = 200.0
+FLAT, STEP = 3, 1.5 / 32768
+"""Samples that are so close to the highest one of a frame, and their number, by which the frame is clipped. Such frames do
+not count, because their harmonics hide the edge of a band that was limited before."""
+OFTEN, HIGHEST_CLIPPED_HZ = 0.05, 6_600.0
+"""Share of clipped frames from which edges count up to here only: the loud frames, which reach highest, are missing."""
 
 
 class BandwidthFinder:
@@ -43,6 +48,7 @@ class BandwidthFinder:
         self._hz = np.fft.rfftfreq(self._frame, 1 / rate)
         self._held = np.zeros(0, np.float32)
         self._power, self._loudest = np.zeros(len(self._hz)), 0.0
+        self._active = np.zeros(2, np.int64)  # frames, and those of them that are clipped
 
     def feed(self, block: Wave) -> None:
         """Take the next samples ``(frames, C)``."""
@@ -55,7 +61,9 @@ class BandwidthFinder:
             speech = (self._hz >= SPEECH_HZ[0]) & (self._hz <= SPEECH_HZ[1])
             levels = power[:, speech].mean(1)
             self._loudest = max(self._loudest, float(levels.max()))
-            self._power += power[levels > ACTIVE**2 * self._loudest].sum(0)
+            active, distorted = levels > ACTIVE**2 * self._loudest, _clipped(frames)
+            self._power += power[active & ~distorted].sum(0)
+            self._active += np.array([active.sum(), (active & distorted).sum()])
         self._held = held[count * hop :].copy()
 
     def finish(self) -> float | None:
@@ -67,7 +75,8 @@ class BandwidthFinder:
         level = 10 * np.log10(smooth + 1e-12 * smooth.max())
         best, edge = 0.0, None
         fine = 10 * np.log10(self._power + 1e-12 * smooth.max())
-        highest = min(HIGHEST_HZ, HIGHEST_SHARE * self.rate / 2)
+        often = self._active[1] > OFTEN * self._active[0]
+        highest = min(HIGHEST_CLIPPED_HZ if often else HIGHEST_HZ, HIGHEST_SHARE * self.rate / 2)
         for hz in self._hz[(self._hz >= LOWEST_HZ) & (self._hz <= highest)]:
             near = self._between(level, 0.93 * hz, 0.99 * hz), self._between(level, 1.02 * hz + 60, 1.08 * hz + 100)
             above = self._between(level, 1.06 * hz + 100, 0.98 * self.rate / 2)
@@ -83,3 +92,9 @@ class BandwidthFinder:
 
     def _between(self, level: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
         return level[(self._hz >= low) & (self._hz <= high)]
+
+
+def _clipped(frames: Wave) -> NDArray[np.bool_]:
+    """Whether each frame of ``(T, M)`` has several samples at its highest or lowest one."""
+    highest, lowest = (extreme(frames, axis=1, keepdims=True) for extreme in (np.max, np.min))
+    return ((frames >= highest - STEP).sum(1) >= FLAT) | ((frames <= lowest + STEP).sum(1) >= FLAT)

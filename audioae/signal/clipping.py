@@ -1,9 +1,11 @@
-"""Finds hard clipping: the level at which many samples coincide, in each second of each channel."""
+"""Finds clipping: the level at which many samples coincide, in each second of each channel, or else nearly coincide."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from audioae.signal.soft_clipping import WINDOWS, SoftClippingFinder
 
 Wave = NDArray[np.float32]
 WINDOW_SECONDS = 1.0
@@ -73,6 +75,7 @@ class ClippingFinder:
         self.window, self.channels = round(WINDOW_SECONDS * rate), channels
         self._blocks: list[Wave] = []  # of the window that is not complete yet
         self._peaks: list[list[list[_Peaks]]] = []
+        self._soft = SoftClippingFinder(channels)
 
     def feed(self, block: Wave) -> None:
         """Take the next samples ``(frames, C)``."""
@@ -87,9 +90,14 @@ class ClippingFinder:
 
     def _add(self, part: Wave) -> None:
         self._peaks.append([[_peaks(sign * part[:, c]) for sign in (1, -1)] for c in range(self.channels)])
+        self._soft.add(part)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the upper and lower rail of each window and channel ``(W, C, 2)``, positive; infinite if not clipped."""
+        """Return the upper and lower rail of each window and channel ``(W, C, 2)``, positive; infinite if not clipped.
+
+        The rail of soft clipping, and of clipping before a lossy codec, is the level up to which samples are reliable. Both
+        are looked for where no rail is exact.
+        """
         if any(map(len, self._blocks)):
             self._add(np.concatenate(self._blocks))
         rails = np.full((len(self._peaks), self.channels, 2), np.inf, np.float32)
@@ -105,6 +113,11 @@ class ClippingFinder:
                     )
                     if each.is_clipped or same:
                         rails[number, channel, side] = each.top
+        soft = self._soft.finish()
+        for first in range(0, len(rails), WINDOWS):
+            together = slice(first, first + WINDOWS)
+            inexact = ~np.isfinite(rails[together]).any((0, 2))
+            rails[together, inexact] = soft[together, inexact, None]
         return rails
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import audioae
 from audioae.runtime.repairs import WINDOWS_AT_A_TIME, Restoring, Untouched
 from audioae.signal.damage import Damage, DamageFinder
 
@@ -51,3 +52,29 @@ def test_samples_change_where_they_are_at_the_rail_of_their_window_only(clipped:
             assert np.array_equal(old[inside], new[inside])
             assert (np.abs(new[~inside]) >= np.abs(old[~inside]) - 2e-4).all()
             assert second == 1 or (np.isfinite([upper, lower]).any() and (old != new).any())
+
+
+@pytest.fixture(scope="module")
+def narrow_and_clipped() -> np.ndarray:
+    speech, _ = soundfile.read(Path(__file__).parents[2] / "samples/clean/16k-rooster.flac", dtype="float32")
+    wave = speech[: 5 * RATE]
+    spectrum = np.fft.rfft(wave)
+    spectrum[round(4000 * len(wave) / RATE) :] = 0
+    wave = np.fft.irfft(spectrum, len(wave))
+    rail = np.quantile(np.abs(wave), 0.97)
+    return (np.round(wave.clip(-rail, rail) * 32768) / 32768).astype(np.float32)
+
+
+def test_a_band_that_was_limited_before_clipping_is_added_after_its_repair(narrow_and_clipped: np.ndarray) -> None:
+    wave = narrow_and_clipped
+    assert [each.kind for each in audioae.find_damage(wave, RATE).findings] == ["clipping", "bandwidth"]
+    together = np.asarray(audioae.restore(wave, RATE))
+    clipping = np.asarray(audioae.restore(wave, RATE, only=["clipping"]))
+    band = together - clipping
+    power = np.square(np.abs(np.fft.rfft(band)))
+    above = np.fft.rfftfreq(len(band), 1 / RATE) > 3900
+    assert power[above].sum() > 100 * power[~above].sum()
+    # Without clipping in between, so that the copies are of speech.
+    alone = np.asarray(audioae.restore(clipping, RATE, only=["bandwidth"])) - clipping
+    assert np.square(band - alone).sum() < 0.1 * np.square(alone).sum()
+    assert np.square(clipping[np.abs(wave) >= np.abs(wave).max() - 1e-4]).mean() > 1.2 * np.square(wave).max()
