@@ -14,8 +14,8 @@ PER_OCTAVE, LOWEST, OCTAVES = 40, 2.0**-10, 12
 """Bins of the histogram of amplitudes per octave, its lowest amplitude and its octaves."""
 AROUND, BELOW = (-5, 4), (-34, -13)
 """Bins around the rail, 0.92 to 1.07 of it, whose density is compared with that of those below, 0.55 to 0.8 of it."""
-DENSER = 1.7
-"""Least ratio of these densities."""
+DENSER = 1.35
+"""Least ratio of these densities. It is below 1 in undamaged speech."""
 NEAR, BEYOND = (-6, 8), 0.1
 """Bins from the rail to 0.9 and 1.15 of it, and the largest share of samples above the first that exceed the second."""
 FEWEST, LEAST_SHARE = 100, 0.004

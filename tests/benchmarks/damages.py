@@ -1,6 +1,9 @@
 """Damage for the benchmark of restoration, and other ways to repair it. Nothing here is used in training."""
 
+import io
+
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.interpolate import CubicSpline
@@ -23,6 +26,24 @@ def clipped(wave: Wave, sdr: float) -> tuple[Wave, float]:
         error = np.square(wave - wave.clip(-rail, rail)).sum()
         low, high = (rail, high) if 10 * np.log10(np.square(wave).sum() / max(error, 1e-20)) < sdr else (low, rail)
     return wave.clip(-high, high), high
+
+
+def softly_clipped(wave: Wave, share: float) -> Wave:
+    """The wave through a smooth limiter, whose rail this share of the louder samples exceeds."""
+    sizes = np.abs(wave)
+    rail = np.quantile(sizes[sizes > 0.05 * sizes.max()], 1 - share)
+    return np.asarray(rail * np.tanh(wave / rail))
+
+
+def coded(wave: Wave, rate: int, container: str, codec: str) -> Wave:
+    """The wave from a file of this format, as libsndfile codes it by default."""
+    file = io.BytesIO()
+    soundfile.write(file, wave, rate, format=container, subtype=codec)
+    file.seek(0)
+    result = np.zeros(len(wave))
+    decoded = soundfile.read(file)[0][: len(wave)]
+    result[: len(decoded)] = decoded
+    return result
 
 
 def gaps_of(samples: int, length: int, share: float, rng: np.random.Generator) -> list[Gap]:

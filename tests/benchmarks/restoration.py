@@ -23,9 +23,11 @@ from damages import (
     by_repetition,
     by_replication,
     clipped,
+    coded,
     gaps_of,
     reverberant,
     room,
+    softly_clipped,
 )
 from tables import table
 
@@ -96,6 +98,48 @@ def clipping(clean: list[tuple[str, Wave, int]]) -> None:
             found.append(compare(ways, wave, rate, "si_sdr", "pesq"))
         results.append((f"SDR {sdr} dB", found))
     print_means("Clipping", ["si_sdr", "pesq"], results)
+
+
+def behind(clean: list[tuple[str, Wave, int]]) -> None:
+    """Clipping that is not exact, and a band that was limited before it."""
+    kinds: dict[str, Callable[[Wave, int], Wave]] = {
+        "SDR 3 dB, then Vorbis": lambda wave, rate: coded(clipped(wave, 3)[0], rate, "OGG", "VORBIS"),
+        "SDR 7 dB, then Vorbis": lambda wave, rate: coded(clipped(wave, 7)[0], rate, "OGG", "VORBIS"),
+        "SDR 10 dB, then Vorbis": lambda wave, rate: coded(clipped(wave, 10)[0], rate, "OGG", "VORBIS"),
+        "SDR 7 dB, then MP3": lambda wave, rate: coded(clipped(wave, 7)[0], rate, "MP3", "MPEG_LAYER_III"),
+        "soft, 60 % beyond": lambda wave, _: softly_clipped(wave, 0.6),
+        "soft, 30 % beyond": lambda wave, _: softly_clipped(wave, 0.3),
+    }
+    results, detection = [], []
+    for kind, damage in kinds.items():
+        found, hits = [], 0
+        for _, wave, rate in clean:
+            damaged = as_16_bit(damage(wave, rate))
+            hits += audioae.find_damage(damaged, rate, ["clipping"]).is_clipped
+            ways = {"damaged": damaged, "audioae restore": restored(damaged, rate, "clipping")}
+            found.append({way: figures(each, wave, rate, "si_sdr", "pesq") for way, each in ways.items()})
+        results.append((kind, found))
+        detection.append([kind, f"{hits} of {len(clean)}"])
+    print_means("Clipping that is not exact", ["si_sdr", "pesq"], results)
+    table(["damage", "found"], detection)
+    results, detection = [], []
+    for edge, sdr in ((4000, 15), (4000, 7), (5500, 3)):
+        found = []
+        for _, wave, rate in clean:
+            if rate != 16000:
+                wave, rate = np.asarray(resample(wave[:, None], rate, 16000), np.float64)[:, 0], 16000
+            damaged = as_16_bit(clipped(band_limited(wave, rate, edge), sdr)[0])
+            if audioae.find_damage(damaged, rate, ["bandwidth"]).edge is None:
+                continue
+            repaired = np.asarray(audioae.restore(damaged, rate, only=["clipping", "bandwidth"]), np.float64)
+            found.append(
+                {way: _upper(each, wave, rate, edge) for way, each in (("damaged", damaged), ("audioae restore", repaired))}
+            )
+        condition = f"up to {edge / 1000:g} kHz, then SDR {sdr} dB"
+        results.append((condition, found))
+        detection.append([condition, f"{len(found)} of {len(clean)}"])
+    print_means("Bandwidth before clipping", ["distance_above", "level_above", "distance_below"], results)
+    table(["recordings", "band found"], detection)
 
 
 def dropouts(clean: list[tuple[str, Wave, int]]) -> None:
@@ -245,11 +289,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--every", type=int, default=4)
-    parser.add_argument("--parts", default="clipping,dropouts,bandwidth,reverberation,undamaged,speed")
+    parser.add_argument("--parts", default="clipping,behind,dropouts,bandwidth,reverberation,undamaged,speed")
     given = parser.parse_args()
     clean = recordings(given.folders, "clean", given.every)
     parts: dict[str, Callable[[], None]] = {
         "clipping": lambda: clipping(clean),
+        "behind": lambda: behind(clean),
         "dropouts": lambda: dropouts(clean),
         "bandwidth": lambda: bandwidth(clean),
         "reverberation": lambda: reverberation(clean),
