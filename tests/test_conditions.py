@@ -16,10 +16,10 @@ import audioae
 from audioae.denoisers.denoiser import Denoiser
 
 MODELS = ("conv_dae_offline", "conv_dae")
-FIRST_WORD = {"conv_dae_offline": -8, "conv_dae": -6}
-"""Level in dB of the first 100 ms of speech at 5 dB SNR without lead-in; -3 is the aim."""
-LEAST_FALL = {"conv_dae_offline": 8, "conv_dae": 4}
-"""dB by which stationary noise of any band of 2 kHz falls beside speech; 15 is the aim."""
+FIRST_WORD = -3
+"""Least level in dB of the first 100 ms of speech at 5 dB SNR without lead-in."""
+LEAST_FALL = {"conv_dae_offline": (7, 14), "conv_dae": (7, 8)}
+"""dB by which stationary noise of the band up to 2 kHz, and of any band above, falls beside speech; 15 is the aim."""
 CLEAN = {"conv_dae_offline": 30, "conv_dae": 25}
 """SI-SDR of clean speech after cleaning in dB."""
 RECORDINGS = ("16k-rooster", "48k-waves")
@@ -71,7 +71,7 @@ def test_whispers_keep_their_level(measures: ModuleType, model: Denoiser, speech
 def test_a_first_word_without_lead_in_is_kept(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
     wave, rate = measures.from_first_word(*speech), speech[1]
     result, early = model(measures.mixed(wave, hiss(len(wave), rate), 5), rate), rate // 10
-    assert measures.level(wave[:early], result[:early]) > FIRST_WORD[model.name]
+    assert measures.level(wave[:early], result[:early]) > FIRST_WORD
 
 
 @pytest.mark.parametrize("offset", [0.1, -0.3])
@@ -100,7 +100,9 @@ def test_a_second_channel_of_any_phase_does_not_lower_the_quality(
 def test_noise_falls_in_every_band(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:
     falls = measures.fall_of_bands(model, *speech)
     assert len(falls) == (11 if speech[1] == 48_000 else 4)
-    assert min(falls) > LEAST_FALL[model.name]
+    lowest, others = LEAST_FALL[model.name]
+    assert falls[0] > lowest
+    assert min(falls[1:]) > others
 
 
 def test_clean_speech_stays_as_it_is(measures: ModuleType, model: Denoiser, speech: tuple[np.ndarray, int]) -> None:

@@ -195,25 +195,29 @@ def _write(path: Path, wave: Any, info: Any, overwrite: bool, quiet: bool) -> No
 
 
 def write_all(
-    folder: Path, names: list[str], waves: Any, rate: int, overwrite: bool, quiet: bool, inputs: Sequence[Path]
+    out: Path, names: list[str], waves: Any, rate: int, overwrite: bool, quiet: bool, inputs: Sequence[Path]
 ) -> None:
-    """Write new sounds to files in a folder, none of which may exist or be one of the ``inputs``.
+    """Write new sounds to files in a folder, or a single one to the file ``out``; none may exist or be one of the ``inputs``.
 
     Raises:
-        click.UsageError: the folder has the name of a file.
+        click.UsageError: several sounds, and ``out`` has the name of a file.
         OutputError: one exists, without ``overwrite``, or is an input, or the folder cannot be written.
     """
-    from audioae.cli.targets import check_folder
+    from audioae.cli.targets import check_folder, names_recording
     from audioae.errors import OutputError
     from audioae.system.places import check_apart, check_place
 
-    check_folder(str(folder))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from None
-    for name in names:
-        check_apart(folder / name, inputs)
-        check_place(folder / name, overwrite)
-    for name, wave in zip(names, waves, strict=True):
-        _write(folder / name, wave, _new(wave, rate), overwrite, quiet)
+    paths = [out / name for name in names]
+    if len(names) == 1 and names_recording(str(out)):
+        paths = [out]
+    else:
+        check_folder(str(out))
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{out}: cannot make the folder: {error.strerror}") from None
+    for path in paths:
+        check_apart(path, inputs)
+        check_place(path, overwrite)
+    for path, wave in zip(paths, waves, strict=True):
+        _write(path, wave, _new(wave, rate), overwrite, quiet)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.model_argument
 @options.model("A generator or variational autoencoder of the package, or the path of a model file.")
-@options.out("Folder for the sounds: 000.wav, 001.wav and so on.")
+@options.out("Folder for the sounds, 000.wav, 001.wav and so on; or a file for a single sound.")
 @options.overwrite
 @options.seed
 @click.option("-n", "--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Number of sounds.")

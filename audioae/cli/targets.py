@@ -91,13 +91,17 @@ def check_folder(out: str) -> None:
         click.UsageError: it has the ending of an audio file, picture or file of segments, and is no folder.
     """
     path = Path(out)
-    ending = path.suffix.lower()
-    if (
-        not out.endswith(("/", "\\"))
-        and not path.is_dir()
-        and (is_recording(path) or ending in (*PICTURES, *SPEECH_ENDINGS))
-    ):
+    if names_recording(out) or (not _is_folder(out) and path.suffix.lower() in (*PICTURES, *SPEECH_ENDINGS)):
         raise click.UsageError(f"{out} names one file, but there are several results: give a folder, such as {path.stem}/")
+
+
+def names_recording(out: str) -> bool:
+    """Whether ``out`` has the ending of an audio file, and is no folder."""
+    return not _is_folder(out) and is_recording(Path(out))
+
+
+def _is_folder(out: str) -> bool:
+    return out.endswith(("/", "\\")) or Path(out).is_dir()
 
 
 def check_report(path: Path, jobs: Sequence[Job]) -> None:

@@ -45,6 +45,15 @@ def test_sounds_are_those_of_the_seed(model_file: Path, tmp_path: Path) -> None:
     assert "names one file" in run(model_file, "-o", tmp_path / "a.wav", code=2).output
 
 
+def test_a_single_sound_goes_to_a_folder_or_to_a_file(model_file: Path, tmp_path: Path) -> None:
+    run(model_file, "-n", 1, "--seed", 4, "-o", tmp_path / "folder")
+    run(model_file, "-n", 1, "--seed", 4, "-o", tmp_path / "one.wav")
+    run(model_file, "-n", 1, "--seed", 4, "-o", tmp_path / "one.flac")
+    assert (tmp_path / "one.wav").read_bytes() == (tmp_path / "folder/000.wav").read_bytes()
+    assert soundfile.info(tmp_path / "one.flac").frames == 64 * 128
+    assert "use --overwrite" in run(model_file, "-n", 1, "-o", tmp_path / "one.wav", code=1).output
+
+
 def test_classes_and_truncation_change_the_sounds(model_file: Path) -> None:
     a, b = (audioae.generate(model_file, 2, label=label)[0] for label in "ab")
     assert not np.allclose(a, b)
