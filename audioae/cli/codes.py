@@ -197,7 +197,7 @@ def _write(path: Path, wave: Any, info: Any, overwrite: bool, quiet: bool) -> No
 def write_all(
     out: Path, names: list[str], waves: Any, rate: int, overwrite: bool, quiet: bool, inputs: Sequence[Path]
 ) -> None:
-    """Write new sounds to files in a folder, or a single one to the file ``out``; none may exist or be one of the ``inputs``.
+    """Write new sounds to a folder, or a single one to the file ``out``; none may exist or be one of the ``inputs``.
 
     Raises:
         click.UsageError: several sounds, and ``out`` has the name of a file.
