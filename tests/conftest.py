@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -23,6 +24,10 @@ from audioae.nn.trained import TrainedModel
 Found = TypeVar("Found")
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Shells start background jobs so, and the programs that tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 STUDIO = "tests/studio"
