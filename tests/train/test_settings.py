@@ -14,7 +14,9 @@ import soundfile
 from safetensors.torch import load_file
 
 from audioae.data import sources
+from audioae.denoisers.denoiser import Denoiser
 from audioae.errors import DataError, RecipeError
+from audioae.modelfile import save_model
 from audioae.recipe import Recipe
 from audioae.recipe_files import locate, names
 from audioae.settings.config import Config, load, parse
@@ -53,6 +55,7 @@ NEEDED = {
     "data.other_rates": ["data.other_share=1"],
     "data.max_skipped": ["data.clean=[{folder}/damaged]"],
     "train.teacher_share": ["train.teacher=conv_dae"],
+    "train.only": ["train.init={folder}/init.safetensors"],
 }
 """Overrides without which a setting has no effect."""
 VALUES = {
@@ -60,6 +63,7 @@ VALUES = {
     "data.memory_mb": 1,
     "train.teacher": "conv_dae",
     "train.checkpoint_every": 1,
+    "train.only": "[decoder]",
     "valid.pairs": "[{folder}/pairs]",
 }
 """Values of settings that name files, or whose range lies beyond a short training."""
@@ -105,7 +109,7 @@ def others(key: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four recordings of which one is damaged, and one pair."""
+    """Four recordings of which one is damaged, one pair, and a model."""
     made, samples = tmp_path_factory.mktemp("data"), Path(__file__).parents[2] / "samples"
     wave, rate = soundfile.read(samples / "clean/16k-fire.flac")
     for name in ("damaged", "pairs/noisy", "pairs/clean"):
@@ -115,6 +119,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "damaged/broken.wav").write_text("no sound")
     for side in ("noisy", "clean"):
         shutil.copy(samples / side / "16k-rain.flac", made / "pairs" / side / "rain.flac")
+    save_model(made / "init.safetensors", Denoiser(parse(Recipe, DENOISER, "init").model))
     return made
 
 
