@@ -179,7 +179,7 @@ class GapFiller:
 
 
 def _within(gaps: Sequence[Gap], start: int, stop: int) -> Iterator[Gap]:
-    """The parts between ``start`` and ``stop`` of gaps in order; others are not looked at, for there may be a million."""
+    """The parts between ``start`` and ``stop`` of ordered gaps, found by bisection, because there may be a million."""
     for first, last in gaps[bisect_right(gaps, start, key=itemgetter(1)) : bisect_left(gaps, stop, key=itemgetter(0))]:
         yield max(first, start), min(last, stop)
 

@@ -3,9 +3,9 @@
 Each frame is taken for a Gaussian process whose spectrum is that of an estimate. The clipped samples are the most likely
 ones for this spectrum, given the others, and not below the rail (after Bilen, Ozerov & Perez, "Audio declipping via
 nonnegative matrix factorization", 2015, with the spectrum of a network's estimate in place of a factorisation). The spectrum
-is then taken from the result, and so on. Where most samples are clipped, the others say little, and the mean of the process
-is a share of the network's estimate. Frames with few clipped samples are solved exactly, the others by a few steps of
-conjugate gradients: more of them make the result worse, because the spectrum is not known well enough.
+is then taken from the result, and so on. Where most samples are clipped, the others determine little, and the mean of the
+process is a share of the network's estimate. Frames with few clipped samples are solved exactly, the others by a few steps
+of conjugate gradients: more of them make the result worse, because the spectrum is not known well enough.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Matrix products in parts so small that BLAS computes each in the calling thread.
 
 OpenBLAS spreads larger products over all cores. Its threads then spin for work, and on a busy machine each product waits for
-the last of them; a process that calls this package as a library has no say in their number.
+the last of them. A program that uses this package as a library may not have limited their number.
 """
 
 import numpy as np
